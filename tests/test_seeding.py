@@ -64,7 +64,7 @@ def test_seeds_that_are_no_integers_are_refused(seed):
 
 
 def test_purposes_that_are_no_words_are_refused():
-    with pytest.raises(ValueError, match="must not be empty.*'training subset'"):
+    with pytest.raises(ValueError, match=r"must not be empty.*'training subset'"):
         generator(0, "  ")
     with pytest.raises(TypeError, match="a purpose is a text"):
         generator(0, 3)
