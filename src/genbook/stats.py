@@ -1,0 +1,321 @@
+"""Intervals over seeds, orderings, and what remains of many claims after correction for their number.
+
+The unit of replication is the seed: every function takes one value per seed. Intervals are Student's t on the scale on
+which the quantity varies (differences: identity; times and ratios: log; accuracies and AUC: logit), because a
+percentile bootstrap over five seeds covers 84 % where it says 95 %.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+Scale = Literal["identity", "log", "logit"]
+Relation = Literal[">", ">=", "<", "<="]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with the ends of its confidence interval, from ``n`` values (one per seed)."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+
+def t_interval(
+    values: ArrayLike, scale: Scale = "identity", level: float = 0.95, continuity: float | None = None
+) -> Interval:
+    """Return Student's t interval for the mean of per-seed values, taken on ``scale`` and transformed back.
+
+    The estimate is the mean on that scale: arithmetic on the identity, geometric on the log scale, and on the logit
+    scale the accuracy whose odds are the geometric mean of the odds.
+
+    Half of the step in which the values are measured is their ``continuity``; for accuracies over N test examples it is
+    ``1 / (2 * N)``. It serves twice: on the logit scale values are moved into [continuity, 1 - continuity] (on the log
+    scale up to at least continuity), so that an accuracy of exactly 0 or 1 has a finite logit; and the standard
+    deviation is taken to be at least ``continuity / sqrt(3)``, that of rounding to the step, so that seeds which happen
+    to agree to the last example do not claim certainty.
+
+    One value alone says nothing about the spread: its interval is the whole scale, (-inf, inf), (0, inf) or (0, 1).
+    Values without any spread and without a continuity give an interval of width zero.
+
+    Args:
+        values: [n], one finite value per seed.
+        scale: "identity", "log" (values > 0) or "logit" (values in (0, 1)).
+        level: confidence, in (0, 1).
+        continuity: half of the measuring step, in the unit of the values.
+
+    Raises:
+        ValueError: no value; one that is not finite or not on the scale; a level or continuity out of bounds.
+    """
+    level = _fraction("level", level)
+    sample = _Sample(values, scale, continuity)
+    if sample.n == 1:
+        half_width = math.inf
+    else:
+        half_width = float(special.stdtrit(sample.n - 1, (1 + level) / 2)) * sample.standard_error
+    low, high = from_scale([sample.mean - half_width, sample.mean + half_width], scale)
+    return Interval(float(from_scale(sample.mean, scale)), float(low), float(high), sample.n)
+
+
+def paired_interval(
+    first: ArrayLike,
+    second: ArrayLike,
+    scale: Scale = "identity",
+    level: float = 0.95,
+    continuity: float | None = None,
+) -> Interval:
+    """Return the t interval of ``first`` against ``second``, paired within the seed.
+
+    On the identity scale this is the difference (no effect: 0), on the log scale the ratio (no effect: 1), on the logit
+    scale the odds ratio (no effect: 1). ``continuity`` moves values off the ends of the scale as in `t_interval`; no
+    floor is set to the spread of the differences.
+
+    Args:
+        first: [n], one value per seed.
+        second: [n], the values of the same seeds in the same order.
+        scale: "identity", "log" or "logit".
+        level: confidence, in (0, 1).
+        continuity: half of the measuring step, in the unit of the values.
+
+    Raises:
+        ValueError: the two differ in length, or what `t_interval` refuses.
+    """
+    first, second = to_scale(first, scale, continuity), to_scale(second, scale, continuity)
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(f"paired values need one row per seed on both sides, got shapes {first.shape}, {second.shape}")
+    difference = t_interval(first - second, "identity", level)
+    if scale == "identity":
+        return difference
+    return Interval(*np.exp([difference.estimate, difference.low, difference.high]).tolist(), difference.n)
+
+
+def adjacent_intervals(
+    values: ArrayLike, scale: Scale = "identity", level: float = 0.95, continuity: float | None = None
+) -> list[Interval]:
+    """Return the paired interval of each level against the one before it.
+
+    An ordering is strict only if every one of them clears no effect (0, or 1 on the log and logit scales).
+
+    Args:
+        values: [n, levels], one row per seed, the levels in their order.
+        scale: "identity", "log" or "logit".
+        level: confidence of each interval, in (0, 1).
+        continuity: half of the measuring step, in the unit of the values.
+
+    Returns:
+        ``levels - 1`` intervals, of values[:, k + 1] against values[:, k].
+    """
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 2 or values.shape[1] < 2:
+        raise ValueError(f"an ordering needs [seeds, levels] with at least two levels, got shape {values.shape}")
+    return [
+        paired_interval(values[:, k + 1], values[:, k], scale, level, continuity) for k in range(values.shape[1] - 1)
+    ]
+
+
+def p_value(
+    values: ArrayLike,
+    threshold: float,
+    relation: Relation,
+    scale: Scale = "identity",
+    continuity: float | None = None,
+) -> float:
+    """Return the one-sided p-value of "the mean on ``scale`` stands in ``relation`` to the threshold".
+
+    It is the probability of a t statistic at least this far on the claim's side if the mean were the threshold itself.
+    It agrees with `t_interval`: a 95 % interval lies on the claim's side exactly where it is below 0.025. One value
+    alone gives 1; values without spread give 0 on the claim's side and 1 at the threshold or beyond.
+
+    Args:
+        values: [n], one finite value per seed.
+        threshold: what the mean is compared with, in the unit of the values, inside the scale's range.
+        relation: ">" or ">=" (claimed to be above), "<" or "<=" (claimed to be below).
+        scale: "identity", "log" or "logit".
+        continuity: as in `t_interval`.
+
+    Raises:
+        ValueError: what `t_interval` refuses, an unknown relation, a threshold at the end of the scale or beyond it.
+    """
+    sample = _Sample(values, scale, continuity)
+    distance = sample.mean - float(to_scale(threshold, scale))
+    if _is_below(relation):
+        distance = -distance
+    if sample.n == 1:
+        return 1.0
+    if sample.standard_error == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(special.stdtr(sample.n - 1, -distance / sample.standard_error))
+
+
+def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
+    """Return the exact interval of a proportion, for claims of the kind "all of them".
+
+    Clopper and Pearson (1934): the proportions that a binomial test of size (1 - level) / 2 on either side keeps.
+
+    Args:
+        successes: how many of the ``n`` did, an integer from 0 to n.
+        n: how many there were, at least 1.
+        level: confidence, in (0, 1).
+    """
+    successes, n = _counts(successes, n)
+    tail = (1 - _fraction("level", level)) / 2
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(special.betaincinv(successes + 1, n - successes, 1 - tail))
+    return Interval(successes / n, low, high, n)
+
+
+def binomial_p_value(successes: int, n: int, threshold: float, relation: Relation) -> float:
+    """Return the one-sided exact binomial p-value of "the proportion stands in ``relation`` to the threshold".
+
+    Args:
+        successes: how many of the ``n`` did.
+        n: how many there were, at least 1.
+        threshold: a proportion in (0, 1).
+        relation: ">" or ">=" (claimed to be above), "<" or "<=" (claimed to be below).
+    """
+    successes, n = _counts(successes, n)
+    threshold = _fraction("threshold", threshold)
+    if _is_below(relation):
+        return float(special.bdtr(successes, n, threshold))
+    return 1.0 if successes == 0 else float(special.bdtrc(successes - 1, n, threshold))
+
+
+def kendall_tau(x: ArrayLike, y: ArrayLike) -> float:
+    """Return Kendall's rank correlation τ_b (1945) of two sequences, in [-1, 1]: 1 in the same order, -1 in reverse.
+
+    Ties count for neither order. Where all values of a sequence are equal there is no order to agree with, and τ is 0.
+
+    Args:
+        x: [n], for instance the levels.
+        y: [n], for instance what one seed showed at each.
+
+    Raises:
+        ValueError: fewer than two values, different lengths, or values that are not finite.
+    """
+    x, y = _finite(x), _finite(y)
+    if x.shape != y.shape or x.ndim != 1 or x.size < 2:
+        raise ValueError(f"Kendall's τ needs two sequences of one length >= 2, got shapes {x.shape}, {y.shape}")
+    order_x, order_y = np.sign(x[:, None] - x), np.sign(y[:, None] - y)
+    untied_pairs = math.sqrt(np.square(order_x).sum() * np.square(order_y).sum())
+    return float((order_x * order_y).sum() / untied_pairs) if untied_pairs else 0.0
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """Return p-values adjusted for their number by Holm's step-down method (1979), in the order given.
+
+    Claims whose adjusted value is at most α stay, and the chance that any of those that stay is false is at most α,
+    whatever the dependence between them.
+
+    Args:
+        p_values: [m], each in [0, 1]; m may be 0.
+    """
+    p = _finite(p_values)
+    if p.ndim != 1 or ((p < 0) | (p > 1)).any():
+        raise ValueError(f"p-values are a list of numbers from 0 to 1, got {p.tolist()}")
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)), 1)
+    return adjusted
+
+
+def expected_chance_holds(n_claims: int, level: float = 0.95) -> float:
+    """Return how many of ``n_claims`` would come out as `holds` by chance if each truth lay at its threshold.
+
+    A two-sided interval clears the threshold on the claim's side with probability (1 - level) / 2; truths beyond the
+    threshold on the wrong side give fewer, so this is the most that chance alone is expected to give.
+    """
+    if n_claims < 0:
+        raise ValueError(f"a number of claims is not negative, got {n_claims}")
+    return n_claims * (1 - _fraction("level", level)) / 2
+
+
+def to_scale(values: ArrayLike, scale: Scale, continuity: float | None = None) -> np.ndarray:
+    """Return values transformed to ``scale``, moved off its ends by ``continuity`` first where that is given.
+
+    Args:
+        values: finite values of any shape.
+        scale: "identity", "log" or "logit".
+        continuity: as in `t_interval`.
+
+    Raises:
+        ValueError: a value that is not finite or not on the scale, an unknown scale, a continuity out of bounds.
+    """
+    values = _finite(values)
+    if continuity is not None and not (0 < continuity < (0.5 if scale == "logit" else math.inf)):
+        raise ValueError(f"a continuity on the {scale} scale is half a measuring step, above 0, got {continuity}")
+    if scale == "identity":
+        return values
+    if scale == "log":
+        _check_range(values, scale, 0, math.inf, continuity)
+        return np.log(values if continuity is None else np.maximum(values, continuity))
+    if scale == "logit":
+        _check_range(values, scale, 0, 1, continuity)
+        return special.logit(values if continuity is None else np.clip(values, continuity, 1 - continuity))
+    raise ValueError(f"unknown scale {scale!r}; one of {', '.join(get_args(Scale))}")
+
+
+def from_scale(values: ArrayLike, scale: Scale) -> np.ndarray:
+    """Return values on ``scale`` transformed back, the inverse of `to_scale`; infinities give the ends of the scale."""
+    return {"identity": np.asarray, "log": np.exp, "logit": special.expit}[scale](values)
+
+
+class _Sample:
+    """Per-seed values on their scale: how many, their mean, and its standard error."""
+
+    def __init__(self, values: ArrayLike, scale: Scale, continuity: float | None) -> None:
+        transformed = to_scale(values, scale, continuity)
+        if transformed.ndim != 1 or transformed.size == 0:
+            raise ValueError(f"an interval over seeds needs one value per seed, got shape {transformed.shape}")
+        self.n = transformed.size
+        self.mean = float(transformed.mean())
+        spread = 0.0 if np.ptp(transformed) == 0 else float(transformed.std(ddof=1)) if self.n > 1 else math.inf
+        if continuity is not None:
+            spread = max(spread, continuity / math.sqrt(3) * _stretch(self.mean, scale))
+        self.standard_error = spread / math.sqrt(self.n)
+
+
+def _stretch(mean: float, scale: Scale) -> float:
+    """Return the derivative of the scale's transform at the value whose transform is ``mean``."""
+    if scale == "logit":
+        return 1 / float(special.expit(mean) * special.expit(-mean))
+    return math.exp(-mean) if scale == "log" else 1.0
+
+
+def _check_range(values: np.ndarray, scale: str, low: float, high: float, continuity: float | None) -> None:
+    inside = (values >= low) & (values <= high) if continuity is not None else (values > low) & (values < high)
+    if not inside.all():
+        worst = float(values[~inside].flat[0])
+        hint = "; a continuity takes in the ends" if continuity is None and worst in (low, high) else ""
+        raise ValueError(f"values on the {scale} scale lie between {low:g} and {high:g}, got {worst:g}{hint}")
+
+
+def _finite(values: ArrayLike) -> np.ndarray:
+    values = np.asarray(values, dtype=float)
+    if not np.isfinite(values).all():
+        raise ValueError(f"statistics need finite values, got {values.tolist()}")
+    return values
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 < value < 1:
+        raise ValueError(f"a {name} lies strictly between 0 and 1, got {value}")
+    return value
+
+
+def _counts(successes: int, n: int) -> Sequence[int]:
+    if int(successes) != successes or int(n) != n or not 0 <= successes <= n or n < 1:
+        raise ValueError(f"a proportion needs whole numbers 0 <= successes <= n, n >= 1, got {successes} of {n}")
+    return int(successes), int(n)
+
+
+def _is_below(relation: Relation) -> bool:
+    if relation not in get_args(Relation):
+        raise ValueError(f"unknown relation {relation!r}; one of {', '.join(get_args(Relation))}")
+    return relation.startswith("<")
