@@ -1,0 +1,147 @@
+"""Stacks against the plain networks that they are made of, in float64."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from genbook import models
+from genbook.models import initialise, replicas_of, stack, unstack
+
+REPLICAS, BATCH = 3, 4
+
+
+def sequence_network():
+    return nn.Sequential(
+        nn.Embedding(7, 6), nn.LayerNorm(6), nn.Linear(6, 5), nn.Tanh(), nn.Flatten(), nn.Linear(15, 2)
+    )
+
+
+def conv1d_network():
+    convolution = nn.Conv1d(2, 4, 3, stride=2, padding=1, dilation=2, groups=2)
+    return nn.Sequential(convolution, models.SquaredReLU(), nn.AdaptiveAvgPool1d(2), nn.Flatten(), nn.Linear(8, 3))
+
+
+NETWORKS = {
+    "mlp": (lambda: models.mlp((5, 7, 6, 3)), (5,)),
+    "tanh": (lambda: models.mlp((5, 7, 3), "tanh", bias=False), (5,)),
+    "squared-relu": (lambda: models.mlp((5, 7, 3), "squared-relu"), (5,)),
+    "linear": (lambda: models.linear(5, 3), (5,)),
+    "random-features": (lambda: models.random_features(5, 9, 2), (5,)),
+    "patches": (lambda: models.patch_network(6, 4), (3, 6)),
+    "small-cnn": (lambda: models.small_cnn(1, 2, 3, image=8), (1, 8, 8)),
+    "five-layer-cnn": (lambda: models.five_layer_cnn(2), (3, 32, 32)),
+    "five-layer-cnn-batch-norm": (lambda: models.five_layer_cnn(2, norm="batch"), (3, 32, 32)),
+    "resnet18": (lambda: models.resnet18(2), (3, 32, 32)),
+    "conv1d": (conv1d_network, (2, 11)),
+    "embedding": (sequence_network, None),
+}
+
+
+def replicas_and_inputs(name):
+    build, shape = NETWORKS[name]
+    plain = [initialise(build().double(), np.random.default_rng(seed)) for seed in range(REPLICAS)]
+    generator = torch.Generator().manual_seed(0)
+    if shape is None:
+        return plain, torch.randint(7, (REPLICAS, BATCH, 3), generator=generator)
+    return plain, torch.randn(REPLICAS, BATCH, *shape, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_outputs_gradients_and_state_are_those_of_the_plain_networks(name):
+    plain, inputs = replicas_and_inputs(name)
+    stacked = stack(plain)
+    assert replicas_of(stacked) == REPLICAS
+    assert list(stacked.state_dict()) == list(plain[0].state_dict())
+    outputs = stacked(inputs)
+    outputs.square().sum().backward()
+    for r, network in enumerate(plain):
+        expected = network(inputs[r])
+        torch.testing.assert_close(outputs[r], expected, rtol=1e-12, atol=1e-12)
+        expected.square().sum().backward()
+        gradients = dict(stacked.named_parameters())
+        for key, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                torch.testing.assert_close(gradients[key].grad[r], parameter.grad, rtol=1e-10, atol=1e-10)
+            else:
+                assert gradients[key].grad is None
+        for key, value in network.state_dict().items():  # running statistics included
+            torch.testing.assert_close(stacked.state_dict()[key][r], value, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_unstack_gives_back_each_network(name):
+    plain, inputs = replicas_and_inputs(name)
+    stacked = stack(plain)
+    for r, network in enumerate(plain):
+        again = unstack(stacked, r)
+        assert repr(again) == repr(network)
+        torch.testing.assert_close(again(inputs[r]), network(inputs[r]), rtol=0, atol=0)
+        assert [p.requires_grad for p in again.parameters()] == [p.requires_grad for p in network.parameters()]
+
+
+def test_a_stack_shares_nothing_with_what_it_was_made_of():
+    plain = models.mlp((3, 4, 2))
+    stacked = stack([plain] * 2)
+    with torch.no_grad():
+        next(stacked.parameters()).zero_()
+    assert next(plain.parameters()).abs().sum() > 0
+
+
+def test_evaluation_mode_uses_each_replicas_running_statistics():
+    plain, inputs = replicas_and_inputs("five-layer-cnn-batch-norm")
+    stacked = stack(plain)
+    stacked(inputs)
+    stacked.eval()
+    for r, network in enumerate(plain):
+        network(inputs[r])
+        network.eval()
+        torch.testing.assert_close(stacked(inputs)[r], network(inputs[r]), rtol=1e-12, atol=1e-12)
+
+
+def test_bad_stacks_say_what_is_wrong():
+    with pytest.raises(ValueError, match="no model"):
+        stack([])
+    with pytest.raises(ValueError, match="models 0 and 1 differ"):
+        stack([models.mlp((3, 4, 2)), models.mlp((3, 5, 2))])
+    with pytest.raises(ValueError, match="models 0 and 2 differ"):
+        stack([models.linear(3, 2), models.linear(3, 2), models.freeze(models.linear(3, 2), ["0"])])
+    with pytest.raises(TypeError, match="Bilinear"):
+        stack([nn.Bilinear(2, 2, 2)])
+    with pytest.raises(TypeError, match="Dropout draws"):
+        stack([nn.Sequential(nn.Linear(2, 2), nn.Dropout())])
+    with pytest.raises(ValueError, match="not a stack"):
+        replicas_of(models.linear(3, 2))
+
+
+def test_bad_networks_say_what_is_wrong():
+    with pytest.raises(ValueError, match=r"sizes\[1\] is 0"):
+        models.mlp((3, 0, 2))
+    with pytest.raises(ValueError, match="at least the inputs and the outputs"):
+        models.mlp((3,))
+    with pytest.raises(ValueError, match="activation is 'gelu'"):
+        models.mlp((3, 4, 2), "gelu")
+    with pytest.raises(ValueError, match="norm is 'layer'"):
+        models.resnet18(2, norm="layer")
+
+
+def test_initial_weights_have_the_default_distribution_times_the_scale():
+    build = lambda: models.mlp((400, 300, 10))  # noqa: E731
+    weight = initialise(build(), np.random.default_rng(0), scale=0.5)[0].weight
+    bound = 0.5 / 400**0.5
+    assert weight.abs().max() <= bound
+    # The mean of n uniform draws on ±b has standard deviation b/√(3n), their variance is b²/3.
+    assert abs(weight.mean()) < 4 * bound / (3 * weight.numel()) ** 0.5
+    assert weight.var().item() == pytest.approx(bound**2 / 3, rel=0.02)
+    # PyTorch's own default has the same support and variance.
+    assert nn.Linear(400, 300).weight.var().item() == pytest.approx(4 * weight.var().item(), rel=0.04)
+
+
+def test_initial_weights_depend_on_the_generator_alone():
+    draw = lambda seed, dtype: initialise(models.small_cnn(1, 2, 3).to(dtype), np.random.default_rng(seed))  # noqa: E731
+    first, again, other = draw(0, torch.float32), draw(0, torch.float64), draw(1, torch.float32)
+    for a, b, c in zip(first.parameters(), again.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b.float())
+        assert not torch.equal(a, c)
+    with pytest.raises(ValueError, match="scale is nan"):
+        initialise(models.linear(2, 2), np.random.default_rng(0), scale=float("nan"))
