@@ -1,0 +1,141 @@
+"""Published statements as statistics of tables, and verdicts on them: pure functions, no input or output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from genbook import stats
+from genbook.spec import Spec
+
+Verdict = Literal["holds", "fails", "undecided", "not judged", "not run"]
+Kind = Literal["mean", "all", "exact"]
+
+#: A statistic: (table, spec) to one value per seed (kind 'mean'), one truth per trial (kind 'all'), or one number
+#: per check (kind 'exact').
+Statistic = Callable[[pd.DataFrame, Spec], pd.Series]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One published statement made checkable.
+
+    ``id``: short name, unique in its study. ``statement``: in our words. ``source``: key of references.bib.
+    ``statistic``: see `Statistic`; a value of NaN is a censored or undefined seed. ``relation`` and ``threshold``: the
+    side on which the claim holds. ``kind``: 'mean' has a Student t interval over seeds on ``scale``, 'all' a
+    Clopper-Pearson interval for the share of trials in which the statement is true, 'exact' no interval but a
+    ``tolerance``. ``null``: name of the study's null world in which the claim must come out as 'fails'.
+    ``reported``: the paper's own number, where it is known; ``note``: why ours differs. ``continuity``: half of the step
+    in which the statistic is measured (see `genbook.stats.t_interval`). ``confirms``: whether it is judged on the
+    confirmation's data too. ``threshold_text``: the threshold in words, where a number says too little.
+    """
+
+    id: str
+    statement: str
+    source: str
+    statistic: Statistic
+    relation: Literal[">", "<", "="]
+    threshold: float
+    null: str
+    kind: Kind = "mean"
+    scale: Literal["identity", "log", "logit"] = "identity"
+    tolerance: float = 0.0
+    continuity: float | None = None
+    reported: str = ""
+    note: str = ""
+    confirms: bool = True
+    threshold_text: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a combination that could not be judged."""
+        if (self.relation == "=") != (self.kind == "exact"):
+            raise ValueError(f"claim {self.id}: the relation '=' belongs to kind 'exact', '>' and '<' to the others")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a claim comes out as in one world: estimate, interval, verdict.
+
+    ``n``: seeds (or trials) that entered; ``censored``: those that had no value; ``p``: one-sided p-value against the
+    threshold (NaN for exact claims and where there is no interval).
+    """
+
+    estimate: float
+    low: float
+    high: float
+    verdict: Verdict
+    n: int = 0
+    censored: int = 0
+    p: float = math.nan
+    values: Mapping[Any, float] = field(default_factory=dict, repr=False, compare=False)
+
+
+NOT_RUN = Judgement(math.nan, math.nan, math.nan, "not run")
+
+
+def decide(low: float, high: float, relation: str, threshold: float) -> Verdict:
+    """'holds' where the interval lies on the claim's side of the threshold, 'fails' on the other, else 'undecided'."""
+    if math.isnan(low) or math.isnan(high):
+        return "undecided"
+    if relation == ">":
+        return "holds" if low > threshold else "fails" if high < threshold else "undecided"
+    return "holds" if high < threshold else "fails" if low > threshold else "undecided"
+
+
+def judge(claim: Claim, table: pd.DataFrame, spec: Spec, judged: bool = True) -> Judgement:
+    """Evaluate ``claim`` on one world's ``table`` (tidy rows of the study, computed with ``spec``).
+
+    With ``judged`` False the numbers are computed and the verdict is 'not judged' (smoke runs). A censored value keeps
+    a claim from being decided: what was not observed supports neither side.
+    """
+    values = claim.statistic(table, spec)
+    present = values.dropna().astype(float)
+    censored = len(values) - len(present)
+    if claim.kind == "exact":
+        judgement = _judge_exact(claim, present)
+    elif claim.kind == "all":
+        judgement = _judge_share(claim, present)
+    else:
+        judgement = _judge_mean(claim, present)
+    verdict: Verdict = judgement.verdict
+    if not judged:
+        verdict = "not judged"
+    elif censored:
+        verdict = "undecided"
+    return Judgement(
+        judgement.estimate, judgement.low, judgement.high, verdict, len(present), censored, judgement.p, dict(values)
+    )
+
+
+def _judge_exact(claim: Claim, values: pd.Series) -> Judgement:
+    """The value farthest from the threshold decides: an identity has no exceptions."""
+    if values.empty:
+        return Judgement(math.nan, math.nan, math.nan, "undecided")
+    worst = float(values.iloc[int((values - claim.threshold).abs().to_numpy().argmax())])
+    verdict: Verdict = "holds" if abs(worst - claim.threshold) <= claim.tolerance else "fails"
+    return Judgement(worst, worst, worst, verdict)
+
+
+def _judge_share(claim: Claim, values: pd.Series) -> Judgement:
+    if values.empty:
+        return Judgement(math.nan, math.nan, math.nan, "undecided")
+    interval = stats.clopper_pearson(int(values.sum()), len(values))
+    verdict = decide(interval.low, interval.high, claim.relation, claim.threshold)
+    p = stats.binomial_p_value(int(values.sum()), len(values), claim.threshold, claim.relation)
+    return Judgement(interval.estimate, interval.low, interval.high, verdict, p=p)
+
+
+def _judge_mean(claim: Claim, values: pd.Series) -> Judgement:
+    if len(values) < 2:
+        estimate = float(values.iloc[0]) if len(values) else math.nan
+        return Judgement(estimate, math.nan, math.nan, "undecided")
+    interval = stats.t_interval(values.to_numpy(), scale=claim.scale, continuity=claim.continuity)
+    verdict = decide(interval.low, interval.high, claim.relation, claim.threshold)
+    p = stats.p_value(
+        values.to_numpy(), claim.threshold, claim.relation, scale=claim.scale, continuity=claim.continuity
+    )
+    return Judgement(interval.estimate, interval.low, interval.high, verdict, p=p)
