@@ -29,8 +29,8 @@ class Claim:
     side on which the claim holds. ``kind``: 'mean' has a Student t interval over seeds on ``scale``, 'all' a
     Clopper-Pearson interval for the share of trials in which the statement is true, 'exact' no interval but a
     ``tolerance``. ``null``: name of the study's null world in which the claim must come out as 'fails'.
-    ``reported``: the paper's own number, where it is known; ``note``: why ours differs. ``continuity``: half of the step
-    in which the statistic is measured (see `genbook.stats.t_interval`). ``confirms``: whether it is judged on the
+    ``reported``: the paper's own number, where it is known; ``note``: why ours differs. ``continuity``: half of the
+    step in which the statistic is measured (see `genbook.stats.t_interval`). ``confirms``: whether it is judged on the
     confirmation's data too. ``threshold_text``: the threshold in words, where a number says too little.
     """
 

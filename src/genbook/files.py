@@ -10,9 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from genbook.errors import ForeseenError
 
-class StorageError(OSError):
+
+class StorageError(ForeseenError, OSError):
     """The disk refused: full, read-only, or not permitted. The message says where and what to do."""
+
+    def __str__(self) -> str:
+        """The message without the system's number."""
+        return self.strerror or super().__str__()
 
 
 def repository() -> Path:

@@ -13,11 +13,14 @@ from typing import Any, ClassVar
 import annotated_types
 import pydantic
 
+from genbook.errors import ForeseenError
 from genbook.files import sha256
 
 
-class ParameterError(ValueError):
+class ParameterError(ForeseenError, ValueError):
     """A parameter, profile, chapter or study that does not exist or does not fit; the message says what would."""
+
+    status = 2
 
 
 def nearest(name: str, valid: Iterable[str], kind: str) -> str:

@@ -19,12 +19,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genbook.errors import ForeseenError
 from genbook.files import atomic, disk_errors, make_folder, set_aside, store_root
 
 _PROVENANCE = b"genbook.provenance"
 
 
-class DamagedTable(Exception):
+class DamagedTable(ForeseenError):
     """A file that is no whole table with provenance; the message names it."""
 
 

@@ -1,0 +1,5 @@
+"""``python -m genbook``."""
+
+from genbook.cli import main
+
+main()

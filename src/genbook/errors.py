@@ -1,0 +1,10 @@
+"""The common root of all foreseen errors."""
+
+
+class ForeseenError(Exception):
+    """Something asked wrongly or refused by the system; the message says what was wrong and what would be right.
+
+    The command line prints the message without a traceback and ends with ``status``.
+    """
+
+    status = 1

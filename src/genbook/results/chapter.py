@@ -1,0 +1,234 @@
+"""What a chapter's notebook calls: its parameters, tables, figures, sentences and verdicts."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import html
+import inspect
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import HTML, Markdown, display
+
+from genbook import figures, syntax
+from genbook.files import atomic, store_root
+from genbook.results.progress import notebook_progress
+from genbook.results.requests import Request, requests
+from genbook.results.tables import Table
+from genbook.results.verdicts import Row, evaluate
+from genbook.spec import ParameterError, nearest
+
+#: The comment with which papermill heads the cell that it injects.
+_INJECTED = "# Parameters"
+
+
+def injected_parameters() -> dict[str, Any]:
+    """The parameters of the cell that papermill injected into the running notebook, read from the input history.
+
+    Only this cell tells a misspelt parameter from a variable of the notebook. Outside a notebook, or where nothing was
+    injected, empty.
+    """
+    shell = get_ipython()
+    history = shell.user_ns.get("In", []) if shell is not None else []
+    cells = [cell for cell in history if cell.startswith(_INJECTED + "\n")]
+    if not cells:
+        return {}
+    found = {}
+    for statement in ast.parse(cells[-1]).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = ast.literal_eval(value)
+    return found
+
+
+class Chapter:
+    """The running chapter: resolves its parameters once and hands out tables, figures, sentences and verdicts.
+
+    ``name``: the notebook's stem. ``parameters``: the variables of the notebook's parameters cell; what papermill
+    injected beats them, and they beat the profile. Raises `genbook.spec.ParameterError` with the nearest valid name
+    and the list.
+    """
+
+    def __init__(self, name: str, **parameters: Any) -> None:
+        """Validate everything before anything is computed."""
+        self.name = name
+        self.requests = requests(name, {**parameters, **injected_parameters()})
+        self._tables: dict[tuple[str, str], Table] = {}
+        self._last: list[Table] = []
+        figures.style.use()
+
+    def request(self, study: str | None = None) -> Request:
+        """The request of ``study``, or of the chapter's only one."""
+        if study is None and len(self.requests) == 1:
+            return next(iter(self.requests.values()))
+        if study not in self.requests:
+            raise ParameterError(nearest(str(study), self.requests, "study of this chapter"))
+        return self.requests[study]
+
+    def spec(self, study: str | None = None) -> Any:
+        """The main world's parameters."""
+        return self.request(study).main.spec
+
+    @property
+    def profile(self) -> str:
+        """The profile that the chapter runs with."""
+        return next(iter(self.requests.values())).profile
+
+    def result(self, study: str | None = None, world: str = "main") -> Table:
+        """The table of a world with its provenance; computed, with a progress line, where it is missing."""
+        request = self.request(study)
+        key = (request.study.name, world)
+        if key not in self._tables:
+            with notebook_progress(f"{request.study.title}, {world} world") as progress:
+                self._tables[key] = request.table(world, progress)
+        return self._tables[key]
+
+    def table(self, study: str | None = None, world: str = "main") -> pd.DataFrame:
+        """The tidy rows of a world: one row per (seed, condition, step, quantity)."""
+        return self.result(study, world).frame
+
+    def show(self, figure: Any, *, name: str, caption: str, alt: str, tables: list[Table] | None = None) -> None:
+        """Show a figure with its name, caption, alt text, provenance, the line that reruns it, and its tables as CSV.
+
+        ``tables``: what the figure was drawn from; by default the main table of the chapter's only study.
+        """
+        used = tables if tables is not None else [self.result()]
+        figures.show(
+            figure,
+            name=name,
+            caption=caption,
+            alt=alt,
+            provenance="; ".join(dict.fromkeys(provenance_line(table) for table in used)),
+            rerun=self.rerun(),
+            tables=[self._csv(table) for table in used],
+        )
+
+    def say(self, text: str) -> None:
+        """A sentence of prose whose numbers come from tables: put it into a cell whose input is hidden."""
+        display(Markdown(text))
+
+    def rerun(self, **changes: Any) -> str:
+        """The command that reruns this chapter as it stands, with ``changes`` over its parameters."""
+        words = ["genbook", "run", self.name.partition("_")[0]]
+        if self.profile != "quick":
+            words += ["--profile", self.profile]
+        shown: dict[str, Any] = {}
+        for request in self.requests.values():
+            shown.update(request.main.spec.changed(request.study.build(self.profile, {})))
+            if len(request.main.seeds) != request.study.profile(self.profile).seeds:
+                shown["seeds"] = len(request.main.seeds)
+        for parameter, value in {**shown, **changes}.items():
+            words += ["-p", parameter, value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))]
+        return shlex.join(words)
+
+    @functools.cached_property
+    def rows(self) -> list[Row]:
+        """Every claim of the chapter in its worlds."""
+        found = []
+        for request in self.requests.values():
+            with notebook_progress(f"{request.study.title}, its other worlds") as progress:
+                found += evaluate(request, progress=progress)
+        return found
+
+    def row(self, claim: str) -> Row:
+        """One claim by its id; raises `ParameterError`."""
+        by_id = {row.claim.id: row for row in self.rows}
+        if claim not in by_id:
+            raise ParameterError(nearest(claim, by_id, "claim"))
+        return by_id[claim]
+
+    def verdict(self, *claims: str) -> None:
+        """Show the verdicts of these claims where the argument needs them."""
+        display(HTML(figures.html.claims_table([row_for_page(self.row(claim)) for claim in claims])))
+
+    def verdicts(self) -> None:
+        """Show all claims of the chapter with their verdicts in main, confirmation and null world."""
+        display(HTML(figures.html.claims_table([row_for_page(row) for row in self.rows])))
+
+    def source(self, study: str | None = None, of: Callable[..., Any] | None = None) -> None:
+        """Show, folded, the code that computes the tables: the study's run module, or the function ``of``."""
+        from pygments import highlight
+        from pygments.formatters import HtmlFormatter
+        from pygments.lexers import PythonLexer
+
+        if of is not None:
+            title, code = f"{of.__module__}.{of.__qualname__}", inspect.getsource(of)
+        else:
+            title = self.request(study).study.module
+            code = Path(syntax.source_of(title)).read_text(encoding="utf-8")
+        listing = highlight(code, PythonLexer(), HtmlFormatter(cssclass="highlight"))
+        display(
+            HTML(
+                f'<details class="genbook-source"><summary>The code: <code>{html.escape(title)}</code></summary>'
+                f'<div class="highlight-python notranslate">{listing}</div></details>'
+            )
+        )
+
+    def parameters(self, study: str | None = None) -> None:
+        """Show the parameters that this page was computed with, each with its meaning."""
+        request = self.request(study)
+        values = request.main.spec.model_dump(mode="json")
+        rows = [
+            {
+                "parameter": f"`{row['name']}`",
+                "value": f"`{json.dumps(values[row['name']])}`",
+                "meaning": row["meaning"],
+            }
+            for row in type(request.main.spec).described()
+        ]
+        display(Markdown(pd.DataFrame(rows).to_markdown(index=False)))
+
+    def _csv(self, table: Table) -> tuple[str, str]:
+        """Label and book-relative path of a table as CSV; the file waits in the store for the book to be built."""
+        world = next(key[1] for key, known in self._tables.items() if known is table)
+        file = f"{table.study.name}-{world}-{table.digest[:8]}.csv"
+        with atomic(store_root() / "csv" / file) as temporary:
+            table.frame.to_csv(temporary, index=False)
+        return f"{table.study.name}, {world} world", f"../tables/{file}"
+
+
+def provenance_line(table: Table) -> str:
+    """One line that says where a table comes from."""
+    first = table.provenances[0]
+    seeds = _ranges(table.seeds)
+    data = f"{first['dataset']} {first['data'][:8]}" if first["dataset"] else "data made by the study"
+    words = [
+        f"seeds {seeds} (each draws {', '.join(first['varies'])})",
+        f"data {data}" if first["dataset"] else data,
+        f"{first['device']}, {first['threads']} thread{'s' if first['threads'] != 1 else ''}, "
+        f"{table.wall_seconds:.0f} s",
+        f"torch {first['versions']['torch']}",
+        f"commit {first['commit'] or 'unknown'}",
+        f"table {table.digest[:8]}",
+    ]
+    if table.published:
+        words.append("published table" + (", computed before the code last changed" if table.code_changed else ""))
+    return " · ".join(words)
+
+
+def row_for_page(row: Row) -> dict[str, Any]:
+    """A claim's row with what only a page shows: the paper's own number, the reason for a difference, the worlds' n."""
+    return {
+        **row.as_dict(),
+        "reported": row.claim.reported,
+        "note": row.claim.note,
+        "threshold_text": row.claim.threshold_text,
+        "null": row.claim.null,
+        "n": row.main.n,
+        "censored": row.main.censored,
+        "confirm_low": row.confirm.low,
+        "confirm_high": row.confirm.high,
+    }
+
+
+def _ranges(seeds: tuple[int, ...]) -> str:
+    """'0–4' for consecutive seeds, else a list."""
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}–{seeds[-1]}"
+    return ", ".join(map(str, seeds))

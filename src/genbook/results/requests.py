@@ -1,0 +1,122 @@
+"""What a reader asks of a study or a chapter, validated and resolved into worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genbook import data, studies
+from genbook.results.tables import Progress, Table, check_seeds, dataset_of, missing_seeds, obtain
+from genbook.spec import ParameterError, Spec, nearest
+from genbook.studies import CONFIRMATION_SEED, Study
+
+#: Parameters of a run that are not part of any spec.
+RUN_PARAMETERS = ("profile", "seeds", "device")
+
+
+@dataclass(frozen=True)
+class World:
+    """A named world of a study: its spec and seeds."""
+
+    name: str
+    spec: Spec
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a reader asks of a study: profile, parameters and seeds, validated and resolved into worlds."""
+
+    study: Study
+    profile: str
+    main: World
+    device: str = "auto"
+
+    @classmethod
+    def build(
+        cls, study: Study, profile: str = "quick", parameters: Mapping[str, Any] | None = None, device: str = "auto"
+    ) -> Request:
+        """Validate ``parameters`` (spec fields and ``seeds``); raises `ParameterError`."""
+        given = dict(parameters or {})
+        seeds = given.pop("seeds", None)
+        preset = study.profile(profile)
+        for name in given:
+            if name not in study.spec.model_fields:
+                raise ParameterError(nearest(name, [*study.spec.model_fields, *RUN_PARAMETERS], "parameter"))
+        spec = study.build(profile, given)
+        return cls(study, profile, World("main", spec, check_seeds(preset.seeds if seeds is None else seeds)), device)
+
+    def world(self, name: str) -> World:
+        """The world called 'main', 'confirm' or by a null world's name; raises `ParameterError`."""
+        study, main = self.study, self.main
+        if name == "main":
+            return main
+        if name == "confirm" and study.confirm is not None:
+            fresh = tuple(CONFIRMATION_SEED + number for number in range(len(main.seeds)))
+            return World(name, study.world(main.spec, study.confirm(main.spec)), fresh)
+        if name in study.nulls:
+            return World(name, study.world(main.spec, study.nulls[name]), main.seeds)
+        valid = ["main", *(["confirm"] if study.confirm else []), *study.nulls]
+        raise ParameterError(nearest(name, valid, "world"))
+
+    def worlds(self) -> list[World]:
+        """Main, confirmation, and every null world that a claim names."""
+        used = dict.fromkeys(claim.null for claim in self.study.claims)
+        names = ["main", *(["confirm"] if self.study.confirm else []), *used]
+        return [self.world(name) for name in names]
+
+    def runnable(self, world: World) -> bool:
+        """Whether the world's data are there or its table is stored or published."""
+        name = dataset_of(world.spec)
+        return name is None or data.available(name)
+
+    def table(self, world: str = "main", progress: Progress | None = None) -> Table:
+        """The world's table; what is missing is computed."""
+        chosen = self.world(world)
+        return obtain(self.study, chosen.spec, chosen.seeds, self.device, progress)
+
+    def missing(self) -> dict[str, int]:
+        """By world, the number of seeds that would have to be computed (worlds whose data are not there left out)."""
+        runnable = [world for world in self.worlds() if self.runnable(world)]
+        return {world.name: len(missing_seeds(self.study, world.spec, world.seeds)) for world in runnable}
+
+    def seconds(self) -> float:
+        """About how long `evaluate` will take: the profile's measured time, by the share of parts that is missing."""
+        missing = self.missing()
+        total = len(self.main.seeds) * max(len(missing), 1)
+        preset = self.study.profile(self.profile)
+        return preset.seconds * (len(self.main.seeds) / preset.seeds) * (sum(missing.values()) / total)
+
+
+def split_parameters(chapter: str, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The run's own parameters and, by study, those that its spec has; raises `ParameterError` for an unknown name.
+
+    A parameter that several studies of a chapter share goes to all of them. None means: as the profile says.
+    """
+    told = studies.of_chapter(chapter)
+    if not told:
+        known = sorted({studies.get(name).chapter for name in studies.names()})
+        raise ParameterError(nearest(chapter, known, "chapter"))
+    valid = [*RUN_PARAMETERS, *dict.fromkeys(name for study in told for name in study.spec.model_fields)]
+    for name in parameters:
+        if name not in valid:
+            raise ParameterError(nearest(name, valid, "parameter"))
+    given = {name: value for name, value in parameters.items() if value is not None}
+    run = {name: value for name, value in given.items() if name in RUN_PARAMETERS}
+    shares = {
+        study.name: {name: value for name, value in given.items() if name in study.spec.model_fields} for study in told
+    }
+    return run, shares
+
+
+def requests(chapter: str, parameters: Mapping[str, Any]) -> dict[str, Request]:
+    """By study, the validated request that ``parameters`` make of a chapter; raises `ParameterError`."""
+    run, shares = split_parameters(chapter, parameters)
+    profile, device = run.get("profile", "quick"), run.get("device", "auto")
+    if not isinstance(profile, str):
+        raise ParameterError(f"parameter profile = {profile!r}: want its name, such as 'quick'")
+    seeds = {"seeds": run["seeds"]} if "seeds" in run else {}
+    return {
+        name: Request.build(studies.get(name), profile, {**share, **seeds}, device) for name, share in shares.items()
+    }

@@ -1,0 +1,257 @@
+"""Study and store together: the table of a world, computed where it is missing."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genbook import data, syntax
+from genbook.files import repository, sha256
+from genbook.spec import ParameterError, Spec
+from genbook.store import Part, Store, read_table, write_table
+from genbook.studies import Study
+
+#: A progress callback: the share of the work that is done, and a word on what is being done.
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The tidy rows of one world with the provenance of each part."""
+
+    study: Study
+    spec: Spec
+    seeds: tuple[int, ...]
+    frame: pd.DataFrame
+    provenances: tuple[dict[str, Any], ...]
+    digest: str
+
+    @property
+    def wall_seconds(self) -> float:
+        """Wall time that computing the rows took, in seconds, whenever that was."""
+        return sum(provenance["wall_seconds"] for provenance in self.provenances)
+
+    @property
+    def published(self) -> bool:
+        """Whether any of the rows come from a published table."""
+        return any(provenance.get("published") for provenance in self.provenances)
+
+    @property
+    def code_changed(self) -> bool:
+        """Whether the code has changed since a published part was computed."""
+        return any(provenance["code"] != syntax.code_hash(self.study.module) for provenance in self.provenances)
+
+
+def dataset_of(spec: Spec) -> str | None:
+    """The data set that a spec names, or None for a study that makes its own data."""
+    return getattr(spec, "dataset", None)
+
+
+def fingerprint_of(spec: Spec) -> str:
+    """SHA-256 of the arrays of the spec's data set; 'generated' for a study that makes its own data."""
+    name = dataset_of(spec)
+    return data.fingerprint(name) if name else "generated"
+
+
+def key_of(study: Study, spec: Spec) -> str:
+    """The store's key: whole spec, version, data and code; any difference is another key."""
+    parts = (spec.canonical(), str(study.version), fingerprint_of(spec), syntax.code_hash(study.module))
+    return f"{study.name}/{sha256('|'.join(parts).encode())[:24]}"
+
+
+def check_seeds(seeds: Any) -> tuple[int, ...]:
+    """A list of seeds from a number of them or a list; raises `ParameterError`."""
+    if isinstance(seeds, bool) or not isinstance(seeds, int | list | tuple):
+        raise ParameterError(f"parameter seeds = {seeds!r}: want a number of seeds (>= 1) or a list of seeds")
+    listed = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not listed or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in listed):
+        raise ParameterError(f"parameter seeds = {seeds!r}: want at least one seed, whole numbers >= 0")
+    if len(set(listed)) < len(listed):
+        raise ParameterError(f"parameter seeds = {seeds!r}: a seed stands twice; a repeated seed adds no information")
+    return listed
+
+
+def obtain(
+    study: Study, spec: Spec, seeds: Sequence[int], device: str = "auto", progress: Progress | None = None
+) -> Table:
+    """The table of ``study`` with ``spec`` over ``seeds``: stored parts, then published ones, the rest computed."""
+    store, key = Store(), key_of(study, spec)
+    parts = {seed: part for seed in seeds if (part := store.read(key, seed)) is not None}
+    missing = [seed for seed in seeds if seed not in parts]
+    if missing:
+        parts.update(_published_parts(study, spec, missing))
+        missing = [seed for seed in seeds if seed not in parts]
+    if missing:
+        with store.claim(key, missing):
+            # Another process may have computed them while this one waited for its turn.
+            parts.update({seed: part for seed in missing if (part := store.read(key, seed)) is not None})
+            missing = [seed for seed in seeds if seed not in parts]
+            if missing:
+                for seed, part in _compute(study, spec, missing, device, progress):
+                    store.write(key, seed, part)
+                    parts[seed] = part
+    frame = pd.concat([parts[seed].frame for seed in seeds], ignore_index=True)
+    return Table(
+        study, spec, tuple(seeds), frame, tuple(parts[seed].provenance for seed in seeds), key.rpartition("/")[2]
+    )
+
+
+def missing_seeds(study: Study, spec: Spec, seeds: Sequence[int]) -> list[int]:
+    """The seeds that `obtain` would have to compute."""
+    stored = set(Store().seeds(key_of(study, spec)))
+    rest = [seed for seed in seeds if seed not in stored]
+    found = _published_parts(study, spec, rest) if rest else {}
+    return [seed for seed in rest if seed not in found]
+
+
+def resolve_device(device: str) -> str:
+    """'cpu' or 'cuda' for 'auto', 'cpu' or 'cuda'; raises `ParameterError` where it is not there."""
+    if device not in ("auto", "cpu", "cuda"):
+        raise ParameterError(f"parameter device = {device!r}: want one of: auto, cpu, cuda")
+    if device == "cpu":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise ParameterError("device 'cuda' is not available here: torch sees no GPU; use --device cpu or auto")
+    return "cpu"
+
+
+def threads() -> int:
+    """Threads of the arithmetic on the CPU: ``GENBOOK_THREADS``, by default 1 (two chapters run side by side)."""
+    text = os.environ.get("GENBOOK_THREADS", "1")
+    if not text.isdigit() or int(text) < 1:
+        raise ParameterError(f"GENBOOK_THREADS = {text!r}: want a whole number >= 1")
+    return int(text)
+
+
+def _compute(
+    study: Study, spec: Spec, seeds: Sequence[int], device: str, progress: Progress | None
+) -> Iterator[tuple[int, Part]]:
+    """Run the study once for all ``seeds`` and cut the table into a part per seed."""
+    import torch
+
+    name = dataset_of(spec)
+    if name:
+        data.load(name)  # a data set that is not there is said before any work is done
+    resolved, number = resolve_device(device), threads()
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    start = time.perf_counter()
+    try:
+        frame = study.run(spec, seeds, resolved, progress)
+    finally:
+        torch.set_num_threads(before)
+    wall = (time.perf_counter() - start) / len(seeds)
+    undocumented = set(frame.columns) - set(study.columns)
+    if undocumented:
+        raise RuntimeError(f"study {study.name}: columns without a documented meaning: {sorted(undocumented)}")
+    for seed in seeds:
+        rows = frame[frame["seed"] == seed].reset_index(drop=True)
+        if rows.empty:
+            raise RuntimeError(f"study {study.name} returned no rows for seed {seed}")
+        yield seed, Part(rows, provenance(study, spec, seed, resolved, number, wall))
+
+
+def provenance(study: Study, spec: Spec, seed: int, device: str, threads: int, wall: float) -> dict[str, Any]:
+    """Everything that says where a part comes from, as plain JSON values."""
+    return {
+        "study": study.name,
+        "version": study.version,
+        "spec": spec.model_dump(mode="json"),
+        "seed": seed,
+        "varies": list(study.varies),
+        "dataset": dataset_of(spec),
+        "data": fingerprint_of(spec),
+        "device": _device_name(device),
+        "threads": threads,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("genbook", "torch", "numpy", "pandas")},
+        },
+        "platform": f"{platform.system()} {platform.machine()}",
+        "commit": _commit(),
+        "code": syntax.code_hash(study.module),
+        "wall_seconds": round(wall, 3),
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _device_name(device: str) -> str:
+    if device == "cuda":
+        import torch
+
+        return f"cuda ({torch.cuda.get_device_name()})"
+    return "cpu"
+
+
+@functools.cache
+def _commit() -> str | None:
+    """The checkout's commit, with '+' where files differ from it; None outside a checkout or without git."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(repository()), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def published_root() -> Path:
+    """The folder of published tables, read-only to all but `publish`."""
+    return repository() / "book" / "results"
+
+
+def published(study: Study) -> Iterator[tuple[Path, Part]]:
+    """Every published table of ``study``, of whatever version; a damaged one is an error that names it."""
+    for path in sorted((published_root() / study.name).glob("*.parquet")):
+        yield path, read_table(path)
+
+
+def _published_parts(study: Study, spec: Spec, seeds: Sequence[int]) -> dict[int, Part]:
+    """Parts for ``seeds`` from published tables with the same spec and version."""
+    wanted, found = spec.model_dump(mode="json"), {}
+    for path, part in published(study):
+        whole = part.provenance
+        if whole["spec"] != wanted or whole["version"] != study.version:
+            continue
+        for seed in set(seeds) & set(whole["seeds"]):
+            rows = part.frame[part.frame["seed"] == seed].reset_index(drop=True)
+            single = {name: value for name, value in whole.items() if name != "seeds"}
+            found[seed] = Part(rows, {**single, "seed": seed, "published": path.name})
+    return found
+
+
+def publish(table: Table, name: str) -> Path:
+    """Write ``table`` as ``book/results/STUDY/NAME.parquet``, all seeds in one file of at most 2 MB."""
+    first = table.provenances[0]
+    whole = {
+        **{key: value for key, value in first.items() if key not in ("seed", "published")},
+        "seeds": list(table.seeds),
+        "wall_seconds": round(table.wall_seconds / len(table.seeds), 3),
+    }
+    path = published_root() / table.study.name / f"{name}.parquet"
+    write_table(path, table.frame, whole)
+    if path.stat().st_size > 2 * 2**20:
+        size = path.stat().st_size / 2**20
+        path.unlink()
+        raise ParameterError(
+            f"{path.name} would be {size:.1f} MiB; a published table has at most 2: measure less often"
+        )
+    return path

@@ -1,0 +1,102 @@
+"""Claims world by world: what each comes out as in main, confirmation and null world."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from genbook import data
+from genbook.claims import NOT_RUN, Claim, Judgement, judge
+from genbook.results.requests import Request
+from genbook.results.tables import Progress, Table, dataset_of, fingerprint_of
+from genbook.spec import ParameterError, nearest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim in its worlds."""
+
+    request: Request
+    claim: Claim
+    main: Judgement
+    confirm: Judgement
+    null: Judgement
+    confirm_dataset: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as plain JSON values: the keys that ``genbook claims --json`` documents."""
+        study, claim, spec = self.request.study, self.claim, self.request.main.spec
+        return {
+            "chapter": study.chapter,
+            "study": study.name,
+            "id": claim.id,
+            "statement": claim.statement,
+            "source": claim.source,
+            "kind": claim.kind,
+            "relation": claim.relation,
+            "profile": self.request.profile,
+            "params": spec.model_dump(mode="json"),
+            "dataset": dataset_of(spec),
+            "data_fingerprint": fingerprint_of(spec),
+            "seeds": list(self.request.main.seeds),
+            "estimate": _plain(self.main.estimate),
+            "low": _plain(self.main.low),
+            "high": _plain(self.main.high),
+            "threshold": claim.threshold,
+            "verdict": self.main.verdict,
+            "confirm_dataset": self.confirm_dataset,
+            "confirm_estimate": _plain(self.confirm.estimate),
+            "confirm_verdict": self.confirm.verdict,
+            "null_estimate": _plain(self.null.estimate),
+            "null_low": _plain(self.null.low),
+            "null_high": _plain(self.null.high),
+            "null_verdict": self.null.verdict,
+        }
+
+
+def _plain(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+def evaluate(request: Request, ids: Sequence[str] | None = None, progress: Progress | None = None) -> list[Row]:
+    """Every claim of the study (or those named) in main, confirmation and null world; missing tables are computed.
+
+    A world whose data are neither stored nor available gets the verdict 'not run'. In the main world that is an error
+    (`genbook.data.DataNotFound`): the reader asked for it.
+    """
+    study = request.study
+    known = [claim.id for claim in study.claims]
+    for name in ids or ():
+        if name not in known:
+            raise ParameterError(nearest(name, known, "claim"))
+    claims = [claim for claim in study.claims if ids is None or claim.id in ids]
+    judged = study.profile(request.profile).judged
+    tables: dict[str, Table | None] = {}
+
+    def judgement(claim: Claim, name: str) -> Judgement:
+        if name not in tables:
+            try:
+                tables[name] = request.table(name, progress)
+            except data.DataNotFound:
+                if name == "main":
+                    raise
+                tables[name] = None
+        table = tables[name]
+        return NOT_RUN if table is None else judge(claim, table.frame, table.spec, judged)
+
+    rows = []
+    for claim in claims:
+        confirming = study.confirm is not None and claim.confirms
+        rows.append(
+            Row(
+                request,
+                claim,
+                judgement(claim, "main"),
+                judgement(claim, "confirm") if confirming else NOT_RUN,
+                judgement(claim, claim.null),
+                dataset_of(request.world("confirm").spec) if confirming else None,
+            )
+        )
+    return rows

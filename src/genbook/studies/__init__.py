@@ -1,0 +1,90 @@
+"""The studies: one folder a phenomenon, found by its name; nothing else has to be told about a new one.
+
+A study's folder holds ``spec.py`` (its parameters), ``study.py`` (a `Study` named ``STUDY``: profiles, worlds, claims)
+and ``run.py`` (``run(spec, seeds, device, progress) -> table``). The first two import no torch, so that listing,
+checking and explaining answer at once; the tables of a study depend on ``run.py`` and what it imports, and on nothing
+else: a reworded claim recomputes no table.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from genbook.claims import Claim
+from genbook.spec import ParameterError, Profile, Spec, nearest
+
+#: What a confirmation uses instead of the main world's seeds: settings were never chosen on these.
+CONFIRMATION_SEED = 1000
+
+
+@dataclass(frozen=True)
+class Study:
+    """One phenomenon as a computation: its parameters, worlds and claims.
+
+    ``name``: its folder. ``chapter``: stem of the notebook that tells it. ``version``: raised when the meaning of the
+    table changes. ``columns``: meaning and unit of each column of the table. ``quantities``: the same for each value of
+    the column ``quantity``. ``confirm``: from the main world's spec, the parameters that the confirmation replaces.
+    ``nulls``: by name, the parameters that turn the main world into a null world. ``varies``: what a seed draws.
+    """
+
+    name: str
+    title: str
+    chapter: str
+    version: int
+    spec: type[Spec]
+    profiles: Mapping[str, Profile]
+    claims: tuple[Claim, ...]
+    columns: Mapping[str, str]
+    quantities: Mapping[str, str]
+    confirm: Callable[[Any], Mapping[str, Any]] | None
+    nulls: Mapping[str, Mapping[str, Any]]
+    varies: tuple[str, ...] = field(
+        default=("training subset", "validation", "corruption", "order", "initialisation"),
+    )
+
+    def profile(self, name: str) -> Profile:
+        """The profile called ``name``; raises `ParameterError` with the nearest name and the list."""
+        if name not in self.profiles:
+            raise ParameterError(nearest(name, self.profiles, "profile"))
+        return self.profiles[name]
+
+    def build(self, profile: str, parameters: Mapping[str, Any]) -> Spec:
+        """The main world's spec: ``parameters`` over the profile over the defaults."""
+        return self.spec.build(**{**self.profile(profile).parameters, **parameters})
+
+    def world(self, spec: Spec, changes: Mapping[str, Any]) -> Spec:
+        """``spec`` with ``changes``: a null world or the confirmation's."""
+        return self.spec.build(**{**spec.model_dump(), **changes})
+
+    def run(self, spec: Spec, seeds: Sequence[int], device: str, progress: Any = None) -> Any:
+        """Compute the table (imports torch)."""
+        return importlib.import_module(f"{__name__}.{self.name}.run").run(spec, seeds, device, progress)
+
+    @property
+    def module(self) -> str:
+        """Dotted name of the module whose code, with all that it imports, decides whether a table is current."""
+        return f"{__name__}.{self.name}.run"
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """The studies' names in alphabetical order."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
+
+
+def get(name: str) -> Study:
+    """The study called ``name``; raises `ParameterError` with the nearest name and the list."""
+    if name not in names():
+        raise ParameterError(nearest(name, names(), "study"))
+    return importlib.import_module(f"{__name__}.{name}.study").STUDY
+
+
+def of_chapter(chapter: str) -> list[Study]:
+    """The studies that the chapter (its notebook's stem) tells, in alphabetical order of their names."""
+    return [study for study in map(get, names()) if study.chapter == chapter]
