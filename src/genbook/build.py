@@ -6,6 +6,7 @@ import concurrent.futures
 import datetime
 import importlib.metadata
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from genbook import studies
+from genbook.errors import ForeseenError
 from genbook.execute import chapters, executed_path, execution_key, is_current
 from genbook.files import disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.results.requests import Request
@@ -24,7 +26,7 @@ from genbook.results.verdicts import Row, evaluate
 from genbook.store import Store
 
 
-class BuildError(Exception):
+class BuildError(ForeseenError):
     """The book could not be built; the message holds what Sphinx said."""
 
 
@@ -105,9 +107,7 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     from genbook.results.pages import row_for_page
 
     judged = [row for row in rows if row.main.verdict not in ("not judged", "not run")]
-    confirmed = [
-        row for row in judged if row.confirm.verdict not in ("not judged", "not run") and row.confirm.p == row.confirm.p
-    ]
+    confirmed = [row for row in judged if math.isfinite(row.confirm.p)]
     adjusted = stats.holm([row.confirm.p for row in confirmed])
     stays = [row for row, p in zip(confirmed, adjusted, strict=True) if p < 0.025]
     counts = pd.Series([row.main.verdict for row in rows]).value_counts()
@@ -164,17 +164,7 @@ def run_statistics(profile: str) -> str:
     return "\n".join(sections)
 
 
-_SHOWN_VERSIONS = (
-    "genbook",
-    "torch",
-    "numpy",
-    "pandas",
-    "scipy",
-    "scikit-learn",
-    "matplotlib",
-    "papermill",
-    "jupyter-book",
-)
+_SHOWN_VERSIONS = ("genbook", "torch", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib", "jupyter-book")
 
 
 def _part_rows() -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from genbook import __version__, studies
+from genbook.errors import ForeseenError
 from genbook.spec import ParameterError, read_value
 from genbook.studies import Study
 
@@ -30,8 +31,6 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every foreseen mistake ends with status 2 (asked wrongly) or 1 (went wrong)."""
-    from genbook.files import StorageError
-
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -43,21 +42,11 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ParameterError as error:
-        _fail(str(error), 2)
-    except StorageError as error:
-        _fail(error.strerror or str(error), 1)
+    except ForeseenError as error:
+        click.echo(f"genbook: {error}", err=True)
+        sys.exit(error.status)
     except BrokenPipeError:
         sys.exit(0)
-    except Exception as error:
-        if type(error).__name__ not in ("DataNotFound", "ExecutionError", "BuildError", "DamagedTable"):
-            raise
-        _fail(str(error), 1)
-
-
-def _fail(message: str, status: int) -> None:
-    click.echo(f"genbook: {message}", err=True)
-    sys.exit(status)
 
 
 def _read_parameters(pairs: tuple[tuple[str, str], ...], told: list[Study]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import nbformat
 
+from genbook.errors import ForeseenError
 from genbook.files import atomic, repository, sha256, store_root
 from genbook.results.progress import PROGRESS_FILE
 from genbook.results.requests import requests
@@ -23,7 +24,7 @@ from genbook.spec import ParameterError, nearest
 from genbook.syntax import normalised
 
 
-class ExecutionError(Exception):
+class ExecutionError(ForeseenError):
     """A notebook that raised, stopped early, or whose kernel died; the message says where."""
 
 

@@ -1,0 +1,49 @@
+"""How tables and claims are told on a page: a line of provenance, a row of a claims table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from genbook.results.tables import Table
+from genbook.results.verdicts import Row
+
+
+def provenance_line(table: Table) -> str:
+    """One line that says where a table comes from."""
+    first = table.provenances[0]
+    seeds = _ranges(table.seeds)
+    data = f"{first['dataset']} {first['data'][:8]}" if first["dataset"] else "data made by the study"
+    words = [
+        f"seeds {seeds} (each draws {', '.join(first['varies'])})",
+        f"data {data}" if first["dataset"] else data,
+        f"{first['device']}, {first['threads']} thread{'s' if first['threads'] != 1 else ''}, "
+        f"{table.wall_seconds:.0f} s",
+        f"torch {first['versions']['torch']}",
+        f"commit {first['commit'] or 'unknown'}",
+        f"table {table.digest[:8]}",
+    ]
+    if table.published:
+        words.append("published table" + (", computed before the code last changed" if table.code_changed else ""))
+    return " · ".join(words)
+
+
+def row_for_page(row: Row) -> dict[str, Any]:
+    """A claim's row with what only a page shows: the paper's own number, the reason for a difference, the worlds' n."""
+    return {
+        **row.as_dict(),
+        "reported": row.claim.reported,
+        "note": row.claim.note,
+        "threshold_text": row.claim.threshold_text,
+        "null": row.claim.null,
+        "n": row.main.n,
+        "censored": row.main.censored,
+        "confirm_low": row.confirm.low,
+        "confirm_high": row.confirm.high,
+    }
+
+
+def _ranges(seeds: tuple[int, ...]) -> str:
+    """'0–4' for consecutive seeds, else a list."""
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}–{seeds[-1]}"
+    return ", ".join(map(str, seeds))
