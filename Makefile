@@ -1,0 +1,48 @@
+# Two commands are enough: make book, make test. Each sets up .venv first and goes on.
+.DEFAULT_GOAL := help
+.PHONY: help book test lab lock bench clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+# The first of these that is Python 3.11 or 3.12; PYTHON=... names another.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+  $$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# uv installs in a fraction of pip's time; where it cannot (a private index that only pip is told of, say), pip does.
+$(READY): requirements.lock.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "genbook needs Python 3.11 or 3.12 (with venv); name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@echo "setting up .venv with $(PYTHON) (about 5 GB with CUDA; the README says how to do with 2)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock.txt hatchling \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock.txt hatchling
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+book: $(READY)  ## execute what has changed and build the book
+	@$(BIN)/genbook build
+
+test: $(READY)  ## floors, style, unit tests, notebooks, the built book
+	@$(BIN)/lint-imports --no-cache | tail -n 3
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+bench: $(READY)  ## measure every speed promise beside the peers
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+lock: $(READY)  ## write requirements.lock.txt anew from pyproject.toml
+	@printf 'torch==2.12.1\ntorchvision==0.27.1\n' > .venv/pins.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --upgrade \
+	  --constraint .venv/pins.txt pyproject.toml | grep -vE "== ?'(win32|nt)'" > requirements.lock.new
+	@mv requirements.lock.new requirements.lock.txt
+
+clean:  ## remove the book and the store (tables and executed notebooks), not .venv
+	rm -rf book/_build .genbook
