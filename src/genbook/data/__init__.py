@@ -1,0 +1,48 @@
+"""Data sets as they lie on disk, the subsets that a seed draws from them, and the corruption of their labels.
+
+    >>> dataset = load("digits")
+    >>> data = split(dataset, seed=0, n_train=1000)
+    >>> noisy = corrupt(data.train.labels, 0.15, "uniform", seed=0, n_classes=dataset.n_classes)
+    >>> noisy.changed.mean()            # 0.15: the share of the labels that are wrong
+
+Nothing is downloaded unless `fetch` is called.
+"""
+
+from genbook.data.corruption import Corrupted, CorruptionKind, corrupt, shuffle_labels
+from genbook.data.human import HUMAN_KINDS, HumanKind, human_labels
+from genbook.data.sources import (
+    NAMES,
+    DataDamaged,
+    DataNotFound,
+    Dataset,
+    DatasetName,
+    available,
+    data_root,
+    fetch,
+    fingerprint,
+    load,
+)
+from genbook.data.splits import Examples, Split, split
+
+__all__ = [
+    "HUMAN_KINDS",
+    "NAMES",
+    "Corrupted",
+    "CorruptionKind",
+    "DataDamaged",
+    "DataNotFound",
+    "Dataset",
+    "DatasetName",
+    "Examples",
+    "HumanKind",
+    "Split",
+    "available",
+    "corrupt",
+    "data_root",
+    "fetch",
+    "fingerprint",
+    "human_labels",
+    "load",
+    "shuffle_labels",
+    "split",
+]
