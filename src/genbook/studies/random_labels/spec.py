@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genbook.spec import Spec, parameter
 
@@ -38,3 +38,14 @@ class RandomLabelsSpec(Spec):
         1.0, "training accuracy at which a network counts as fitted", "fraction", gt=0, le=1
     )
     probes: int = parameter(40, "points along the training at which everything is measured, log-spaced", "", ge=5)
+
+    @model_validator(mode="after")
+    def _comparable(self) -> Self:
+        """Real labels are one side of every comparison, and a batch is part of the training set."""
+        if self.noise_levels[0] != 0 or sorted(set(self.noise_levels)) != list(self.noise_levels):
+            raise ValueError(
+                f"parameter noise_levels = {list(self.noise_levels)}: want 0 (real labels) first, then growing shares"
+            )
+        if self.batch_size > self.n_train:
+            raise ValueError(f"parameter batch_size = {self.batch_size}: want at most n_train = {self.n_train}")
+        return self

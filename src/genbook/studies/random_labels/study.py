@@ -1,0 +1,61 @@
+"""Random versus real labels: profiles and worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from genbook.spec import Profile
+from genbook.studies import Study
+from genbook.studies.random_labels.claims import CLAIMS
+from genbook.studies.random_labels.spec import RandomLabelsSpec
+
+
+def _confirmation(spec: RandomLabelsSpec) -> Mapping[str, Any]:
+    """Other data: MNIST-1D, or digits where MNIST-1D is the main world."""
+    return {"dataset": "digits" if spec.dataset == "mnist1d" else "mnist1d"}
+
+
+STUDY = Study(
+    name="random_labels",
+    title="Random versus real labels",
+    chapter="02_random_vs_real_labels",
+    version=1,
+    spec=RandomLabelsSpec,
+    profiles={
+        "smoke": Profile(
+            seeds=2,
+            parameters={"n_train": 100, "noise_levels": [0.0, 1.0], "hidden": [32], "steps": 150, "probes": 8},
+            seconds=3,
+            judged=False,
+        ),
+        "quick": Profile(seeds=5, parameters={}, seconds=60),
+        "full": Profile(seeds=20, parameters={"probes": 80}, seconds=600),
+    },
+    claims=CLAIMS,
+    columns={
+        "seed": "the seed of the replica",
+        "noise": "share of the training labels that were drawn anew",
+        "step": "gradient steps taken",
+        "epoch": "passes through the training set",
+        "quantity": "what was measured (see the quantities)",
+        "layer": "'all', or the layer that the m-coherence belongs to",
+        "value": "the measured value, in the quantity's unit",
+    },
+    quantities={
+        "train accuracy": "share of the training labels, as given, that are predicted",
+        "train loss": "mean cross-entropy on the training labels as given, in nats",
+        "test accuracy": "share of the test set's real labels that are predicted",
+        "m-coherence": "‖Σ gᵢ‖² / Σ ‖gᵢ‖² over the whole training set: how many examples an average example helps",
+        "steps to fit": "steps until the training set was fitted; missing where it was not (censored)",
+        "wrong labels": "share of the training labels that differ from the real ones",
+        "classes": "number of classes",
+    },
+    confirm=_confirmation,
+    nulls={
+        "shuffled labels": {"labels": "shuffled"},
+        "labels kept": {"labels": "kept"},
+        "too small": {"hidden": [2]},
+    },
+    varies=("training subset", "corruption", "order", "initialisation"),
+)
