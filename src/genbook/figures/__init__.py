@@ -1,0 +1,42 @@
+"""Figures of one look: a style, drawing primitives on tidy tables, and the way a figure gets on to the page."""
+
+from genbook.figures.draw import (
+    band,
+    dots,
+    end_label,
+    intervals,
+    layer,
+    log_axis,
+    percent_axis,
+    points,
+    reference,
+    spread_labels,
+    theory,
+)
+from genbook.figures.html import claims_table, verdict_badge
+from genbook.figures.page import annotate, show
+from genbook.figures.style import COLORS, LINES, color, graded, subplots, use
+
+__all__ = [
+    "COLORS",
+    "LINES",
+    "annotate",
+    "band",
+    "claims_table",
+    "color",
+    "dots",
+    "end_label",
+    "graded",
+    "intervals",
+    "layer",
+    "log_axis",
+    "percent_axis",
+    "points",
+    "reference",
+    "show",
+    "spread_labels",
+    "subplots",
+    "theory",
+    "use",
+    "verdict_badge",
+]

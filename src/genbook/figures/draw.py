@@ -1,0 +1,430 @@
+"""Drawing primitives on tidy tables: bands over seeds, theory as a line, measurement as points, labels at line ends.
+
+Every primitive takes a table with one row per (seed, condition, x) and a ``y`` that is either a column of it or, in the
+long form with the columns ``quantity`` and ``value``, the name of a quantity.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import matplotlib.patheffects as effects
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+
+from genbook import stats
+from genbook.figures import style
+
+#: Marks the annotations that `spread_labels` may move.
+_END_LABEL = "end-label"
+#: Least distance of two labels at line ends, in units of their font size.
+_LINE_SPACING = 1.15
+#: From a line's end to its label, and how close two ends are that share a column of labels, in points.
+_GAP, _COLUMN = 7, 40
+
+
+def intervals(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    unit: str = "seed",
+    scale: stats.Scale = "identity",
+    continuity: float | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Return estimate, low, high and n of ``y`` over seeds at each ``x``, with x as the index in ascending order.
+
+    Args:
+        table: tidy rows; several rows of one seed at one x are averaged first.
+        x: a column.
+        y: a column or a quantity.
+        unit: the column whose values are the replicates.
+        scale: on which Student's t is taken, see `genbook.stats.t_interval`.
+        continuity: half of the step in which y is measured, see `genbook.stats.t_interval`.
+        level: confidence.
+
+    Raises:
+        KeyError: a column or quantity that the table does not have.
+        ValueError: no row left.
+    """
+    rows = select(table, x, y, unit)
+    per_unit = rows.groupby([x, unit], observed=True)[y].mean().dropna()
+    if per_unit.empty:
+        raise ValueError(f"the table has no value of {y!r} to draw")
+    by_x = {
+        value: stats.t_interval(group.to_numpy(), scale, level, continuity)
+        for value, group in per_unit.groupby(level=x, observed=True)
+    }
+    return pd.DataFrame(
+        [(i.estimate, i.low, i.high, i.n) for i in by_x.values()],
+        index=pd.Index(by_x, name=x),
+        columns=["estimate", "low", "high", "n"],
+    )
+
+
+def select(table: pd.DataFrame, x: str, y: str, *others: str) -> pd.DataFrame:
+    """Return the rows of ``y`` as a column of that name, checked for the columns ``x`` and ``others``."""
+    if y not in table.columns and {"quantity", "value"} <= set(table.columns):
+        quantities = table["quantity"].unique()
+        if y not in quantities:
+            raise KeyError(f"no quantity {y!r} in the table; there are {', '.join(map(str, quantities))}")
+        table = table[table["quantity"] == y].rename(columns={"value": y})
+    if missing := [column for column in (x, y, *others) if column not in table.columns]:
+        raise KeyError(f"no column {missing[0]!r} in the table; there are {', '.join(map(str, table.columns))}")
+    return table
+
+
+def band(
+    ax: Axes,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str | None = None,
+    *,
+    colors: Mapping[Hashable, str] | str | None = None,
+    labels: Mapping[Hashable, str] | str | None = None,
+    line: str | tuple = "-",
+    per_seed: bool = False,
+    unit: str = "seed",
+    scale: stats.Scale = "identity",
+    continuity: float | None = None,
+) -> None:
+    """Draw the mean over seeds as a line, its 95 % interval as a band, one of them for each level of ``by``.
+
+    Args:
+        ax: axes to draw on.
+        table: tidy rows.
+        x: a column.
+        y: a column or a quantity.
+        by: column of the conditions; None draws one line.
+        colors: colour, or name in `style.COLORS`, of each level; by default levels named as in `style.COLORS` get
+            theirs and others the ramp "sequence".
+        labels: written at the line's end, by level; by default the level itself. An empty string writes nothing.
+        line: line style, for instance ``style.LINES["train"]``.
+        per_seed: draw every seed as a faint line instead of the band.
+        unit: the column whose values are the replicates.
+        scale: on which the interval is taken.
+        continuity: half of the step in which y is measured.
+    """
+    for level, rows in _levels(table, x, y, by, unit):
+        shade = _color_of(level, colors, table, by)
+        summary = intervals(rows, x, y, unit=unit, scale=scale, continuity=continuity)
+        ax.plot(summary.index, summary["estimate"], color=shade, linestyle=line, zorder=3)
+        if per_seed:
+            for _, one in rows.groupby(unit, observed=True):
+                one = one.sort_values(x)
+                ax.plot(one[x], one[y], color=shade, linewidth=0.8, alpha=0.35, zorder=2)
+        else:
+            known = summary[np.isfinite(summary["low"]) & np.isfinite(summary["high"]) & (summary["n"] > 1)]
+            ax.fill_between(known.index, known["low"], known["high"], color=shade, alpha=0.2, linewidth=0, zorder=2)
+        if text := _label_of(level, labels, by):
+            end_label(ax, summary.index[-1], summary["estimate"].iloc[-1], text, shade)
+
+
+def points(
+    ax: Axes,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str | None = None,
+    *,
+    colors: Mapping[Hashable, str] | str | None = None,
+    labels: Mapping[Hashable, str] | str | None = None,
+    marker: str = "o",
+    unit: str = "seed",
+    scale: stats.Scale = "identity",
+    continuity: float | None = None,
+) -> None:
+    """Draw measurements as points with their 95 % intervals over seeds; theory goes beside them by `theory`.
+
+    The arguments are those of `band`.
+    """
+    for level, rows in _levels(table, x, y, by, unit):
+        shade = _color_of(level, colors, table, by)
+        summary = intervals(rows, x, y, unit=unit, scale=scale, continuity=continuity)
+        _bars(ax, summary.index, summary, shade, marker)
+        if text := _label_of(level, labels, by):
+            end_label(ax, summary.index[-1], summary["estimate"].iloc[-1], text, shade)
+
+
+def dots(
+    ax: Axes,
+    table: pd.DataFrame,
+    condition: str,
+    y: str,
+    by: str | None = None,
+    *,
+    order: Sequence[Hashable] | None = None,
+    names: Mapping[Hashable, str] | None = None,
+    colors: Mapping[Hashable, str] | str | None = None,
+    labels: Mapping[Hashable, str] | str | None = None,
+    per_seed: bool = True,
+    unit: str = "seed",
+    scale: stats.Scale = "identity",
+    continuity: float | None = None,
+) -> None:
+    """Draw one dot with its 95 % interval over seeds for each condition, the conditions side by side on the x axis.
+
+    Without ``by`` each condition has its own colour, with it each level of ``by``, set a little apart.
+
+    Args:
+        ax: axes to draw on.
+        table: tidy rows.
+        condition: column whose values stand side by side.
+        y: a column or a quantity.
+        by: column of a second grouping.
+        order: of the conditions; by default their first appearance.
+        names: what stands under each condition, by default the condition itself.
+        colors: as in `band`.
+        labels: as in `band`, for the levels of ``by``.
+        per_seed: draw every seed as a faint dot as well.
+        unit: the column whose values are the replicates.
+        scale: on which the interval is taken.
+        continuity: half of the step in which y is measured.
+    """
+    rows = select(table, condition, y, unit, *([by] if by else []))
+    order = list(rows[condition].unique()) if order is None else list(order)
+    place = {value: k for k, value in enumerate(order)}
+    rows = rows[rows[condition].isin(order)]
+    groups = list(_levels(rows, condition, y, by, unit))
+    for k, (level, group) in enumerate(groups):
+        shift = 0.16 * (k - (len(groups) - 1) / 2)
+        summary = intervals(group, condition, y, unit=unit, scale=scale, continuity=continuity)
+        for value in summary.index:
+            shade = _color_of(level, colors, table, by) if by else _color_of(value, colors, table, condition)
+            if per_seed:
+                seeds = group.loc[group[condition] == value, y]
+                ax.plot(np.full(len(seeds), place[value] + shift - 0.07), seeds, "o", color=shade, ms=3.5, alpha=0.4)
+            _bars(ax, [place[value] + shift], summary.loc[[value]], shade, "o")
+        if by and (text := _label_of(level, labels, by)):
+            last = max(summary.index, key=place.__getitem__)
+            end_label(ax, place[last] + shift, summary.loc[last, "estimate"], text, shade)
+    ax.set_xticks(range(len(order)), [str((names or {}).get(value, value)) for value in order])
+    ax.set_xlim(-0.5, len(order) - 0.5)
+
+
+def theory(ax: Axes, x: Sequence[float], y: Sequence[float], label: str = "theory", color: str = "theory") -> None:
+    """Draw what the theory says as a thin line with its name at the end; ``x`` and ``y`` are [n]."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.shape != y.shape or x.ndim != 1 or x.size == 0:
+        raise ValueError(f"a line needs as many x as y and at least one, got shapes {x.shape}, {y.shape}")
+    shade = style.COLORS.get(color, color)
+    ax.plot(x, y, color=shade, linewidth=1.3, zorder=2.5)
+    if label:
+        end_label(ax, x[-1], y[-1], label, shade)
+
+
+def reference(ax: Axes, value: float, label: str, axis: str = "y") -> None:
+    """Draw a level to compare with (chance, a threshold) as a dotted grey line across, with its name on it.
+
+    Args:
+        ax: axes to draw on.
+        value: where, in data coordinates.
+        label: its name.
+        axis: "y" for a horizontal line at y = value, "x" for a vertical one.
+    """
+    shade = style.COLORS["reference"]
+    if axis == "y":
+        ax.axhline(value, color=shade, linestyle=(0, (1, 1.5)), linewidth=1.3, zorder=1.5)
+        at, anchor, offset, vertical = (0, value), ax.get_yaxis_transform(), (4, 3), "bottom"
+    elif axis == "x":
+        ax.axvline(value, color=shade, linestyle=(0, (1, 1.5)), linewidth=1.3, zorder=1.5)
+        at, anchor, offset, vertical = (value, 1), ax.get_xaxis_transform(), (4, -3), "top"
+    else:
+        raise ValueError(f"a reference line crosses the axis 'x' or 'y', got {axis!r}")
+    ax.annotate(
+        label,
+        at,
+        xycoords=anchor,
+        xytext=offset,
+        textcoords="offset points",
+        color=shade,
+        fontsize=9.5,
+        va=vertical,
+        path_effects=[effects.withStroke(linewidth=3, foreground="white")],
+        zorder=4,
+    )
+
+
+def end_label(ax: Axes, x: float, y: float, text: str, color: str) -> None:
+    """Write ``text`` to the right of the point (x, y); `spread_labels` keeps such labels from covering each other."""
+    ax.annotate(
+        text,
+        (x, y),
+        xytext=(_GAP, 0),
+        textcoords="offset points",
+        color=color,
+        fontsize=10.5,
+        va="center",
+        annotation_clip=False,
+        gid=_END_LABEL,
+        zorder=5,
+    )
+
+
+def spread_labels(fig: Figure) -> None:
+    """Move the labels at line ends up and down, as little as it takes, until none covers another.
+
+    Called by `show` once the figure is complete, because where lines end on the page depends on its limits and layout.
+    """
+    for _ in range(2):  # labels widen the margin, and a new layout moves the lines' ends
+        fig.draw_without_rendering()
+        for ax in fig.axes:
+            labels = [t for t in ax.texts if t.get_gid() == _END_LABEL]
+            _spread(ax, labels)
+
+
+def _spread(ax: Axes, labels: list) -> None:
+    points_per_pixel = 72 / ax.figure.dpi
+    columns: dict[float, list] = {}
+    for label in labels:
+        pixel = ax.transData.transform(label.xy)
+        nearest = next((x for x in columns if abs(x - pixel[0]) * points_per_pixel < _COLUMN), pixel[0])
+        columns.setdefault(nearest, []).append((pixel[1] * points_per_pixel, label))
+    for column in columns.values():
+        column.sort(key=lambda pair: pair[0])
+        heights = [height for height, _ in column]
+        moved = spread(heights, _LINE_SPACING * column[0][1].get_fontsize())
+        for (height, label), new_height in zip(column, moved, strict=True):
+            label.set_position((_GAP, new_height - height))
+
+
+def spread(positions: Sequence[float], distance: float) -> np.ndarray:
+    """Return positions at least ``distance`` apart that lie nearest to the given ascending ones, in least squares.
+
+    Subtracting k * distance from the k-th position turns "at least so far apart" into "not descending", which pooling
+    adjacent violators solves exactly (isotonic regression).
+
+    Args:
+        positions: [n], ascending.
+        distance: least gap.
+    """
+    blocks: list[tuple[float, int]] = []  # mean of the shifted positions pooled so far, and how many
+    for k, position in enumerate(positions):
+        mean, size = position - k * distance, 1
+        while blocks and blocks[-1][0] > mean:
+            before, count = blocks.pop()
+            mean, size = (mean * size + before * count) / (size + count), size + count
+        blocks.append((mean, size))
+    pooled = np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
+    return pooled + distance * np.arange(len(positions))
+
+
+def layer(
+    table: pd.DataFrame,
+    by: str,
+    draw: Callable[[Axes, pd.DataFrame], None],
+    *,
+    columns: int = 2,
+    titles: Mapping[Hashable, str] | None = None,
+    height: float | None = None,
+) -> Figure:
+    """Return small multiples: one axes for each level of ``by``, drawn by ``draw(ax, rows)``, all on the same scales.
+
+    Args:
+        table: tidy rows.
+        by: column whose levels get an axes each, in the order of their first appearance.
+        draw: what to draw of one level's rows.
+        columns: axes side by side.
+        titles: by level; by default the level itself.
+        height: of one row in inches.
+    """
+    if by not in table.columns:
+        raise KeyError(f"no column {by!r} in the table; there are {', '.join(map(str, table.columns))}")
+    levels = list(table[by].unique())
+    if not levels:
+        raise ValueError(f"the table has no level of {by!r} to draw")
+    columns = min(columns, len(levels))
+    rows = -(-len(levels) // columns)
+    fig, axes = style.subplots(
+        rows, columns, height=(height or 0.75 * style.HEIGHT) * rows, sharex=True, sharey=True, squeeze=False
+    )
+    for ax, level in zip(axes.flat, levels, strict=False):
+        draw(ax, table[table[by] == level])
+        ax.set_title(str((titles or {}).get(level, level)))
+        ax.label_outer()
+    for ax in axes.flat[len(levels) :]:
+        ax.remove()
+    return fig
+
+
+def log_axis(ax: Axes, axis: str = "x", zero: float | None = None) -> None:
+    """Set a logarithmic axis with plain numbers at its decades.
+
+    Args:
+        ax: axes to change.
+        axis: "x" or "y".
+        zero: the least positive value, for data that include 0 (a step before training): the axis is linear below it.
+    """
+    set_scale, this = {"x": (ax.set_xscale, ax.xaxis), "y": (ax.set_yscale, ax.yaxis)}[axis]
+    if zero is None:
+        set_scale("log")
+        this.set_major_locator(LogLocator(base=10, numticks=8))
+    else:
+        set_scale("symlog", linthresh=zero, linscale=0.4)
+    this.set_minor_locator(NullLocator())
+    this.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
+
+
+def percent_axis(ax: Axes, axis: str = "y") -> None:
+    """Write fractions on the axis "x" or "y" as percentages."""
+    {"x": ax.xaxis, "y": ax.yaxis}[axis].set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def plain_number(value: float) -> str:
+    """Return a tick's number as people write it: 0.01, 1, 1,000, and powers of ten beyond four digits either way."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:,.10g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    power = rf"10^{{{int(exponent)}}}"
+    return rf"${power}$" if mantissa == "1" else rf"${mantissa}\times {power}$"
+
+
+def _levels(table: pd.DataFrame, x: str, y: str, by: str | None, unit: str) -> list[tuple[Hashable, pd.DataFrame]]:
+    rows = select(table, x, y, unit, *([by] if by else []))
+    if by is None:
+        return [(y, rows)]
+    return [(level, rows[rows[by] == level]) for level in rows[by].unique()]
+
+
+def _color_of(level: Hashable, colors: Mapping | str | None, table: pd.DataFrame, by: str | None) -> str:
+    if isinstance(colors, str):
+        chosen = colors
+    elif colors is not None:
+        if level not in colors:
+            raise KeyError(f"no colour given for {level!r}; there are {', '.join(map(repr, colors))}")
+        chosen = colors[level]
+    elif level in style.COLORS:
+        chosen = level
+    elif by is None:
+        chosen = "test"
+    else:
+        chosen = style.graded(list(table[by].unique()))[level]
+    return style.COLORS.get(chosen, chosen)
+
+
+def _label_of(level: Hashable, labels: Mapping | str | None, by: str | None) -> str:
+    if isinstance(labels, str):
+        return labels
+    if labels is not None:
+        return labels.get(level, "")
+    return str(level) if by else ""
+
+
+def _bars(ax: Axes, x: Sequence, summary: pd.DataFrame, shade: str, marker: str) -> None:
+    known = np.isfinite(summary["low"]) & np.isfinite(summary["high"])
+    below = np.where(known, summary["estimate"] - summary["low"], 0)
+    above = np.where(known, summary["high"] - summary["estimate"], 0)
+    ax.errorbar(
+        x,
+        summary["estimate"],
+        yerr=[below, above],
+        fmt=marker,
+        color=shade,
+        capsize=3,
+        elinewidth=1.4,
+        capthick=1.4,
+        zorder=3,
+    )

@@ -1,0 +1,159 @@
+"""One look for all figures: one colour for one thing through the whole book, sizes that fit the page's column.
+
+Figures are drawn dark on transparent. In the dark theme the book's style sheet inverts their lightness and turns the
+hue back (`filter: invert(1) hue-rotate(180deg)`), so that a line keeps its colour's name and its contrast on either
+ground. The named colours descend from Okabe and Ito's set for colour-blind readers (2008); some are darkened to stand
+on white.
+"""
+
+from collections.abc import Hashable, Sequence
+from difflib import get_close_matches
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, to_hex
+from matplotlib.figure import Figure
+
+#: One colour for one thing.
+COLORS = {
+    "real": "#0072B2",
+    "random": "#D55E00",
+    "clean": "#009E73",
+    "corrupted": "#9C2F74",
+    "train": "#A87B00",
+    "test": "#54459C",
+    "theory": "#222222",
+    "null": "#8A8A8A",
+    "reference": "#767676",
+}
+
+#: Which of them meet in one figure, and so must stay apart for colour-blind readers.
+TOGETHER = (
+    ("real", "random", "theory", "null"),
+    ("clean", "corrupted", "test", "theory"),
+    ("train", "test", "theory", "null"),
+)
+
+#: Where a figure shows both and colour tells something else, the split is told by the line.
+LINES = {"train": (0, (4, 2)), "test": "-", "theory": "-", "null": (0, (1, 1.5))}
+
+#: Width of the page's text column, in inches at 100 pixels to the inch.
+WIDTH = 7.2
+#: Height of one row of axes, in inches.
+HEIGHT = 3.7
+#: Pixels per inch of the saved images: twice the size at which they are shown.
+DPI = 200
+
+_GRID = "#DCDCDC"
+
+
+def use() -> None:
+    """Set the book's style for every figure drawn from here on in this process."""
+    sns.set_theme(style="ticks", context="notebook", palette=list(COLORS.values())[:6])
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (WIDTH, HEIGHT),
+            "figure.dpi": DPI / 2,
+            "figure.constrained_layout.use": True,
+            "savefig.dpi": DPI,
+            "savefig.transparent": True,
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "font.family": "sans-serif",
+            "font.sans-serif": ["DejaVu Sans"],
+            "font.size": 11.5,
+            "axes.labelsize": 11.5,
+            "axes.titlesize": 11.5,
+            "axes.titleweight": "regular",
+            "axes.titlelocation": "left",
+            "xtick.labelsize": 10.5,
+            "ytick.labelsize": 10.5,
+            "legend.fontsize": 10.5,
+            "legend.frameon": False,
+            "text.color": "#222222",
+            "axes.labelcolor": "#222222",
+            "axes.edgecolor": "#555555",
+            "xtick.color": "#444444",
+            "ytick.color": "#444444",
+            "axes.linewidth": 0.9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.grid.axis": "y",
+            "axes.axisbelow": True,
+            "grid.color": _GRID,
+            "grid.linewidth": 0.8,
+            "lines.linewidth": 2.0,
+            "lines.markersize": 6.0,
+            "xtick.major.size": 4,
+            "ytick.major.size": 0,
+            "mathtext.fontset": "dejavusans",
+        }
+    )
+
+
+def color(name: str) -> str:
+    """Return the book's colour for a thing, as ``#rrggbb``.
+
+    Raises:
+        KeyError: a thing that has none; the message names the nearest and lists all.
+    """
+    try:
+        return COLORS[name]
+    except KeyError:
+        near = get_close_matches(name, COLORS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise KeyError(f"no colour for {name!r}{hint}; there are {', '.join(COLORS)}") from None
+
+
+def graded(values: Sequence[Hashable], kind: str = "sequence") -> dict[Hashable, str]:
+    """Return a colour for each of several graded conditions, as {value: ``#rrggbb``} in the order given.
+
+    Args:
+        values: the levels, in their order.
+        kind: "random fraction" runs from the colour of real to that of random labels by the value itself, in [0, 1];
+            "width", "learning rate" and "sequence" each have a ramp of their own, divided evenly by rank.
+
+    Raises:
+        ValueError: an unknown kind, or a random fraction outside [0, 1].
+    """
+    if kind not in _RAMPS:
+        raise ValueError(f"unknown kind of grading {kind!r}; one of {', '.join(_RAMPS)}")
+    if kind == "random fraction":
+        positions = np.asarray(values, dtype=float)
+        if ((positions < 0) | (positions > 1)).any():
+            raise ValueError(f"random fractions lie between 0 and 1, got {list(values)}")
+    else:
+        positions = np.linspace(0, 1, len(values)) if len(values) > 1 else np.ones(1)
+    return {value: to_hex(_RAMPS[kind](position)) for value, position in zip(values, positions, strict=True)}
+
+
+def subplots(rows: int = 1, columns: int = 1, *, height: float | None = None, **options) -> tuple[Figure, Axes]:
+    """Return a figure as wide as the column, and its axes, as `matplotlib.pyplot.subplots` does.
+
+    Args:
+        rows: of axes.
+        columns: of axes; more than two are hard to read on a telephone.
+        height: of the whole figure in inches; `HEIGHT` for each row by default.
+        options: passed to `matplotlib.pyplot.subplots`.
+    """
+    return plt.subplots(rows, columns, figsize=(WIDTH, height or HEIGHT * rows), **options)
+
+
+def _part(name: str, low: float, high: float) -> Colormap:
+    """Return the part of a colour map that stands clear of a white ground."""
+    return ListedColormap(sns.color_palette(name, as_cmap=True)(np.linspace(low, high, 256)))
+
+
+_RAMPS = {
+    # dark in the middle: blue and orange mixed evenly are grey, and their neighbours look alike
+    "random fraction": LinearSegmentedColormap.from_list(
+        "random fraction", [COLORS["real"], "#33428A", "#5A1A5E", "#A0333A", COLORS["random"]]
+    ),
+    "width": _part("crest", 0.32, 1.0),
+    "learning rate": _part("flare", 0.24, 1.0),
+    "sequence": _part("viridis", 0.0, 0.6),
+}
