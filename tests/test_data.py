@@ -22,6 +22,7 @@ from genbook.data import (
     NAMES,
     DataDamaged,
     DataNotFound,
+    DataRequestError,
     Dataset,
     available,
     corrupt,
@@ -279,9 +280,11 @@ def test_availability_looks_for_every_file(root):
 
 @pytest.mark.parametrize("ask", [load, available, fingerprint, fetch])
 def test_an_unknown_name_is_answered_with_the_nearest(ask):
-    with pytest.raises(ValueError, match=r"unknown data set 'fashion_mnist'; did you mean 'fashion-mnist'\?.*cifar10"):
+    with pytest.raises(
+        DataRequestError, match=r"unknown data set 'fashion_mnist'; did you mean 'fashion-mnist'\?.*cifar10"
+    ):
         ask("fashion_mnist")
-    with pytest.raises(ValueError, match="unknown data set 'imagenet-21k'; There are digits"):
+    with pytest.raises(DataRequestError, match="unknown data set 'imagenet-21k'; There are digits"):
         ask("imagenet-21k")
 
 
@@ -477,12 +480,12 @@ def test_a_split_moves_as_a_whole():
     ],
 )
 def test_sizes_that_the_data_cannot_give_are_refused(sizes, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(DataRequestError, match=message):
         split(synthetic(), 0, **sizes)
 
 
 def test_an_unknown_standardisation_is_refused():
-    with pytest.raises(ValueError, match="unknown standardisation 'pixel'; one of channel, feature, none"):
+    with pytest.raises(DataRequestError, match="unknown standardisation 'pixel'; one of channel, feature, none"):
         split(synthetic(), 0, 10, standardise="pixel")
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from genbook.data.sources import DataRequestError
 from genbook.seeding import CORRUPTION, generator
 
 CorruptionKind = Literal["uniform", "uniform-any", "permute", "human"]
@@ -56,18 +57,18 @@ def corrupt(
         human: [n] labels, needed for "human" and for no other kind.
 
     Raises:
-        ValueError: a fraction out of bounds, an unknown kind, labels that are no classes, ``human`` missing, not
-            wanted, or of another length.
+        DataRequestError: a fraction out of bounds, an unknown kind, ``human`` missing or not wanted, one class only.
+        ValueError: labels that are no classes, ``human`` of another length.
     """
     labels = _as_classes(labels, n_classes, "labels")
     if not 0 <= fraction <= 1:
-        raise ValueError(f"a fraction of corrupted labels lies in [0, 1], got {fraction}")
+        raise DataRequestError(f"a fraction of corrupted labels lies in [0, 1], got {fraction}")
     if kind not in get_args(CorruptionKind):
-        raise ValueError(f"unknown kind of corruption {kind!r}; one of {', '.join(get_args(CorruptionKind))}")
+        raise DataRequestError(f"unknown kind of corruption {kind!r}; one of {', '.join(get_args(CorruptionKind))}")
     if (human is not None) != (kind == "human"):
-        raise ValueError(f"human labels are for the kind 'human' and needed there, got kind {kind!r}")
+        raise DataRequestError(f"human labels are for the kind 'human' and needed there, got kind {kind!r}")
     if kind == "uniform" and n_classes < 2 and fraction > 0:
-        raise ValueError("with one class there is no wrong label to give")
+        raise DataRequestError("with one class there is no wrong label to give")
 
     rng = generator(seed, CORRUPTION)
     n_chosen = math.floor(fraction * labels.size + 0.5)

@@ -5,7 +5,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from genbook.data.sources import DataDamaged, DataNotFound, Dataset, data_root
+from genbook.data.sources import DataDamaged, DataNotFound, DataRequestError, Dataset, data_root
 
 HumanKind = Literal["aggregate", "random1", "random2", "random3", "worse"]
 HUMAN_KINDS: Final[tuple[HumanKind, ...]] = get_args(HumanKind)
@@ -29,14 +29,14 @@ def human_labels(dataset: Dataset, kind: HumanKind) -> np.ndarray:
         [50000] int64, in the order of ``dataset.train_labels``; index it with the indices of a split.
 
     Raises:
-        ValueError: another data set, or an unknown kind.
+        DataRequestError: another data set, or an unknown kind.
         DataNotFound: the file is not there.
         DataDamaged: it cannot be read, or is for other images than the data set's.
     """
     if dataset.name != "cifar10":
-        raise ValueError(f"there are human labels for cifar10 only, not for {dataset.name}")
+        raise DataRequestError(f"there are human labels for cifar10 only, not for {dataset.name}")
     if kind not in HUMAN_KINDS:
-        raise ValueError(f"unknown kind of human labels {kind!r}; one of {', '.join(HUMAN_KINDS)}")
+        raise DataRequestError(f"unknown kind of human labels {kind!r}; one of {', '.join(HUMAN_KINDS)}")
     file = data_root() / "CIFAR-10N" / "cifar10n.npz"
     if not file.is_file():
         raise DataNotFound(

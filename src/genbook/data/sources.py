@@ -42,7 +42,7 @@ class DataNotFound(ForeseenError, FileNotFoundError):
     """A data set is not below the data's root. The message says what to type."""
 
 
-class DataDamaged(OSError):
+class DataDamaged(ForeseenError, OSError):
     """The files of a data set are there but cannot be read as what they should be."""
 
 
@@ -89,7 +89,7 @@ def available(name: str) -> bool:
     """Whether `load` would find the data set, by looking for its files only; those that need none always are.
 
     Raises:
-        ValueError: the name is not one of `NAMES`.
+        DataRequestError: the name is not one of `NAMES`.
     """
     return all(path.is_file() and path.stat().st_size > 0 for path in _files(name))
 
@@ -104,7 +104,7 @@ def load(name: str) -> Dataset:
     The arrays are read-only, and shared by calls for the same data set.
 
     Raises:
-        ValueError: the name is not one of `NAMES`.
+        DataRequestError: the name is not one of `NAMES`.
         DataNotFound: the data set has files, and they are not there.
         DataDamaged: they are there and do not contain what they should.
     """
@@ -134,7 +134,7 @@ def fetch(name: str) -> Path:
     """Put the data set below the data's root, downloading it where it has to be, and return the root.
 
     Raises:
-        ValueError: the name is not one of `NAMES`.
+        DataRequestError: the name is not one of `NAMES`.
         DataNotFound: the download failed or could not be written; the message gives the reason.
         DataDamaged: the files that are there do not contain what they should.
     """
@@ -155,7 +155,7 @@ def _files(name: str) -> list[Path]:
     if name not in NAMES:
         near = difflib.get_close_matches(str(name).lower(), NAMES, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown data set {name!r}; {hint}There are {', '.join(NAMES)}")
+        raise DataRequestError(f"unknown data set {name!r}; {hint}There are {', '.join(NAMES)}")
     return [data_root() / file for file in _TORCHVISION[name][1]] if name in _TORCHVISION else []
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from genbook.data.sources import Dataset
+from genbook.data.sources import DataRequestError, Dataset
 from genbook.data.stratified import stratified_order
 from genbook.seeding import TRAINING_SUBSET, VALIDATION, generator
 
@@ -90,7 +90,7 @@ def split(
         flat: flatten every input to one axis, for fully connected networks.
 
     Raises:
-        ValueError: a size out of bounds, or an unknown standardisation.
+        DataRequestError: a size out of bounds, or an unknown standardisation.
     """
     pool, n_test = len(dataset.train_labels), len(dataset.test_labels) if n_test is None else n_test
     _check_size("training", n_train, 1, pool, dataset.name)
@@ -125,12 +125,16 @@ def split(
 
 def _check_size(which: str, size: int, least: int, most: int, source: str) -> None:
     if not least <= size <= most:
-        raise ValueError(f"a {which} set of {size} cannot be drawn: {source} has {least} to {most} examples to give")
+        raise DataRequestError(
+            f"a {which} set of {size} cannot be drawn: {source} has {least} to {most} examples to give"
+        )
 
 
 def _statistics(inputs: np.ndarray, standardise: Standardisation) -> tuple[np.ndarray, np.ndarray]:
     if standardise not in get_args(Standardisation):
-        raise ValueError(f"unknown standardisation {standardise!r}; one of {', '.join(get_args(Standardisation))}")
+        raise DataRequestError(
+            f"unknown standardisation {standardise!r}; one of {', '.join(get_args(Standardisation))}"
+        )
     if standardise == "none":
         return np.float32([0]), np.float32([1])
     # Images are [n, channels, height, width]; signals [n, length] have one channel.
