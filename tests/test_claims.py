@@ -1,0 +1,78 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genbook.claims import Claim, decide, judge
+from genbook.spec import Spec
+
+
+def claim(**changes):
+    settings = {
+        "id": "toy",
+        "statement": "More is more.",
+        "source": "someone-2020",
+        "statistic": lambda table, spec: table.set_index("seed")["value"],
+        "relation": ">",
+        "threshold": 1.0,
+        "null": "shuffled",
+    }
+    return Claim(**{**settings, **changes})
+
+
+def table(values):
+    return pd.DataFrame({"seed": range(len(values)), "value": values})
+
+
+@given(st.floats(-5, 5), st.floats(0, 3), st.floats(-5, 5))
+def test_the_interval_decides_and_the_two_relations_mirror_each_other(low, width, threshold):
+    above = decide(low, low + width, ">", threshold)
+    assert above == ("holds" if low > threshold else "fails" if low + width < threshold else "undecided")
+    assert decide(-low - width, -low, "<", -threshold) == above
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [([2.0, 2.1, 1.9, 2.0], "holds"), ([0.5, 0.4, 0.6, 0.5], "fails"), ([0.2, 1.9, 0.8, 1.5], "undecided")],
+)
+def test_a_mean_is_judged_by_its_interval(values, verdict):
+    judgement = judge(claim(), table(values), Spec())
+    assert judgement.verdict == verdict
+    assert judgement.low < judgement.estimate < judgement.high
+    assert judgement.estimate == pytest.approx(np.mean(values))
+    assert (judgement.p < 0.025) == (verdict == "holds")
+
+
+def test_one_seed_decides_nothing():
+    assert judge(claim(), table([5.0]), Spec()).verdict == "undecided"
+
+
+def test_a_censored_seed_supports_neither_side():
+    judgement = judge(claim(), table([2.0, 2.1, 1.9, np.nan]), Spec())
+    assert (judgement.verdict, judgement.n, judgement.censored) == ("undecided", 3, 1)
+
+
+def test_all_of_them_needs_enough_trials():
+    share = claim(kind="all", threshold=0.75)
+    assert judge(share, table([True] * 25), Spec()).verdict == "holds"
+    assert judge(share, table([True] * 4), Spec()).verdict == "undecided"
+    assert judge(share, table([True] * 5 + [False] * 20), Spec()).verdict == "fails"
+
+
+def test_an_exact_claim_is_judged_by_its_worst_case():
+    exact = claim(kind="exact", relation="=", threshold=2.5, tolerance=1e-9)
+    assert judge(exact, table([2.5, 2.5]), Spec()).verdict == "holds"
+    broken = judge(exact, table([2.5, 2.6]), Spec())
+    assert (broken.verdict, broken.estimate) == ("fails", 2.6)
+
+
+def test_a_smoke_run_computes_and_judges_nothing():
+    judgement = judge(claim(), table([2.0, 2.1]), Spec(), judged=False)
+    assert judgement.verdict == "not judged"
+    assert judgement.estimate == pytest.approx(2.05)
+
+
+def test_a_relation_that_cannot_be_judged_is_refused():
+    with pytest.raises(ValueError, match="kind 'exact'"):
+        claim(relation="=")
