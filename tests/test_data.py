@@ -280,9 +280,7 @@ def test_availability_looks_for_every_file(root):
 
 @pytest.mark.parametrize("ask", [load, available, fingerprint, fetch])
 def test_an_unknown_name_is_answered_with_the_nearest(ask):
-    with pytest.raises(
-        DataRequestError, match=r"unknown data set 'fashion_mnist'; did you mean 'fashion-mnist'\?.*cifar10"
-    ):
+    with pytest.raises(DataRequestError, match=r"unknown data set .fashion_mnist.; did you mean .fashion-mnist.\?"):
         ask("fashion_mnist")
     with pytest.raises(DataRequestError, match="unknown data set 'imagenet-21k'; There are digits"):
         ask("imagenet-21k")
