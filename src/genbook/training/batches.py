@@ -1,0 +1,81 @@
+"""Training data on the device and each replica's batches, in the order of its own seed's stream."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from genbook.seeding import ORDER, generator
+from genbook.training.losses import LOSSES
+from genbook.training.recipe import Replica
+
+
+def pool(tensors: Sequence[Tensor], device: torch.device) -> tuple[Tensor, list[int]]:
+    """The distinct tensors as [G, ...] on the device, and the place of each in it."""
+    distinct: dict[int, int] = {}
+    places = [distinct.setdefault(id(tensor), len(distinct)) for tensor in tensors]
+    first = {place: tensor for tensor, place in zip(reversed(tensors), reversed(places), strict=True)}
+    return torch.stack([first[g].to(device) for g in range(len(distinct))]), places
+
+
+class Batches:
+    """The training sets of a stack of replicas, [G, n, ...], and which rows each replica sees at a step."""
+
+    def __init__(self, replicas: Sequence[Replica], outputs: int, device: torch.device):
+        """All replicas have one number of examples and one batch size; `outputs` is the network's."""
+        first = replicas[0]
+        self.device = device
+        self.size, self.steps_per_epoch = first.batch_size, first.steps_per_epoch
+        self.examples = len(first.data["train"])
+        self.full = self.size == self.examples
+        self.inputs, sets = pool([r.data["train"].inputs for r in replicas], device)
+        loss = LOSSES[first.recipe.loss]
+        labels, places = pool([r.data["train"].labels for r in replicas], torch.device("cpu"))
+        targets = torch.stack([loss.targets(y, outputs, self.inputs.dtype) for y in labels])
+        self.targets = targets[places].to(device)  # [R, n] or [R, n, C]
+        orders = [r.seed if r.order_seed is None else r.order_seed for r in replicas]
+        self.order_seeds = sorted(set(orders))
+        self.sets = torch.tensor(sets, device=device)
+        self.orders = torch.tensor([self.order_seeds.index(o) for o in orders], device=device)
+        self._epoch, self._permutations = -1, None
+        self._all: tuple[Tensor, Tensor] | None = None
+
+    def keep(self, keep: Sequence[int]) -> None:
+        """Forget the replicas that are not in `keep`."""
+        index = torch.tensor(keep, dtype=torch.long, device=self.device)
+        self.targets, self.sets, self.orders = self.targets[index], self.sets[index], self.orders[index]
+        self._all = None
+
+    def indices(self, step: int) -> Tensor:
+        """The examples of a step in each order, [O, B]."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            # One stream an epoch: a resumed run needs no generator's state.
+            draws = [generator(s, f"{ORDER}, epoch {epoch}").permutation(self.examples) for s in self.order_seeds]
+            self._permutations = torch.stack([torch.from_numpy(d) for d in draws]).to(self.device)
+            self._epoch = epoch
+        return self._permutations[:, place * self.size : (place + 1) * self.size]
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs [R, B, ...] and targets, batch last: [R, B] or [R, C, B]."""
+        if self.full:
+            if self._all is None:
+                # Replicas that share one set see it without a copy each.
+                inputs = self.inputs.expand(len(self.sets), *self.inputs.shape[1:]) if len(self.inputs) == 1 else None
+                self._all = (self.inputs[self.sets] if inputs is None else inputs, batch_last(self.targets))
+            return self._all
+        rows = self.indices(step)[self.orders]
+        flat = (rows + (self.sets * self.examples).unsqueeze(1)).flatten()
+        inputs = self.inputs.flatten(0, 1).index_select(0, flat).unflatten(0, rows.shape)
+        return inputs, self.targets_of(rows)
+
+    def targets_of(self, rows: Tensor) -> Tensor:
+        """The targets of rows [R, B], batch last."""
+        if self.targets.dim() == 2:
+            return self.targets.gather(1, rows)
+        return batch_last(self.targets.gather(1, rows.unsqueeze(-1).expand(-1, -1, self.targets.shape[-1])))
+
+
+def batch_last(targets: Tensor) -> Tensor:
+    """[R, B, C] to [R, C, B]; [R, B] stays."""
+    return targets if targets.dim() == 2 else targets.transpose(1, 2).contiguous()

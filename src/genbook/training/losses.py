@@ -1,0 +1,107 @@
+"""Losses of stacks of replicas, their gradients by the outputs written out; outputs are [R, C, B], the batch last.
+
+The batch comes last because a softmax over a last axis of ten entries is many times slower than over the middle one.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Softmax cross-entropy; integer classes [R, B]."""
+
+    def module(self) -> nn.Module:
+        """The same loss as PyTorch's module."""
+        return nn.CrossEntropyLoss()
+
+    def targets(self, labels: Tensor, outputs: int, dtype: torch.dtype) -> Tensor:
+        """Check integer classes against the number of outputs."""
+        if labels.dtype.is_floating_point:
+            raise ValueError(f"labels are {labels.dtype}; cross-entropy needs integer classes")
+        if labels.numel() and not (int(labels.min()) >= 0 and int(labels.max()) < outputs):
+            raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but the network has {outputs} outputs")
+        return labels.long()
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each example, [R, B]."""
+        return torch.logsumexp(outputs, 1) - outputs.gather(1, targets.unsqueeze(1)).squeeze(1)
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of each replica's mean loss by its outputs: (softmax − one-hot) / B."""
+        gradient = torch.softmax(outputs, 1)
+        index = targets.unsqueeze(1)
+        gradient.scatter_(1, index, gradient.gather(1, index) - 1)
+        return gradient.div_(outputs.shape[-1])
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Whether the largest output is the target's, [R, B]."""
+        return outputs.argmax(1) == targets
+
+
+@dataclass(frozen=True)
+class Squared:
+    """Squared error, mean over outputs and examples; targets [R, C, B]."""
+
+    def module(self) -> nn.Module:
+        """The same loss as PyTorch's module."""
+        return nn.MSELoss()
+
+    def targets(self, labels: Tensor, outputs: int, dtype: torch.dtype) -> Tensor:
+        """Real targets [n] or [n, C] to [n, C]; integer classes to one-hot rows where there are several outputs."""
+        if labels.dim() == 1 and not labels.dtype.is_floating_point and outputs > 1:
+            labels = functional.one_hot(CrossEntropy().targets(labels, outputs, dtype), outputs)
+        labels = labels.to(dtype).reshape(len(labels), -1)
+        if labels.shape[1] != outputs:
+            raise ValueError(f"targets have {labels.shape[1]} columns, but the network has {outputs} outputs")
+        return labels
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each example, [R, B]."""
+        return (outputs - targets).square().mean(1)
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of each replica's mean loss by its outputs: 2 (f − y) / (C B)."""
+        return (outputs - targets).mul_(2 / (outputs.shape[1] * outputs.shape[2]))
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Whether the largest output is the largest target; the sign where there is one output."""
+        if outputs.shape[1] == 1:
+            return (outputs.sign() == targets.sign()).squeeze(1)
+        return outputs.argmax(1) == targets.argmax(1)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """log(1 + exp(−y f)) of one output, targets ±1 [R, 1, B]."""
+
+    def module(self) -> nn.Module:
+        """The same loss as PyTorch's module."""
+        return nn.SoftMarginLoss()
+
+    def targets(self, labels: Tensor, outputs: int, dtype: torch.dtype) -> Tensor:
+        """Check labels ±1; [n] to [n, 1]."""
+        if outputs != 1:
+            raise ValueError(f"the logistic loss needs one output; the network has {outputs}")
+        if not bool((labels.abs() == 1).all()):
+            raise ValueError("labels of the logistic loss must be -1 or 1")
+        return labels.to(dtype).reshape(-1, 1)
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each example, [R, B]."""
+        return functional.softplus(-targets * outputs).squeeze(1)
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of each replica's mean loss by its output: −y σ(−y f) / B."""
+        return torch.sigmoid(-targets * outputs).mul_(targets).div_(-outputs.shape[-1])
+
+    def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Whether the output has the target's sign."""
+        return (outputs.sign() == targets.sign()).squeeze(1)
+
+
+Loss = CrossEntropy | Squared | Logistic
+LOSSES: dict[str, Loss] = {"cross-entropy": CrossEntropy(), "squared": Squared(), "logistic": Logistic()}

@@ -1,0 +1,138 @@
+"""How a stack of replicas computes its gradients: by autograd for any network, written out for plain MLPs.
+
+A program holds the flat vector of all its replicas' parameters, of which its stacked modules' parameters are views.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from genbook.models import StackedLayer, StackedLinear, initialise, stack
+from genbook.models.networks import SquaredReLU
+from genbook.seeding import INITIALISATION, generator
+from genbook.training.batches import Batches
+from genbook.training.layout import Layout
+from genbook.training.losses import LOSSES
+from genbook.training.recipe import Replica
+
+
+def initial_model(replica: Replica) -> nn.Module:
+    """The plain network of a replica at its start, on the CPU, in the precision of its inputs."""
+    seed = replica.seed if replica.init_seed is None else replica.init_seed
+    model = copy.deepcopy(replica.model).to("cpu", replica.data["train"].inputs.dtype)
+    initialise(model, generator(seed, INITIALISATION), replica.recipe.init_scale)
+    if replica.initialise is not None:
+        with torch.no_grad():
+            replica.initialise(model)
+    return model.train()
+
+
+class StackedProgram:
+    """Replicas of one architecture, gradients by autograd."""
+
+    def __init__(self, replicas: Sequence[Replica], device: torch.device):
+        """Draw the initial weights of `replicas` and lay them out."""
+        self.loss = LOSSES[replicas[0].recipe.loss]
+        self.module = stack([initial_model(replica) for replica in replicas]).to(device)
+        members = range(len(replicas))
+        trained = [p for p in self.module.parameters() if p.requires_grad]
+        if not trained:
+            raise ValueError("the network has no trained parameter: all are frozen, or there are none")
+        self.layout = Layout([(members, p.shape[1:]) for p in trained])
+        self.parameters = torch.cat([p.detach().flatten() for p in trained])
+        self.gradient = torch.zeros_like(self.parameters)
+        self._alias()
+
+    @property
+    def modules(self) -> list[tuple[list[int], nn.Module]]:
+        """Stacked modules with the places of their replicas."""
+        return [(list(range(len(self.layout.blocks[0].replicas))), self.module)]
+
+    def _alias(self) -> None:
+        trained = (p for p in self.module.parameters() if p.requires_grad)
+        for block, parameter in zip(self.layout.blocks, trained, strict=True):
+            parameter.data = block.view(self.parameters)
+            parameter.grad = block.view(self.gradient)
+
+    def keep(self, keep: Sequence[int]) -> Tensor:
+        """Forget the replicas that are not in `keep`; returns where the entries kept lay in the flat vector."""
+        self.layout, entries = self.layout.kept(keep, self.parameters.device)
+        self.parameters, self.gradient = self.parameters[entries], self.gradient[entries]
+        rows = torch.tensor(keep, dtype=torch.long, device=self.parameters.device)
+        for layer in self.module.modules():
+            if isinstance(layer, StackedLayer):
+                for parameter in layer.parameters():
+                    if not parameter.requires_grad:
+                        parameter.data = parameter.data[rows]
+                for name, buffer in layer.named_buffers():
+                    setattr(layer, name, buffer[rows])
+        self._alias()
+        return entries
+
+    def compute_gradient(self, batches: Batches, step: int) -> None:
+        """Fill `gradient` with that of each replica's mean loss on its batch."""
+        inputs, targets = batches.at(step)
+        self.gradient.zero_()
+        outputs = self.module(inputs)
+        by_outputs = self.loss.gradient(outputs.detach().transpose(1, 2).contiguous(), targets)
+        outputs.backward(by_outputs.transpose(1, 2))
+
+
+def _derivative(activation: nn.Module, gradient: Tensor, hidden: Tensor) -> Tensor:
+    """The gradient before an activation from the one after it, `hidden` being what the activation returned."""
+    if isinstance(activation, nn.ReLU):
+        return torch.ops.aten.threshold_backward(gradient, hidden, 0)
+    if isinstance(activation, nn.Tanh):
+        return torch.ops.aten.tanh_backward(gradient, hidden)
+    if isinstance(activation, SquaredReLU):
+        return gradient.mul_(hidden.sqrt().mul_(2))
+    return gradient
+
+
+class WrittenProgram(StackedProgram):
+    """MLPs with the backward pass written out, batch last: h is [R, width, B], products go straight into `gradient`."""
+
+    @staticmethod
+    def fits(model: nn.Module) -> bool:
+        """Whether `model` is a sequence of dense layers with an activation between any two, all trained."""
+        if not (
+            isinstance(model, nn.Sequential) and len(model) % 2 and all(p.requires_grad for p in model.parameters())
+        ):
+            return False
+        dense = all(type(layer) is nn.Linear for layer in model[::2])
+        return dense and all(isinstance(a, (nn.ReLU, nn.Tanh, SquaredReLU, nn.Identity)) for a in model[1::2])
+
+    def __init__(self, replicas: Sequence[Replica], device: torch.device):
+        """Draw the initial weights of `replicas` and lay them out."""
+        super().__init__(replicas, device)
+
+    def _alias(self) -> None:
+        super()._alias()
+        self._layers: list[StackedLinear] = list(self.module[::2])
+        self._activations: list[nn.Module] = list(self.module[1::2])
+
+    @torch.no_grad()
+    def compute_gradient(self, batches: Batches, step: int) -> None:
+        """Fill `gradient` with that of each replica's mean loss on its batch."""
+        inputs, targets = batches.at(step)
+        hidden = [inputs.transpose(1, 2)]
+        for layer, activation in zip(self._layers, [*self._activations, None], strict=True):
+            z = _affine(layer, hidden[-1])
+            hidden.append(z if activation is None else activation(z))
+        gradient = self.loss.gradient(hidden.pop(), targets)
+        for place in reversed(range(len(self._layers))):
+            layer = self._layers[place]
+            torch.bmm(gradient, hidden[place].transpose(1, 2), out=layer.weight.grad)
+            if layer.bias is not None:
+                torch.sum(gradient, 2, out=layer.bias.grad)
+            if place:
+                gradient = torch.bmm(layer.weight.transpose(1, 2), gradient)
+                gradient = _derivative(self._activations[place - 1], gradient, hidden[place])
+
+
+def _affine(layer: StackedLinear, hidden: Tensor) -> Tensor:
+    if layer.bias is None:
+        return torch.bmm(layer.weight, hidden)
+    return torch.baddbmm(layer.bias.unsqueeze(2), layer.weight, hidden)

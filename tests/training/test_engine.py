@@ -1,0 +1,338 @@
+"""The engine against plain PyTorch loops and closed forms, and its promises about company."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from genbook import models
+from genbook.models import initialise
+from genbook.probes import Accuracy, AtEnd, Every, MeanLoss, WeightNorm
+from genbook.seeding import generator
+from genbook.training import (
+    LOSSES,
+    SGD,
+    Adam,
+    Constant,
+    Cosine,
+    Examples,
+    InverseSquareRoot,
+    Linear,
+    Recipe,
+    Replica,
+    Step,
+    train,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def examples(seed, n=24, shape=(5,), classes=3, dtype=torch.float64):
+    draw = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(n, *shape, generator=draw, dtype=dtype)
+    return Examples(inputs, torch.randint(classes, (n,), generator=draw))
+
+
+def replica(seed, model=None, data=None, **recipe):
+    settings = {"steps": 12, "batch_size": 7, "optimiser": SGD(0.1), **recipe}
+    data = {"train": examples(seed) if data is None else data}
+    return Replica(seed, models.mlp((5, 8, 3)) if model is None else model, Recipe(**settings), data)
+
+
+def torch_optimiser(setting, parameters):
+    if isinstance(setting, SGD):
+        return torch.optim.SGD(
+            parameters, setting.lr, setting.momentum, nesterov=setting.nesterov, weight_decay=setting.weight_decay
+        )
+    kind = torch.optim.AdamW if setting.decoupled else torch.optim.Adam
+    return kind(parameters, setting.lr, setting.betas, setting.eps, setting.weight_decay, foreach=False)
+
+
+def torch_schedule(schedule, optimiser, steps):
+    lr = torch.optim.lr_scheduler
+    if isinstance(schedule, Cosine):
+        base = optimiser.param_groups[0]["lr"]
+        return lr.CosineAnnealingLR(optimiser, steps, eta_min=schedule.final * base)
+    if isinstance(schedule, Linear):
+        return lr.LinearLR(optimiser, schedule.initial, schedule.final, steps)
+    if isinstance(schedule, Step):
+        return lr.StepLR(optimiser, schedule.every, schedule.gamma)
+    if isinstance(schedule, InverseSquareRoot):
+        return lr.LambdaLR(optimiser, lambda step: (1 + step // schedule.every) ** -0.5)
+    return lr.LambdaLR(optimiser, lambda step: 1.0)
+
+
+def plain_loop(replica):
+    """The textbook loop: one network, torch.optim, one batch after the other."""
+    recipe, data = replica.recipe, replica.data["train"]
+    model = copy.deepcopy(replica.model).to(data.inputs.dtype)
+    initialise(model, generator(replica.seed, "initialisation"), recipe.init_scale)
+    optimiser = torch_optimiser(recipe.optimiser, [p for p in model.parameters() if p.requires_grad])
+    schedule = torch_schedule(recipe.schedule, optimiser, recipe.steps)
+    loss = LOSSES[recipe.loss].module()
+    targets = data.labels
+    if recipe.loss == "squared" and not targets.dtype.is_floating_point:
+        targets = nn.functional.one_hot(targets).to(data.inputs.dtype)
+    if recipe.loss == "logistic" or (targets.dtype.is_floating_point and targets.dim() == 1):
+        targets = targets.to(data.inputs.dtype).unsqueeze(1)
+    for step in range(recipe.steps):
+        epoch, place = divmod(step, replica.steps_per_epoch)
+        order = generator(replica.seed, f"order, epoch {epoch}").permutation(len(data))
+        batch = torch.from_numpy(order[place * replica.batch_size : (place + 1) * replica.batch_size])
+        optimiser.zero_grad()
+        loss(model(data.inputs[batch]), targets[batch]).backward()
+        optimiser.step()
+        schedule.step()
+    return model.state_dict()
+
+
+def assert_states(actual, expected, tolerance):
+    assert list(actual) == list(expected)
+    for key, value in expected.items():
+        torch.testing.assert_close(actual[key], value, rtol=tolerance, atol=tolerance, msg=lambda m, k=key: f"{k}: {m}")
+
+
+OPTIMISERS = {
+    "gd": (SGD(0.1), None),
+    "sgd": (SGD(0.1), 7),
+    "momentum": (SGD(0.05, momentum=0.9), 7),
+    "nesterov-decay": (SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01), 7),
+    "adam": (Adam(0.01), 7),
+    "adam-decay": (Adam(0.01, betas=(0.8, 0.99), weight_decay=0.1), 7),
+    "adamw": (Adam(0.01, weight_decay=0.1, decoupled=True), 7),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_optimisers_are_those_of_torch(name):
+    optimiser, batch_size = OPTIMISERS[name]
+    grid = [replica(seed, optimiser=optimiser, batch_size=batch_size) for seed in range(3)]
+    result = train(grid)
+    for r in (0, 2):
+        assert_states(result.states[r], plain_loop(grid[r]), 1e-12)
+
+
+@pytest.mark.parametrize("schedule", [Constant(), Cosine(0.1), Linear(1.0, 0.2), Step(5, 0.3), InverseSquareRoot(4)])
+@pytest.mark.parametrize("optimiser", [SGD(0.1, momentum=0.5), Adam(0.01)])
+def test_schedules_are_those_of_torch(schedule, optimiser):
+    grid = [replica(seed, optimiser=optimiser, schedule=schedule) for seed in range(2)]
+    assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+NETWORKS = {
+    "deep-tanh": (lambda: models.mlp((5, 6, 7, 3), "tanh"), (5,)),
+    "squared-relu": (lambda: models.mlp((5, 6, 4, 3), "squared-relu", bias=False), (5,)),
+    "frozen-output": (lambda: models.mlp((5, 6, 3), frozen=["2"]), (5,)),
+    "linear": (lambda: models.linear(5, 3), (5,)),
+    "random-features": (lambda: models.random_features(5, 9, 3), (5,)),
+    "small-cnn": (lambda: models.small_cnn(1, 2, 3, image=8), (1, 8, 8)),
+    "five-layer-cnn": (lambda: models.five_layer_cnn(2, 3), (3, 32, 32)),
+    "five-layer-cnn-batch-norm": (lambda: models.five_layer_cnn(2, 3, norm="batch"), (3, 32, 32)),
+    "resnet18": (lambda: models.resnet18(2, 3), (3, 32, 32)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_train_as_in_a_plain_loop(name):
+    build, shape = NETWORKS[name]
+    model = build()
+    steps = 4 if shape == (3, 32, 32) else 12
+    grid = [replica(seed, model, examples(seed, shape=shape), steps=steps) for seed in range(2)]
+    assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+@pytest.mark.parametrize("kind", ["cross-entropy", "squared", "squared-real", "logistic"])
+@pytest.mark.parametrize("outputs", ["written", "autograd"])
+def test_losses_are_those_of_torch(kind, outputs):
+    data = examples(0)
+    if kind in ("squared-real", "logistic"):
+        sign = torch.where(data.labels > 0, 1, -1)
+        data = Examples(data.inputs, sign if kind == "logistic" else data.inputs[:, 0] ** 2)
+    width = 3 if kind in ("cross-entropy", "squared") else 1
+    frozen = ["0"] if outputs == "autograd" else []
+    grid = [replica(s, models.mlp((5, 8, width), frozen=frozen), data, loss=kind.split("-real")[0]) for s in (0, 1)]
+    assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+def test_the_patch_network_trains_as_in_a_plain_loop():
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(10, 2, 6, generator=draw, dtype=torch.float64)
+    data = Examples(inputs, torch.where(inputs[:, 0, 0] > 0, 1.0, -1.0))
+    grid = [replica(s, models.patch_network(6, 4), data, loss="squared", batch_size=1, init_scale=0.5) for s in (0, 1)]
+    assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+def company(dtype):
+    """A grid over seeds, learning rates, batch sizes and widths, and its replicas' own numbers."""
+    grid = []
+    for seed in range(3):
+        data = examples(seed, n=30, dtype=dtype)
+        for lr in (0.05, 0.1):
+            for width, size in ((8, 7), (6, 7), (8, 10)):
+                grid.append(
+                    replica(seed, models.mlp((5, width, 3)), data, optimiser=SGD(lr), steps=50, batch_size=size)
+                )
+    return grid
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+def test_a_replica_is_the_same_alone_and_in_company(dtype, tolerance):
+    grid = company(dtype)
+    together = train(grid, [MeanLoss("train", at=Every(10))])
+    for r in (0, 4, 11, 17):
+        alone = train([grid[r]], [MeanLoss("train", at=Every(10))])
+        assert_states(together.states[r], alone.states[0], tolerance)
+        rows = together.table[together.table.replica == r]
+        np.testing.assert_allclose(rows.value, alone.table.value, rtol=10 * tolerance)
+
+
+def test_another_seed_is_another_path_and_frozen_streams_are_shared():
+    data = examples(0)
+    model, recipe = models.mlp((5, 8, 3)), Recipe(steps=5, batch_size=7, optimiser=SGD(0.1))
+    same_start = [
+        Replica(s, model, recipe, {"train": data}, init_seed=7, order_seed=o) for s, o in ((0, 3), (1, 3), (1, 4))
+    ]
+    states = [s["0.weight"] for s in train(same_start).states]
+    assert torch.equal(states[0], states[1])
+    assert not torch.allclose(states[0], states[2])
+    seeds = [s["0.weight"] for s in train([replica(0, data=data), replica(1, data=data)]).states]
+    assert not torch.allclose(*seeds)
+
+
+def diverging_grid(model, data, lrs, **recipe):
+    return [replica(seed, model, data, optimiser=SGD(lr), steps=40, **recipe) for seed, lr in enumerate(lrs)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", ["written", "autograd", "cnn"])
+def test_a_diverging_replica_leaves_its_neighbours_untouched_to_the_bit(kind, threads):
+    torch.set_num_threads(threads)
+    shape = (1, 8, 8) if kind == "cnn" else (5,)
+    data = examples(0, n=30, shape=shape, dtype=torch.float32)
+    model = {
+        "written": models.mlp((5, 19, 3), "squared-relu"),
+        "autograd": models.mlp((5, 19, 7, 3), "squared-relu", frozen=["0"]),
+        "cnn": models.small_cnn(1, 3, 3, image=8),
+    }[kind]
+    wild = 1e12
+    calm = train(diverging_grid(model, data, (0.01, 0.01, 0.01, 0.01), loss="squared"))
+    mixed = train(diverging_grid(model, data, (0.01, wild, 0.01, wild), loss="squared"))
+    assert mixed.endings.diverged.tolist() == [False, True, False, True]
+    assert not calm.endings.diverged.any()
+    for r in (0, 2):
+        assert_states(mixed.states[r], calm.states[r], 0)
+    for r in (1, 3):
+        assert 0 < mixed.endings.diverged_step[r] < 40
+        assert mixed.endings.steps[r] == mixed.endings.diverged_step[r]
+        assert math.isnan(mixed.endings.diverged_step[0])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fitted_replica_leaves_and_its_neighbours_stay_the_same_to_the_bit(threads):
+    torch.set_num_threads(threads)
+    inputs = examples(0, n=21, dtype=torch.float32).inputs
+    easy = Examples(inputs, (inputs[:, 0] > 0).long())
+    hard = Examples(inputs[[0, *range(20)]], torch.arange(21) % 2)  # one input with two labels cannot be fitted
+    settings = {"steps": 60, "optimiser": Adam(0.02), "stop_at_accuracy": 1.0}
+    model = models.mlp((5, 33, 3))
+    mixed = train(
+        [replica(s, model, d, **settings) for s, d in enumerate((hard, easy, hard, easy))], [Accuracy(at=AtEnd())]
+    )
+    calm = train([replica(s, model, hard, **settings) for s in range(4)])
+    assert mixed.endings.fitted.tolist() == [False, True, False, True]
+    assert mixed.endings.fitted_step[[0, 2]].isna().all()
+    for r in (0, 2):
+        assert_states(mixed.states[r], calm.states[r], 0)
+    for r in (1, 3):
+        assert mixed.endings.fitted_step[r] % 3 == 0
+        row = mixed.table[mixed.table.replica == r]
+        assert row.value.tolist() == [1.0]
+        assert row.step.tolist() == [mixed.endings.fitted_step[r]]
+        before = train(
+            [replica(r, model, easy, **{**settings, "steps": int(row.step.iloc[0]) - 3})], [Accuracy(at=AtEnd())]
+        )
+        assert before.table.value.item() < 1
+
+
+def test_gradient_flow_of_a_linear_model_has_its_closed_form():
+    draw = np.random.default_rng(0)
+    inputs, targets = draw.standard_normal((20, 4)), draw.standard_normal(20)
+    data = Examples(torch.from_numpy(inputs), torch.from_numpy(targets))
+    lr, steps = 1e-4, 2000
+    grid = [
+        replica(
+            s, models.linear(4, 1, bias=False), data, loss="squared", batch_size=None, steps=steps, optimiser=SGD(lr)
+        )
+        for s in (0, 1)
+    ]
+    result = train(grid)
+    start = (
+        initialise(models.linear(4, 1, bias=False).double(), generator(0, "initialisation"))[0]
+        .weight.detach()
+        .numpy()[0]
+    )
+    # Loss (1/n) |Xw − y|²: w(t) = w* + exp(−(2/n) XᵀX t) (w₀ − w*); the Euler error is of order lr.
+    values, vectors = np.linalg.eigh(2 * inputs.T @ inputs / 20)
+    best = np.linalg.lstsq(inputs, targets, rcond=None)[0]
+    flow = best + vectors @ (np.exp(-values * lr * steps) * (vectors.T @ (start - best)))
+    discrete = best + vectors @ ((1 - lr * values) ** steps * (vectors.T @ (start - best)))
+    trained = result.states[0]["0.weight"].numpy()[0]
+    np.testing.assert_allclose(trained, discrete, rtol=1e-10)
+    np.testing.assert_allclose(trained, flow, rtol=1e-3)
+    assert np.abs(trained - start).max() > 0.01
+
+
+def test_the_table_is_tidy_and_the_conditions_are_its_columns():
+    data = {"train": examples(0), "test": examples(9)}
+    recipe = Recipe(steps=6, batch_size=8, optimiser=SGD(0.1))
+    grid = [Replica(s, models.mlp((5, 8, 3)), recipe, data, {"noise": n}) for s in (0, 1) for n in (0.0, 0.5)]
+    table = train(grid, [Accuracy("test", at=Every(2)), WeightNorm(at=AtEnd())]).table
+    assert list(table.columns) == [
+        "replica", "seed", "noise", "step", "epoch", "quantity", "on", "labels", "group", "layer", "value",
+    ]  # fmt: skip
+    accuracy = table[table.quantity == "accuracy"]
+    assert accuracy.groupby("replica").step.apply(list).tolist() == [[0, 2, 4, 6]] * 4
+    assert accuracy.epoch.max() == 2
+    assert set(zip(table.replica, table.seed, table.noise, strict=True)) == {
+        (0, 0, 0),
+        (1, 0, 0.5),
+        (2, 1, 0),
+        (3, 1, 0.5),
+    }
+    assert not table.duplicated(["replica", "step", "quantity", "on", "labels", "group", "layer"]).any()
+
+
+def test_bad_grids_say_what_is_wrong():
+    with pytest.raises(ValueError, match="no replica"):
+        train([])
+    with pytest.raises(ValueError, match="lr is nan"):
+        SGD(float("nan"))
+    with pytest.raises(ValueError, match="lr is inf"):
+        Adam(math.inf)
+    with pytest.raises(ValueError, match=r"lr is -0\.1"):
+        SGD(-0.1)
+    with pytest.raises(ValueError, match="batch_size is 25, but there are 24"):
+        replica(0, batch_size=25)
+    with pytest.raises(ValueError, match="steps is 0"):
+        replica(0, steps=0)
+    with pytest.raises(ValueError, match="loss is 'hinge'"):
+        replica(0, loss="hinge")
+    with pytest.raises(ValueError, match="needs one called 'train'"):
+        Replica(0, models.linear(5, 3), Recipe(1, SGD(0.1)), {"test": examples(0)})
+    with pytest.raises(ValueError, match="labels has 3 entries for 4"):
+        Examples(torch.zeros(4, 2), torch.zeros(3))
+    with pytest.raises(ValueError, match="labels run from 0 to 2, but the network has 2 outputs"):
+        train([replica(0, models.linear(5, 2))])
+    with pytest.raises(ValueError, match="asks for examples 'test'"):
+        train([replica(0)], [Accuracy("test")])
+    with pytest.raises(ValueError, match="no trained parameter"):
+        train([replica(0, models.freeze(models.linear(5, 3), ["0"]))])
