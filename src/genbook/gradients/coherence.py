@@ -1,0 +1,183 @@
+"""Coherence of per-example gradients: m·‖ḡ‖² over the mean ‖g_i‖², for a whole model and all of its parts.
+
+Chatterjee and Zielinski (2022), "On the generalization mystery in deep learning": with S = Σ g_i and Q = Σ ‖g_i‖² over
+m examples, α = ‖S‖² / (m Q) and m-coherence = m α = ‖S‖² / Q. Both need S and Q alone, and parts add up: the ‖S‖² of a
+model is the sum over its parameters, and so is Q.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genbook.gradients.batch import Batch, Chunk
+from genbook.gradients.capture import Capture
+from genbook.gradients.forms import Form, dot
+from genbook.gradients.losses import Loss
+from genbook.gradients.measured import Coherence
+
+
+def coherence(
+    model: nn.Module,
+    loss: Loss,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    groups: Tensor | Sequence | None = None,
+    group_names: Sequence[str] | None = None,
+    chunk_size: int | None = None,
+    alignments: bool = True,
+    allow_nonfinite: bool = False,
+) -> Coherence:
+    """Coherence of the gradients g_i of the examples' own losses with respect to the trained parameters.
+
+    One forward and one backward pass, plus one product per layer for the alignments; exact, by ghost norms (Goodfellow
+    2015; Li et al. 2022) or by writing gradients down, whichever is cheaper for the layer.
+
+    Args:
+        model: any module in which the batch is the first axis of every layer's input, or a stack of R replicas made by
+            `genbook.models.stack`. BatchNorm and dropout must be in evaluation mode.
+        loss: a loss function with its reduction, such as `nn.CrossEntropyLoss()`, or a function that returns one loss
+            per example, or their mean or sum. g_i is the gradient of example i's own loss whatever the reduction; class
+            weights multiply it.
+        inputs: [m, ...]; for a stack [R, m, ...], where `x.expand(R, ...)` serves inputs that replicas share.
+        targets: [m, ...]; for a stack [R, m, ...].
+        groups: a label for every example, [m], or [R, m] for a stack: booleans, integers from 0, or strings.
+        group_names: names of the groups 0, 1, ... where the labels are integers or booleans.
+        chunk_size: examples at a time; None takes all at once. Memory grows with it alone, not with m. With several
+            chunks the alignments cost a second pass.
+        alignments: False leaves out g_i · ḡ and the cosines; S, Q and the norms then cost less than one plain forward
+            and backward pass.
+        allow_nonfinite: True leaves NaN where a replica has diverged instead of raising.
+
+    Returns:
+        A `Coherence`; its values have a leading axis R for a stack.
+
+    Raises:
+        TypeError: for integer inputs to a dense layer, or a model or loss of the wrong kind.
+        ValueError: for an empty batch, lengths that differ, a loss that is not a mean or sum over examples, layers in
+            the wrong mode, or gradients that are not finite.
+    """
+    with Capture(model, loss) as capture:
+        batch = Batch(capture.replicas, inputs, targets, groups, group_names, chunk_size)
+        sums = _Sums(capture, batch, alignments)
+        for chunk in batch:
+            sums.add(chunk)
+        if alignments and batch.chunks > 1:
+            for chunk in batch:
+                sums.align(chunk)
+        return sums.result(allow_nonfinite)
+
+
+class _Sums:
+    """S by group, Q, and the values per example, over the chunks of a batch."""
+
+    def __init__(self, capture: Capture, batch: Batch, alignments: bool):
+        self.capture, self.batch = capture, batch
+        self.names = tuple(capture.shapes)
+        self.place = {name: p for p, name in enumerate(self.names)}
+        shape = (batch.replicas or 1, len(self.names), batch.m)
+        weight = next(iter(capture.names))
+        self.squared = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+        self.dots = torch.zeros_like(self.squared) if alignments else None
+        self.losses = torch.zeros_like(self.squared[:, 0])
+        self.sums: dict[str, Tensor] = {}
+        groups = max(len(batch.names), 1)
+        self.totals = torch.zeros(shape[:2], dtype=torch.float64, device=weight.device)
+        self.products = torch.zeros(*shape[:2], groups, groups, dtype=torch.float64, device=weight.device)
+
+    def add(self, chunk: Chunk) -> None:
+        """First pass: norms and sums; the alignments too where this chunk is all there is."""
+        alone = self.batch.chunks == 1
+
+        def sink(name: str, form: Form) -> None:
+            p = self.place[name]
+            self.squared[:, p, chunk.columns] = form.squared_norms
+            sums = _group_sums(form, chunk.bounds)
+            if not alone:
+                self.sums[name] = self.sums[name].add_(sums) if name in self.sums else sums
+                return
+            total = self._close(p, sums)
+            if self.dots is not None:
+                self.dots[:, p, chunk.columns] = form.dots(total)
+
+        self.losses[:, chunk.columns] = self.capture.run(chunk.inputs, chunk.targets, sink)
+        if not alone and chunk.columns.stop == self.batch.m:
+            self.sums = {name: self._close(self.place[name], sums) for name, sums in self.sums.items()}
+
+    def align(self, chunk: Chunk) -> None:
+        """Second pass: g_i · S."""
+
+        def sink(name: str, form: Form) -> None:
+            self.dots[:, self.place[name], chunk.columns] = form.dots(self.sums[name])
+
+        self.capture.run(chunk.inputs, chunk.targets, sink)
+
+    def _close(self, p: int, sums: Tensor) -> Tensor:
+        """Keep the products of the groups' sums [R, K, ...]; returns S."""
+        flat = sums.flatten(2)
+        for g in range(flat.shape[1]):
+            row = dot(flat[:, g : g + 1], flat[:, g:]).double()
+            self.products[:, p, g, g:], self.products[:, p, g:, g] = row, row
+        if flat.shape[1] == 1:
+            self.totals[:, p] = self.products[:, p, 0, 0]
+            return sums[:, 0]
+        total = sums.sum(1)
+        self.totals[:, p] = dot(total.flatten(1), total.flatten(1))
+        return total
+
+    def result(self, allow_nonfinite: bool) -> Coherence:
+        """The values, in the order in which the examples were given."""
+        batch = self.batch
+        squared = batch.in_given_order(self.squared)
+        losses = batch.in_given_order(self.losses.unsqueeze(1)).squeeze(1)
+        if not allow_nonfinite:
+            refuse_nonfinite(losses, squared, batch.replicas)
+        squares = _by_group(squared, batch)
+        return Coherence(
+            names=self.names,
+            totals=self.totals,
+            products=self.products,
+            squares=squares,
+            counts=batch.counts.to(squares.device),
+            group_names=batch.names,
+            stacked=batch.replicas is not None,
+            losses_=losses,
+            squared_=squared,
+            dots_=None if self.dots is None else batch.in_given_order(self.dots) / batch.m,
+            whole=squares.sum((1, 2)),
+        )
+
+
+def _group_sums(form: Form, bounds: list[list[int]]) -> Tensor:
+    """Σ g_i over the examples of each group, [R, K, *shape]."""
+    if len(bounds[0]) == 2:
+        return form.total().unsqueeze(1)
+    if len(bounds) == 1:
+        return torch.stack([form[:, i:j].total() for i, j in itertools.pairwise(bounds[0])], 1)
+    return torch.stack(
+        [torch.cat([form[r : r + 1, i:j].total() for i, j in itertools.pairwise(row)]) for r, row in enumerate(bounds)]
+    )
+
+
+def _by_group(squared: Tensor, batch: Batch) -> Tensor:
+    """Q of every group from ‖g_i‖² [R, P, m], in float64, [R, P, K]."""
+    if batch.labels is None:
+        return squared.double().sum(2, keepdim=True)
+    members = functional.one_hot(batch.labels, len(batch.names)).double()  # [R, m, K]
+    return squared.double() @ members
+
+
+def refuse_nonfinite(losses: Tensor, squared: Tensor, replicas: int | None) -> None:
+    """Raise ValueError that names the first example with a loss [R, m] or a gradient [R, P, m] that is not finite."""
+    for what, values in {"loss": losses, "gradient": squared.sum(1)}.items():
+        bad = (~values.isfinite()).nonzero()
+        if len(bad):
+            r, i = bad[0].tolist()
+            where = f"replica {r}, example {i}" if replicas else f"example {i}"
+            raise ValueError(
+                f"the {what} of {where} is not finite ({len(bad)} of {values.numel()} are not): look at the inputs and "
+                "at the model's parameters; allow_nonfinite=True leaves NaN in their place"
+            )
