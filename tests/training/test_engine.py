@@ -1,6 +1,7 @@
 """The engine against plain PyTorch loops and closed forms, and its promises about company."""
 
 import copy
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 
 from genbook import models
 from genbook.models import initialise
-from genbook.probes import Accuracy, AtEnd, Every, MeanLoss, WeightNorm
+from genbook.probes import Accuracy, AtEnd, DistanceFromInitialisation, Every, MeanLoss, WeightNorm
 from genbook.seeding import generator
 from genbook.training import (
     LOSSES,
@@ -24,8 +25,11 @@ from genbook.training import (
     Recipe,
     Replica,
     Step,
+    stacks,
     train,
 )
+from genbook.training.engine import program_for
+from genbook.training.wide import WideProgram
 
 
 @pytest.fixture(autouse=True)
@@ -336,3 +340,40 @@ def test_bad_grids_say_what_is_wrong():
         train([replica(0)], [Accuracy("test")])
     with pytest.raises(ValueError, match="no trained parameter"):
         train([replica(0, models.freeze(models.linear(5, 3), ["0"]))])
+
+
+def wide_grid(dtype=torch.float64, seeds=2, **recipe):
+    """Unequal widths on shared batches."""
+    activation = recipe.pop("activation", "relu")
+    grid = []
+    for seed in range(seeds):
+        data = examples(seed, n=30, dtype=dtype)
+        for width in (4, 9, 9, 2):
+            grid.append(replica(seed, models.mlp((5, width, 3), activation), data, **recipe))
+    return grid
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "squared-relu"])
+@pytest.mark.parametrize("batch_size", [7, None])
+def test_the_wide_network_trains_each_replica_as_in_a_plain_loop(activation, batch_size):
+    grid = wide_grid(activation=activation, batch_size=batch_size, optimiser=Adam(0.01))
+    assert [len(s) for s in stacks(grid)] == [8]
+    assert isinstance(program_for([grid[r] for r in stacks(grid)[0]], torch.device("cpu")), WideProgram)
+    result = train(grid, [MeanLoss(at=Every(4)), DistanceFromInitialisation(at=AtEnd())])
+    for r in (0, 2, 3, 5):
+        assert_states(result.states[r], plain_loop(grid[r]), 1e-12)
+        alone = train([grid[r]], [MeanLoss(at=Every(4)), DistanceFromInitialisation(at=AtEnd())]).table
+        rows = result.table[result.table.replica == r]
+        assert rows.layer.tolist() == alone.layer.tolist()
+        np.testing.assert_allclose(rows.value, alone.value, rtol=1e-10)
+
+
+def test_a_diverging_replica_leaves_the_rest_of_a_wide_network_untouched_to_the_bit():
+    calm = wide_grid(torch.float32, activation="squared-relu", loss="squared", optimiser=SGD(0.01), steps=40)
+    wild = list(calm)
+    for r in (1, 4, 7):
+        wild[r] = dataclasses.replace(calm[r], recipe=dataclasses.replace(calm[r].recipe, optimiser=SGD(1e12)))
+    expected, result = train(calm), train(wild)
+    assert result.endings.diverged.tolist() == [r in (1, 4, 7) for r in range(8)]
+    for r in (0, 2, 3, 5, 6):
+        assert_states(result.states[r], expected.states[r], 0)

@@ -33,18 +33,21 @@ class Batches:
         labels, places = pool([r.data["train"].labels for r in replicas], torch.device("cpu"))
         targets = torch.stack([loss.targets(y, outputs, self.inputs.dtype) for y in labels])
         self.targets = targets[places].to(device)  # [R, n] or [R, n, C]
-        orders = [r.seed if r.order_seed is None else r.order_seed for r in replicas]
+        orders = [r.batch_key[1] for r in replicas]
         self.order_seeds = sorted(set(orders))
-        self.sets = torch.tensor(sets, device=device)
-        self.orders = torch.tensor([self.order_seeds.index(o) for o in orders], device=device)
+        self._sets, self._orders = sets, [self.order_seeds.index(o) for o in orders]
+        self.sets = torch.tensor(self._sets, device=device)
+        self.orders = torch.tensor(self._orders, device=device)
         self._epoch, self._permutations = -1, None
-        self._all: tuple[Tensor, Tensor] | None = None
+        self._all: Tensor | None = None
+        self._whole: Tensor | None = None
 
     def keep(self, keep: Sequence[int]) -> None:
         """Forget the replicas that are not in `keep`."""
         index = torch.tensor(keep, dtype=torch.long, device=self.device)
         self.targets, self.sets, self.orders = self.targets[index], self.sets[index], self.orders[index]
-        self._all = None
+        self._all = self._whole = None
+        self._sets, self._orders = [self._sets[r] for r in keep], [self._orders[r] for r in keep]
 
     def indices(self, step: int) -> Tensor:
         """The examples of a step in each order, [O, B]."""
@@ -60,14 +63,29 @@ class Batches:
         """Inputs [R, B, ...] and targets, batch last: [R, B] or [R, C, B]."""
         if self.full:
             if self._all is None:
-                # Replicas that share one set see it without a copy each.
-                inputs = self.inputs.expand(len(self.sets), *self.inputs.shape[1:]) if len(self.inputs) == 1 else None
-                self._all = (self.inputs[self.sets] if inputs is None else inputs, batch_last(self.targets))
-            return self._all
+                shared = len(self.inputs) == 1  # replicas that share one set see it without a copy each
+                self._all = (
+                    self.inputs.expand(len(self.sets), *self.inputs.shape[1:]) if shared else self.inputs[self.sets]
+                )
+            return self._all, self._full_targets()
         rows = self.indices(step)[self.orders]
         flat = (rows + (self.sets * self.examples).unsqueeze(1)).flatten()
         inputs = self.inputs.flatten(0, 1).index_select(0, flat).unflatten(0, rows.shape)
         return inputs, self.targets_of(rows)
+
+    def shared(self, inputs: Tensor, replica: int, step: int) -> Tensor:
+        """The rows [B, ...] of `inputs` [G, n, ...] that one replica sees, with all that share its batch."""
+        own = inputs[self._sets[replica]]
+        return own if self.full else own.index_select(0, self.indices(step)[self._orders[replica]])
+
+    def targets_at(self, step: int) -> Tensor:
+        """The targets of a step's batches, batch last."""
+        return self._full_targets() if self.full else self.targets_of(self.indices(step)[self.orders])
+
+    def _full_targets(self) -> Tensor:
+        if self._whole is None:
+            self._whole = batch_last(self.targets)
+        return self._whole
 
     def targets_of(self, rows: Tensor) -> Tensor:
         """The targets of rows [R, B], batch last."""

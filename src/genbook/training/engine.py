@@ -1,10 +1,11 @@
 """The loop: every stack of replicas through its steps, probes and ends."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genbook.models import unstack
 from genbook.probes import Probe
@@ -14,6 +15,7 @@ from genbook.training.programs import StackedProgram, WrittenProgram
 from genbook.training.recipe import Replica
 from genbook.training.result import Ending, Records, Training, assemble
 from genbook.training.view import Sets, View
+from genbook.training.wide import WideProgram
 
 
 def train(replicas: Sequence[Replica], probes: Sequence[Probe] = (), device: str | torch.device = "cpu") -> Training:
@@ -52,14 +54,38 @@ def stacks(replicas: Sequence[Replica]) -> list[list[int]]:
     described: dict[int, str] = {}  # many replicas are handed one and the same model
     for place, replica in enumerate(replicas):
         if id(replica.model) not in described:
-            shapes = [(tuple(p.shape), p.requires_grad) for p in replica.model.parameters()]
-            described[id(replica.model)] = f"{replica.model} {shapes}"
-        together.setdefault((described[id(replica.model)], *_program(replica)), []).append(place)
+            described[id(replica.model)] = _architecture(replica.model)
+        together.setdefault((described[id(replica.model)], *_settings(replica)), []).append(place)
     # Equal settings side by side, so that the optimiser steps through them in one call.
-    return [sorted(members, key=lambda r: repr(replicas[r].recipe.optimiser)) for members in together.values()]
+    stacked = [sorted(members, key=lambda r: repr(replicas[r].recipe.optimiser)) for members in together.values()]
+    return _widened(replicas, stacked)
 
 
-def _program(replica: Replica) -> tuple:
+def _architecture(model: nn.Module) -> str:
+    return f"{model} {[(tuple(p.shape), p.requires_grad) for p in model.parameters()]}"
+
+
+def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list[int]]:
+    """Join stacks that differ in hidden width alone where their replicas share batches."""
+    rest: list[list[int]] = []
+    wide: dict[tuple, list[int]] = {}
+    for members in stacked:
+        first = replicas[members[0]]
+        if WideProgram.fits(first.model):
+            ends = (first.model[0].in_features, repr(first.model[1]), first.model[2].out_features)
+            wide.setdefault((ends, *_settings(first)), []).extend(members)
+        else:
+            rest.append(members)
+    for members in wide.values():
+        if 2 * len({replicas[r].batch_key for r in members}) <= len(members):
+            rest.append(sorted(members, key=lambda r: WideProgram.order(replicas[r])))
+        else:
+            places = set(members)
+            rest += [s for s in stacked if s[0] in places]
+    return rest
+
+
+def _settings(replica: Replica) -> tuple:
     recipe, inputs = replica.recipe, replica.data["train"].inputs
     kind = tuple(v for k, v in vars(recipe.optimiser).items() if k not in ("lr", "weight_decay"))
     settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every)
@@ -70,7 +96,7 @@ def _program(replica: Replica) -> tuple:
 def outputs_of(replica: Replica) -> int:
     """The number of outputs C of a replica's network, by its answer to one example."""
     examples = replica.data["train"].inputs[:1]
-    model = unstack_free_copy(replica, examples.dtype)
+    model = copy.deepcopy(replica.model).to("cpu", examples.dtype).eval()
     with torch.no_grad():
         outputs = model(examples)
     if outputs.dim() != 2:
@@ -78,11 +104,13 @@ def outputs_of(replica: Replica) -> int:
     return outputs.shape[1]
 
 
-def unstack_free_copy(replica: Replica, dtype: torch.dtype):
-    """The replica's plain network in evaluation mode and in `dtype`."""
-    import copy
-
-    return copy.deepcopy(replica.model).to("cpu", dtype).eval()
+def program_for(replicas: Sequence[Replica], device: torch.device) -> StackedProgram | WideProgram:
+    """The fastest program for replicas that `stacks` put together."""
+    model = replicas[0].model
+    shared = 2 * len({replica.batch_key for replica in replicas}) <= len(replicas)
+    if shared and WideProgram.fits(model):
+        return WideProgram(replicas, device)
+    return (WrittenProgram if WrittenProgram.fits(model) else StackedProgram)(replicas, device)
 
 
 class StackRun:
@@ -105,12 +133,11 @@ class StackRun:
         self.steps_per_epoch = first.steps_per_epoch
         self.step = 0
         self.batches = Batches(self.replicas, self.outputs, device)
-        kind = WrittenProgram if WrittenProgram.fits(first.model) else StackedProgram
-        self.program = kind(self.replicas, device)
+        self.program = program_for(self.replicas, device)
         self.initial = self.program.parameters.clone()
         optimisers = [r.recipe.optimiser for r in self.replicas]
         self.optimiser = FlatOptimiser(optimisers, self.program.layout, self.program.parameters)
-        self.sets = Sets(self.replicas, self.outputs, device)
+        self._load_sets()
         self.due = [probe.at.due(self.recipe.steps, self.steps_per_epoch) for probe in probes]
 
     def advance(self) -> bool:
@@ -136,20 +163,21 @@ class StackRun:
         due = [probe for probe, steps in zip(self.probes, self.due, strict=True) if self.step in steps]
         if not (last or check or due):
             return
-        view = self._view()
-        fitted = self._fitted(view) if check else np.zeros(len(self.members), bool)
-        leaving = np.ones(len(self.members), bool) if last else fitted
-        for probe in due:
-            self._measure(probe, view, self.members)
         ends = [probe for probe in self.probes if probe.at.end and probe not in due]
-        if ends and leaving.any():
-            places = np.flatnonzero(leaving).tolist()
-            leavers = view if leaving.all() else view.substack(places)
-            for probe in ends:
-                self._measure(probe, leavers, [self.members[p] for p in places])
-        view.model.train()
-        if leaving.any():
-            self._leave(leaving, fitted=fitted)
+        fitted = np.zeros(len(self.members), bool)
+        for places, view in self._views():
+            if check:
+                fitted[places] = self._fitted(view)
+            for probe in due:
+                self._measure(probe, view, places)
+            leaving = np.flatnonzero(fitted[places] | last).tolist()
+            if ends and leaving:
+                leavers = view if len(leaving) == len(places) else view.substack(leaving)
+                for probe in ends:
+                    self._measure(probe, leavers, [places[p] for p in leaving])
+            view.model.train()
+        if last or fitted.any():
+            self._leave(fitted | last, fitted=fitted)
 
     def _check_due(self) -> bool:
         if self.recipe.stop_at_accuracy is None or self.step == 0:
@@ -160,12 +188,19 @@ class StackRun:
         accuracy = view.correct("train").to(torch.float64).mean(1)
         return (accuracy >= self.recipe.stop_at_accuracy).cpu().numpy()
 
-    def _view(self) -> View:
-        initial = [block.view(self.initial) for block in self.program.layout.blocks]
-        return View(self.program.module.eval(), self.sets, self.step, initial)
+    def _load_sets(self) -> None:
+        self.sets = [
+            Sets([self.replicas[place] for place in places], self.outputs, self.device)
+            for places, _ in self.program.modules
+        ]
 
-    def _measure(self, probe: Probe, view: View, members: Sequence[int]) -> None:
-        places = np.array(members)
+    def _views(self) -> Iterator[tuple[list[int], View]]:
+        parts = zip(self.program.modules, self.sets, self.program.trained(self.initial), strict=True)
+        for (places, module), sets, initial in parts:
+            yield places, View(module.eval(), sets, self.step, initial)
+
+    def _measure(self, probe: Probe, view: View, places: Sequence[int]) -> None:
+        places = np.array([self.members[place] for place in places])
         for m in probe.measure(view):
             values = m.values.detach().to("cpu", torch.float64).numpy()
             present = np.ones(len(places), bool) if m.present is None else m.present.cpu().numpy()
@@ -184,14 +219,13 @@ class StackRun:
 
     def _leave(self, leaving: np.ndarray, **why: np.ndarray) -> None:
         flags = {"fitted": np.zeros(len(self.members), bool), "diverged": np.zeros(len(self.members), bool), **why}
-        for place in np.flatnonzero(leaving):
-            state = {k: v.detach().cpu().clone() for k, v in self._plain(place).state_dict().items()}
-            ending = Ending(self.step, bool(flags["fitted"][place]), bool(flags["diverged"][place]), state)
-            self.endings[self.members[place]] = ending
+        for places, module in self.program.modules:
+            for row, place in enumerate(places):
+                if leaving[place]:
+                    state = {k: v.detach().cpu() for k, v in unstack(module, row).state_dict().items()}
+                    ending = Ending(self.step, bool(flags["fitted"][place]), bool(flags["diverged"][place]), state)
+                    self.endings[self.members[place]] = ending
         self._keep(np.flatnonzero(~leaving).tolist())
-
-    def _plain(self, place: int):
-        return unstack(self.program.module, int(place))
 
     def _keep(self, keep: list[int]) -> None:
         self.members = [self.members[p] for p in keep]
@@ -202,4 +236,4 @@ class StackRun:
         self.initial = self.initial[entries]
         self.optimiser.keep(keep, self.program.layout, entries)
         self.batches.keep(keep)
-        self.sets = Sets(self.replicas, self.outputs, self.device)
+        self._load_sets()

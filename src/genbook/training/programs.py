@@ -50,6 +50,10 @@ class StackedProgram:
         """Stacked modules with the places of their replicas."""
         return [(list(range(len(self.layout.blocks[0].replicas))), self.module)]
 
+    def trained(self, flat: Tensor) -> list[list[Tensor]]:
+        """The parts of a flat vector that belong to each module's trained parameters, in their order."""
+        return [[block.view(flat) for block in self.layout.blocks]]
+
     def _alias(self) -> None:
         trained = (p for p in self.module.parameters() if p.requires_grad)
         for block, parameter in zip(self.layout.blocks, trained, strict=True):
@@ -80,7 +84,7 @@ class StackedProgram:
         outputs.backward(by_outputs.transpose(1, 2))
 
 
-def _derivative(activation: nn.Module, gradient: Tensor, hidden: Tensor) -> Tensor:
+def backward(activation: nn.Module, gradient: Tensor, hidden: Tensor) -> Tensor:
     """The gradient before an activation from the one after it, `hidden` being what the activation returned."""
     if isinstance(activation, nn.ReLU):
         return torch.ops.aten.threshold_backward(gradient, hidden, 0)
@@ -104,10 +108,6 @@ class WrittenProgram(StackedProgram):
         dense = all(type(layer) is nn.Linear for layer in model[::2])
         return dense and all(isinstance(a, (nn.ReLU, nn.Tanh, SquaredReLU, nn.Identity)) for a in model[1::2])
 
-    def __init__(self, replicas: Sequence[Replica], device: torch.device):
-        """Draw the initial weights of `replicas` and lay them out."""
-        super().__init__(replicas, device)
-
     def _alias(self) -> None:
         super()._alias()
         self._layers: list[StackedLinear] = list(self.module[::2])
@@ -129,7 +129,7 @@ class WrittenProgram(StackedProgram):
                 torch.sum(gradient, 2, out=layer.bias.grad)
             if place:
                 gradient = torch.bmm(layer.weight.transpose(1, 2), gradient)
-                gradient = _derivative(self._activations[place - 1], gradient, hidden[place])
+                gradient = backward(self._activations[place - 1], gradient, hidden[place])
 
 
 def _affine(layer: StackedLinear, hidden: Tensor) -> Tensor:

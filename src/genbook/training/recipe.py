@@ -225,6 +225,11 @@ class Replica:
         return self.recipe.batch_size or len(self.data["train"])
 
     @property
+    def batch_key(self) -> tuple[int, int]:
+        """Equal for replicas that see the same batches: one tensor of inputs, one order."""
+        return id(self.data["train"].inputs), self.seed if self.order_seed is None else self.order_seed
+
+    @property
     def steps_per_epoch(self) -> int:
         """⌊n / batch size⌋."""
         return len(self.data["train"]) // self.batch_size
