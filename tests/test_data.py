@@ -460,6 +460,7 @@ def test_flat_inputs_have_one_axis():
     shaped = split(load("digits"), 0, 30, n_validation=5)
     torch.testing.assert_close(shaped.train.inputs.flatten(1), data.train.inputs)
     assert split(load("digits"), 0, 30).validation.inputs.shape == (0, 1, 8, 8)
+    assert split(load("digits"), 0, 30, flat=True).validation.inputs.shape == (0, 64)
 
 
 def test_a_split_moves_as_a_whole():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -110,7 +111,7 @@ def split(
         import torch
 
         chosen = (inputs[indices] - mean) / std
-        chosen = chosen.reshape(len(indices), -1) if flat else chosen
+        chosen = chosen.reshape(len(indices), math.prod(dataset.shape)) if flat else chosen
         return Examples(torch.from_numpy(chosen), torch.from_numpy(labels[indices]), indices)
 
     return Split(
