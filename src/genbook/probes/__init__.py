@@ -1,0 +1,31 @@
+"""What can be watched while replicas train: each probe is one class with its schedule, and costs nothing otherwise.
+
+    probes = [Accuracy("train", at=Epochs()), Accuracy("test", at=LogSpaced(20)), WeightNorm(at=Every(100))]
+
+A probe of one's own is a frozen dataclass that derives from `Probe` and yields a `Measurement` for each quantity.
+"""
+
+from genbook.probes.coherence import GradientCoherence
+from genbook.probes.curvature import HessianTrace, Sharpness
+from genbook.probes.outputs import Accuracy, MeanLoss
+from genbook.probes.probe import Measurement, Probe
+from genbook.probes.schedules import AtEnd, AtEpochs, AtSteps, Epochs, Every, LogSpaced
+from genbook.probes.weights import DistanceFromInitialisation, WeightNorm
+
+__all__ = [
+    "Accuracy",
+    "AtEnd",
+    "AtEpochs",
+    "AtSteps",
+    "DistanceFromInitialisation",
+    "Epochs",
+    "Every",
+    "GradientCoherence",
+    "HessianTrace",
+    "LogSpaced",
+    "MeanLoss",
+    "Measurement",
+    "Probe",
+    "Sharpness",
+    "WeightNorm",
+]

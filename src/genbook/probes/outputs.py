@@ -1,0 +1,50 @@
+"""Accuracy and loss, by group and by the labels given or true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from genbook.probes.probe import Measurement, Probe
+
+if TYPE_CHECKING:
+    from genbook.training.view import View
+
+
+def _by_group(view: View, on: str, values: Tensor, quantity: str, labels: str) -> Iterable[Measurement]:
+    """Means over all examples and over each group of values [R, n]."""
+    yield Measurement(quantity, values.mean(1), on, labels, "all")
+    for name, mask in view.sets.groups(on).items():
+        count = mask.sum(1)
+        mean = (values * mask).sum(1) / count.clamp(min=1)
+        yield Measurement(quantity, mean, on, labels, name, present=count > 0)
+
+
+@dataclass(frozen=True)
+class Accuracy(Probe):
+    """The share classified as labelled ("given" or "true"), of all examples and of each group; quantity "accuracy"."""
+
+    on: str = "train"
+    labels: str = "given"
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """Means over examples."""
+        correct = view.correct(self.on, self.labels).to(torch.float64)
+        return _by_group(view, self.on, correct, "accuracy", self.labels)
+
+
+@dataclass(frozen=True)
+class MeanLoss(Probe):
+    """The mean loss by the labels "given" or "true", of all examples and of each group; quantity "loss"."""
+
+    on: str = "train"
+    labels: str = "given"
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """Means over examples."""
+        values = view.values(self.on, self.labels).to(torch.float64)
+        return _by_group(view, self.on, values, "loss", self.labels)
