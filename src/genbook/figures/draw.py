@@ -6,12 +6,14 @@ long form with the columns ``quantity`` and ``value``, the name of a quantity.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-import matplotlib.patheffects as effects
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.transforms import Transform
+from sklearn.isotonic import IsotonicRegression
 
 from genbook import stats
 from genbook.figures import style
@@ -22,6 +24,8 @@ _END_LABEL = "end-label"
 _LINE_SPACING = 1.15
 #: From a line's end to its label, and how close two ends are that share a column of labels, in points.
 _GAP, _COLUMN = 7, 40
+#: Height within which the ends of lines count as one, in points.
+_TIE = 8
 
 
 def intervals(
@@ -118,7 +122,8 @@ def band(
                 ax.plot(one[x], one[y], color=shade, linewidth=0.8, alpha=0.35, zorder=2)
         else:
             known = summary[np.isfinite(summary["low"]) & np.isfinite(summary["high"]) & (summary["n"] > 1)]
-            ax.fill_between(known.index, known["low"], known["high"], color=shade, alpha=0.2, linewidth=0, zorder=2)
+            if len(known):
+                ax.fill_between(known.index, known["low"], known["high"], color=shade, alpha=0.2, linewidth=0, zorder=2)
         if text := _label_of(level, labels, by):
             end_label(ax, summary.index[-1], summary["estimate"].iloc[-1], text, shade)
 
@@ -196,7 +201,7 @@ def dots(
             shade = _color_of(level, colors, table, by) if by else _color_of(value, colors, table, condition)
             if per_seed:
                 seeds = group.loc[group[condition] == value, y]
-                ax.plot(np.full(len(seeds), place[value] + shift - 0.07), seeds, "o", color=shade, ms=3.5, alpha=0.4)
+                ax.plot(np.full(len(seeds), place[value] + shift - 0.1), seeds, "o", color=shade, ms=3.5, alpha=0.4)
             _bars(ax, [place[value] + shift], summary.loc[[value]], shade, "o")
         if by and (text := _label_of(level, labels, by)):
             last = max(summary.index, key=place.__getitem__)
@@ -217,7 +222,7 @@ def theory(ax: Axes, x: Sequence[float], y: Sequence[float], label: str = "theor
 
 
 def reference(ax: Axes, value: float, label: str, axis: str = "y") -> None:
-    """Draw a level to compare with (chance, a threshold) as a dotted grey line across, with its name on it.
+    """Draw a level to compare with (chance, a threshold) as a dotted grey line across, with its name at the end.
 
     Args:
         ax: axes to draw on.
@@ -228,35 +233,25 @@ def reference(ax: Axes, value: float, label: str, axis: str = "y") -> None:
     shade = style.COLORS["reference"]
     if axis == "y":
         ax.axhline(value, color=shade, linestyle=(0, (1, 1.5)), linewidth=1.3, zorder=1.5)
-        at, anchor, offset, vertical = (0, value), ax.get_yaxis_transform(), (4, 3), "bottom"
+        end_label(ax, 1, value, label, shade, ax.get_yaxis_transform())
     elif axis == "x":
         ax.axvline(value, color=shade, linestyle=(0, (1, 1.5)), linewidth=1.3, zorder=1.5)
-        at, anchor, offset, vertical = (value, 1), ax.get_xaxis_transform(), (4, -3), "top"
+        where = {"xycoords": ax.get_xaxis_transform(), "xytext": (0, 4), "textcoords": "offset points"}
+        ax.annotate(label, (value, 1), **where, color=shade, fontsize=10.5, ha="center", va="bottom")
     else:
         raise ValueError(f"a reference line crosses the axis 'x' or 'y', got {axis!r}")
-    ax.annotate(
-        label,
-        at,
-        xycoords=anchor,
-        xytext=offset,
-        textcoords="offset points",
-        color=shade,
-        fontsize=9.5,
-        va=vertical,
-        path_effects=[effects.withStroke(linewidth=3, foreground="white")],
-        zorder=4,
-    )
 
 
-def end_label(ax: Axes, x: float, y: float, text: str, color: str) -> None:
+def end_label(ax: Axes, x: float, y: float, text: str, color: str, coordinates: Transform | str = "data") -> None:
     """Write ``text`` to the right of the point (x, y); `spread_labels` keeps such labels from covering each other."""
     ax.annotate(
         text,
         (x, y),
+        xycoords=coordinates,
         xytext=(_GAP, 0),
         textcoords="offset points",
         color=color,
-        fontsize=10.5,
+        fontsize=11,
         va="center",
         annotation_clip=False,
         gid=_END_LABEL,
@@ -265,30 +260,41 @@ def end_label(ax: Axes, x: float, y: float, text: str, color: str) -> None:
 
 
 def spread_labels(fig: Figure) -> None:
-    """Move the labels at line ends up and down, as little as it takes, until none covers another.
+    """Align the labels at line ends, and move them up and down as little as it takes until none covers another.
 
     Called by `show` once the figure is complete, because where lines end on the page depends on its limits and layout.
     """
     for _ in range(2):  # labels widen the margin, and a new layout moves the lines' ends
         fig.draw_without_rendering()
         for ax in fig.axes:
-            labels = [t for t in ax.texts if t.get_gid() == _END_LABEL]
-            _spread(ax, labels)
+            for column in _label_columns(ax):
+                _spread(column)
 
 
-def _spread(ax: Axes, labels: list) -> None:
-    points_per_pixel = 72 / ax.figure.dpi
-    columns: dict[float, list] = {}
-    for label in labels:
-        pixel = ax.transData.transform(label.xy)
-        nearest = next((x for x in columns if abs(x - pixel[0]) * points_per_pixel < _COLUMN), pixel[0])
-        columns.setdefault(nearest, []).append((pixel[1] * points_per_pixel, label))
-    for column in columns.values():
-        column.sort(key=lambda pair: pair[0])
-        heights = [height for height, _ in column]
-        moved = spread(heights, _LINE_SPACING * column[0][1].get_fontsize())
-        for (height, label), new_height in zip(column, moved, strict=True):
-            label.set_position((_GAP, new_height - height))
+def _label_columns(ax: Axes) -> list[list[tuple[float, float, Annotation]]]:
+    """Return the labels at line ends as (x, y, label), x and y in points, grouped where their ends lie close in x."""
+    columns: list[list] = []
+    for label in (text for text in ax.texts if text.get_gid() == _END_LABEL):
+        to_pixels = ax.transData if label.xycoords == "data" else label.xycoords
+        x, y = to_pixels.transform(label.xy) * 72 / ax.figure.dpi
+        for column in columns:
+            if abs(column[0][0] - x) < _COLUMN:
+                column.append((x, y, label))
+                break
+        else:
+            columns.append([(x, y, label)])
+    return columns
+
+
+def _spread(column: list[tuple[float, float, Annotation]]) -> None:
+    right = max(x for x, _, _ in column)
+    # ends that all but coincide are labelled in the order in which they were drawn, the first on top
+    order = sorted(range(len(column)), key=lambda k: (round(column[k][1] / _TIE), -k))
+    column = [column[k] for k in order]
+    heights = np.maximum.accumulate([y for _, y, _ in column])
+    moved = spread(heights, _LINE_SPACING * column[0][2].get_fontsize())
+    for (x, y, label), height in zip(column, moved, strict=True):
+        label.set_position((right - x + _GAP, height - y))
 
 
 def spread(positions: Sequence[float], distance: float) -> np.ndarray:
@@ -301,15 +307,8 @@ def spread(positions: Sequence[float], distance: float) -> np.ndarray:
         positions: [n], ascending.
         distance: least gap.
     """
-    blocks: list[tuple[float, int]] = []  # mean of the shifted positions pooled so far, and how many
-    for k, position in enumerate(positions):
-        mean, size = position - k * distance, 1
-        while blocks and blocks[-1][0] > mean:
-            before, count = blocks.pop()
-            mean, size = (mean * size + before * count) / (size + count), size + count
-        blocks.append((mean, size))
-    pooled = np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
-    return pooled + distance * np.arange(len(positions))
+    shift = distance * np.arange(len(positions))
+    return IsotonicRegression().fit_transform(shift, np.asarray(positions, dtype=float) - shift) + shift
 
 
 def layer(

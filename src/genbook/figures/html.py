@@ -24,13 +24,16 @@ def claims_table(rows: Sequence[Mapping[str, Any]], references: str = "../refere
     """Return claims as a table: statement and source, threshold, and what came out in each world.
 
     Args:
-        rows: one mapping for each claim, with the keys of ``genbook claims --json``, and optionally ``reported`` (the
-            paper's own number) and ``note`` (why ours differs). Numbers may be None or NaN where a world was not run.
+        rows: one mapping for each claim, with the keys of ``genbook claims --json``. Numbers may be None or NaN where
+            a world was not run. Optional: ``confirm_low`` and ``confirm_high``; ``reported`` (the paper's own number)
+            and ``note`` (why ours differs); ``threshold_text`` (shown instead of relation and threshold); ``null`` (the
+            null world's name); ``n`` and ``censored`` (seeds in the main world with and without a value); ``stays``
+            (whether the claim stays after Holm's correction).
         references: address of the bibliography, relative to the page.
     """
     body = "\n".join(_claim_row(row, references) for row in rows)
     return (
-        '<div class="claims-frame"><table class="claims dataframe">\n<thead><tr>'
+        '<div class="claims-frame"><table class="claims">\n<thead><tr>'
         '<th scope="col">Claim</th><th scope="col">Threshold</th><th scope="col">Main</th>'
         '<th scope="col">Confirmation</th><th scope="col">Null world</th></tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
@@ -42,14 +45,13 @@ def citation(key: str) -> str:
     *names, year = key.split("-")
     if not names or not year.isdigit():
         return key
-    *first, last = " ".join(name.capitalize() for name in names).replace("Et Al", "et al.").split(" ")
-    if last == "al." or not first:
-        return " ".join([*first, last, year])
-    return f"{', '.join(first)} & {last} {year}"
+    if names[-2:] == ["et", "al"]:
+        return f"{' '.join(names[:-2]).title()} et al. {year}"
+    return f"{' & '.join(name.title() for name in names)} {year}"
 
 
-def number(value: float | None) -> str:
-    """Return a number to three significant digits, a dash where there is none.
+def number(value: float | None, decimals: int | None = None) -> str:
+    """Return a number to three significant digits, or to ``decimals``; a dash where there is none.
 
     Beyond four digits either way it is written with a power of ten: 0.000012 gives ``1.2 × 10⁻⁵`` in HTML.
     """
@@ -57,52 +59,73 @@ def number(value: float | None) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    if value != 0 and not 1e-3 <= abs(value) < 1e4:
+    if value == 0:
+        return "0"
+    if decimals is None and not 1e-3 <= abs(value) < 1e4:
         mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa} × 10<sup>{int(exponent)}</sup>".replace("-", "−")
-    digits = 3 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{digits}f}".replace("-", "−") if value else "0"
+        return f"{mantissa}\u00a0×\u00a010<sup>{int(exponent)}</sup>".replace("-", "−")
+    return f"{value:.{_decimals(value) if decimals is None else decimals}f}".replace("-", "−")
 
 
 def interval(estimate: float | None, low: float | None, high: float | None) -> str:
-    """Return an estimate with its interval, ``0.981 [0.977, 0.985]``; an exact one without."""
+    """Return an estimate with its interval, ``0.981 [0.977, 0.985]``; an exact one without.
+
+    The three have as many decimals as the one that needs fewest for three significant digits.
+    """
     if low is None or high is None or math.isnan(low) or math.isnan(high) or low == high:
         return number(estimate)
-    return f'{number(estimate)} <span class="interval">[{number(low)}, {number(high)}]</span>'
+    ends = [value for value in (estimate, low, high) if value and math.isfinite(value)]
+    plain = ends and all(1e-3 <= abs(value) < 1e4 for value in ends)
+    decimals = min(map(_decimals, ends)) if plain else None
+    gap = "\u00a0" if plain else " "  # where both ends are long, a line may break between them
+    low_text, high_text = number(low, decimals), number(high, decimals)
+    return f'{number(estimate, decimals)} <span class="interval">[{low_text},{gap}{high_text}]</span>'
+
+
+def _decimals(value: float) -> int:
+    """Return the decimals with which a number has three significant digits."""
+    return max(0, 2 - math.floor(math.log10(abs(value))))
 
 
 def _claim_row(row: Mapping[str, Any], references: str) -> str:
+    relation = "≈" if row.get("kind") == "exact" else escape(row["relation"])
+    threshold = _text(row.get("threshold_text") or "") or f"{relation} {row['threshold']:g}"
+    cells = {
+        "Threshold": threshold,
+        "Main": _world(row, "", row.get("dataset")) + _seen(row.get("n"), row.get("censored")),
+        "Confirmation": _world(row, "confirm_", row.get("confirm_dataset"), star=bool(row.get("stays"))),
+        "Null world": _world(row, "null_", row.get("null")),
+    }
+    columns = "".join(f'<td data-label="{label}">{content}</td>' for label, content in cells.items())
+    return f'<tr><th scope="row">{_claim(row, references)}</th>{columns}</tr>'
+
+
+def _claim(row: Mapping[str, Any], references: str) -> str:
     details = [f"<code>{escape(row['id'])}</code>"]
     if row.get("source"):
         details.append(f'<a href="{escape(references)}#{escape(row["source"])}">{escape(citation(row["source"]))}</a>')
     if row.get("reported"):
         details.append(f"reported there: {_text(row['reported'])}")
-    claim = f'<span class="statement">{_text(row["statement"])}</span>'
-    claim += f'<span class="details">{" · ".join(details)}</span>'
-    if row.get("note"):
-        claim += f'<span class="details">{_text(row["note"])}</span>'
-    relation = "≈" if row.get("kind") == "exact" else escape(row["relation"])
-    threshold = _text(row.get("threshold_text") or "") or f"{relation} {number(row['threshold'])}"
-    worlds = "".join(
-        f'<td data-label="{label}">{_world(row, prefix, dataset)}</td>'
-        for label, prefix, dataset in (
-            ("Main", "", row.get("dataset")),
-            ("Confirmation", "confirm_", row.get("confirm_dataset")),
-            ("Null world", "null_", None),
-        )
-    )
-    return f'<tr><th scope="row">{claim}</th><td data-label="Threshold">{threshold}</td>{worlds}</tr>'
+    note = _details(_text(row["note"])) if row.get("note") else ""
+    return f'<span class="statement">{_text(row["statement"])}</span>{_details(" · ".join(details))}{note}'
 
 
-def _world(row: Mapping[str, Any], prefix: str, dataset: str | None) -> str:
-    verdict = row.get(f"{prefix}verdict") or "not run"
-    parts = [verdict_badge(verdict)]
+def _world(row: Mapping[str, Any], prefix: str, name: str | None, star: bool = False) -> str:
+    parts = [verdict_badge(row.get(f"{prefix}verdict") or "not run")]
+    if star:
+        parts.append(' <span class="star" title="stays after Holm\'s correction">★</span>')
     if (estimate := row.get(f"{prefix}estimate")) is not None and not math.isnan(estimate):
         numbers = interval(estimate, row.get(f"{prefix}low"), row.get(f"{prefix}high"))
         parts.append(f'<span class="numbers">{numbers}</span>')
-    if dataset:
-        parts.append(f'<span class="details">{escape(dataset)}</span>')
-    return "".join(parts)
+    return "".join(parts) + (_details(escape(name)) if name else "")
+
+
+def _seen(n: int | None, censored: int | None) -> str:
+    return _details(f"{censored} of {(n or 0) + censored} not observed") if censored else ""
+
+
+def _details(content: str) -> str:
+    return f'<span class="details">{content}</span>'
 
 
 def _text(text: str) -> str:

@@ -1,0 +1,234 @@
+"""The book's configuration and own pages: a small book builds without a warning, and no page of it needs the network.
+
+Its one chapter is a notebook made here; the chapters of the real book are tested where they are executed.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from pybtex.database import parse_file
+
+from genbook.figures import claims_table, html, page
+from genbook.figures.html import VERDICTS
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+BIN = Path(sys.executable).parent
+
+#: One transparent pixel.
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+
+class Page(HTMLParser):
+    """What a browser would load for a page, and its figures and anchors."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.loads, self.anchors, self.images = [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.anchors.add(attributes.get("id"))
+        if tag == "img":
+            self.images.append(attributes)
+        if tag in ("script", "img", "iframe", "source", "video"):
+            self.loads.append(attributes.get("src"))
+        if tag == "link" and attributes.get("rel") in ("stylesheet", "icon", "preload", "preconnect", "dns-prefetch"):
+            self.loads.append(attributes.get("href"))
+
+
+def figure_cell(name, caption):
+    about = {
+        "kind": "figure",
+        "name": name,
+        "caption": caption,
+        "alt": f"Alt text of {name}.",
+        "provenance": "a study · quick",
+        "rerun": "genbook run 02 -p steps 7",
+        "tables": [["rows.csv", "../tables/rows.csv"]],
+    }
+    image = nbformat.v4.new_output(
+        "display_data",
+        data={"image/png": PIXEL, "text/plain": "text"},
+        metadata={"image/png": {"width": 660}, "genbook": about},
+    )
+    footer = nbformat.v4.new_output(
+        "display_data", data={"text/markdown": "FOOTER OF THE NOTEBOOK"}, metadata={"genbook": {"kind": "footer"}}
+    )
+    return nbformat.v4.new_code_cell("draw()", outputs=[image, footer], metadata={"tags": ["hide-input"]})
+
+
+def chapter():
+    row = {"id": "a-claim", "statement": "It is so.", "source": "zhang-et-al-2017", "relation": ">", "threshold": 1}
+    table = nbformat.v4.new_output("display_data", data={"text/html": claims_table([row])})
+    sentence = nbformat.v4.new_output("display_data", data={"text/markdown": "As {numref}`fig-two`: $x = 3$."})
+    cells = [
+        nbformat.v4.new_markdown_cell("# A chapter\n\nSee {numref}`fig-one` and {cite:t}`chatterjee-zielinski-2022`."),
+        figure_cell("fig-one", "First, at $\\alpha = 1$, after {cite:t}`zhang-et-al-2017`."),
+        figure_cell("fig-two", "Second."),
+        nbformat.v4.new_code_cell("say()", outputs=[sentence], metadata={"tags": ["remove-input"]}),
+        nbformat.v4.new_code_cell("verdicts()", outputs=[table], metadata={"tags": ["remove-input"]}),
+        nbformat.v4.new_markdown_cell(":::{admonition} Solution\n:class: solution dropdown\nIt doubles.\n:::"),
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def toc_files():
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
+
+
+def stage(folder):
+    """Lay out the book as the build does, with one small notebook as every chapter and stubs for generated pages."""
+    shutil.copytree(BOOK, folder, ignore=shutil.ignore_patterns("_build", "results"))
+    (folder / "tables").mkdir()
+    (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
+    (folder / "chapters").mkdir()
+    first = True
+    for name in toc_files():
+        if name.startswith("chapters/"):
+            notebook = page.annotate(chapter()) if first else nbformat.v4.new_notebook(cells=[_heading(name)])
+            nbformat.write(notebook, folder / f"{name}.ipynb")
+            first = False
+        elif not (folder / f"{name}.md").is_file():
+            (folder / f"{name}.md").write_text(f"# {name}\n\nGenerated.\n", encoding="utf-8")
+    return folder
+
+
+def _heading(name):
+    return nbformat.v4.new_markdown_cell(f"# {name}")
+
+
+def run(*command, cwd=ROOT):
+    command = [BIN / command[0], *map(str, command[1:])]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    source = stage(folder / "source")
+    where = ["--config", ROOT / "_config.yml", "--toc", source / "_toc.yml", "--path-output", folder]
+    run("jupyter-book", "build", source, *where, "-W", "-n", "--keep-going", "--all", "-q")
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def chapter_page(built):
+    return built / f"{first_chapter()}.html"
+
+
+def first_chapter():
+    return next(name for name in toc_files() if name.startswith("chapters/"))
+
+
+def test_no_page_loads_anything_from_elsewhere(built):
+    pages = [path for path in built.rglob("*.html") if "_static" not in path.parts]
+    assert len(pages) > len(toc_files())
+    for path in pages:
+        loads = [address for address in Page(path).loads if address]
+        assert not [address for address in loads if re.match(r"(\w+:)?//", address)], path.name
+        assert not re.search(r"unpkg|jsdelivr|cdnjs|googleapis", path.read_text(encoding="utf-8")), path.name
+        for address in loads:
+            if not address.startswith("data:"):
+                target = (path.parent / re.sub(r"[?#].*", "", address)).resolve()
+                assert target.is_file(), f"{path.name} asks for {address}"
+    for path in built.rglob("*.css"):
+        assert not re.search(r"""(url\(|@import)\s*["']?(https?:)?//""", path.read_text(encoding="utf-8")), path.name
+
+
+def test_equations_are_set_by_the_books_own_mathjax(built, chapter_page):
+    scripts = [address for address in Page(chapter_page).loads if address and "mathjax" in address]
+    assert len(scripts) == 1
+    assert (built / "_static/mathjax/LICENSE").is_file()
+
+
+def test_figures_are_numbered_captioned_and_described(chapter_page):
+    text = chapter_page.read_text(encoding="utf-8")
+    figures = re.findall(r"<figure.*?</figure>", text, re.DOTALL)
+    assert len(figures) == 2
+    for number, (figure, name) in enumerate(zip(figures, ("fig-one", "fig-two"), strict=True), start=1):
+        assert f'id="{name}"' in figure
+        assert f'<span class="caption-number">Fig. {number} </span>' in figure
+        assert f'alt="Alt text of {name}."' in figure
+        assert '<p class="provenance">a study · quick</p>' in figure
+        assert "genbook" in figure
+        assert re.search(r'<a class="reference download internal"[^>]*href="[^"]*rows\.csv"', figure)
+    assert r"\(\alpha = 1\)" in figures[0]
+    assert "FOOTER OF THE NOTEBOOK" not in text
+    assert re.findall(r'href="#(fig-\w+)"><span class="std std-numref">Fig. (\d)', text) == [
+        ("fig-one", "1"),
+        ("fig-two", "2"),
+    ]
+
+
+def test_every_claim_links_to_its_entry_in_the_bibliography(built, chapter_page):
+    links = re.findall(r'href="\.\./references\.html#([^"]*)"', chapter_page.read_text(encoding="utf-8"))
+    assert "zhang-et-al-2017" in links
+    anchors = Page(built / "references.html").anchors
+    assert set(links) <= anchors
+    assert set(parse_file(BOOK / "references.bib").entries) <= anchors
+
+
+def test_there_is_one_search_box(built):
+    assert (built / "index.html").read_text(encoding="utf-8").count('type="search"') <= 1
+
+
+def test_images_have_alt_text(built):
+    images = Page(built / "index.html").images
+    assert images
+    assert all(image.get("alt") and not image["alt"].endswith((".svg", ".png")) for image in images)
+
+
+def test_plain_sphinx_builds_the_same_pages(built, tmp_path):
+    source = stage(tmp_path / "source")
+    shutil.copy(ROOT / "_config.yml", source)  # conf.py is written beside it
+    run("jupyter-book", "config", "sphinx", source)
+    run("sphinx-build", "-b", "html", "-W", "-n", "--keep-going", "-q", source, tmp_path / "html")
+    for name in toc_files():
+        assert (tmp_path / "html" / f"{name}.html").is_file()
+    one, other = (
+        (folder / f"{first_chapter()}.html").read_text(encoding="utf-8") for folder in (built, tmp_path / "html")
+    )
+    figures = [re.findall(r"<figure.*?</figure>", text, re.DOTALL) for text in (one, other)]
+    assert figures[0] == figures[1]
+
+
+# --- sources that need no build ------------------------------------------------------------------------------------
+
+
+def test_keys_of_the_bibliography_read_as_their_authors_and_year():
+    entries = parse_file(BOOK / "references.bib").entries
+    assert list(entries) == sorted(entries)
+    for key, entry in entries.items():
+        names = [re.sub(r"[^a-z]", "", str(" ".join(p.last_names)).lower()) for p in entry.persons["author"]]
+        assert key.endswith("-" + entry.fields["year"]), key
+        stem = key.removesuffix("-" + entry.fields["year"])
+        if stem.endswith("-et-al"):
+            assert len(names) > 2, key
+            assert names[0] == stem.removesuffix("-et-al").replace("-", ""), key
+        else:
+            assert stem.replace("-", "") == "".join(names), key
+        assert html.citation(key) != key
+
+
+def test_every_verdict_has_a_look_of_its_own():
+    style = (BOOK / "assets" / "book.css").read_text(encoding="utf-8")
+    for verdict in VERDICTS:
+        if verdict != "not judged":  # the plain badge
+            assert f".verdict.{verdict.replace(' ', '-')} {{" in style
+
+
+def test_the_dark_page_turns_figures_over_as_their_colours_expect():
+    style = (BOOK / "assets" / "book.css").read_text(encoding="utf-8")
+    assert "filter: invert(1) hue-rotate(180deg);" in style

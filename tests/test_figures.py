@@ -1,0 +1,416 @@
+"""Figures: colours that stay apart, intervals as drawn, labels that do not collide, and what reaches the page."""
+
+import base64
+import struct
+from itertools import pairwise
+
+import matplotlib as mpl
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import pyplot as plt
+from scipy import stats as scipy_stats
+from scipy.optimize import lsq_linear
+
+from genbook import figures
+from genbook.figures import draw, html, page, style
+
+# --- colours, as seen by colour-blind readers and on either ground -------------------------------------------------
+
+#: Simulations of Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+#: `hue-rotate(180deg)` of the CSS filter effects specification.
+HUE_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
+DARK_GROUND = np.array([0x12, 0x12, 0x12]) / 255
+
+
+def linear(rgb):
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(linear_rgb):
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+    xyz = np.array(to_xyz) @ linear_rgb / [0.95047, 1, 1.08883]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def distance(first, second, vision):
+    seen = [lab(np.clip(VISION[vision] @ linear(np.array(mpl.colors.to_rgb(c))), 0, 1)) for c in (first, second)]
+    return np.linalg.norm(seen[0] - seen[1])
+
+
+def contrast(first, second):
+    darker, lighter = sorted(linear(np.asarray(rgb)) @ [0.2126, 0.7152, 0.0722] for rgb in (first, second))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def turned(color):
+    return np.clip(HUE_TURN @ (1 - np.array(mpl.colors.to_rgb(color))), 0, 1)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_that_meet_in_a_figure_stay_apart(vision):
+    for group in style.TOGETHER:
+        for k, first in enumerate(group):
+            for second in group[:k]:
+                assert distance(style.COLORS[first], style.COLORS[second], vision) > 15, (first, second)
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("kind", ["random fraction", "width", "learning rate", "sequence"])
+def test_neighbours_on_a_ramp_of_five_stay_apart(kind, vision):
+    ramp = list(figures.graded([0.0, 0.25, 0.5, 0.75, 1.0], kind).values())
+    assert min(distance(a, b, vision) for a, b in pairwise(ramp)) > 8
+
+
+def test_colours_stand_on_white_and_turned_over_on_the_dark_page():
+    ramps = [figures.graded(range(5), kind).values() for kind in ("width", "learning rate", "sequence")]
+    fractions = figures.graded([0, 0.25, 0.5, 0.75, 1], "random fraction").values()
+    for color in [*style.COLORS.values(), *fractions, *(color for ramp in ramps for color in ramp)]:
+        assert contrast(mpl.colors.to_rgb(color), (1, 1, 1)) > 2.9, color
+        assert contrast(turned(color), DARK_GROUND) > 3, color
+
+
+def test_the_ends_of_the_random_fraction_are_real_and_random():
+    ends = {0: style.COLORS["real"].lower(), 1: style.COLORS["random"].lower()}
+    assert figures.graded([0, 1], "random fraction") == ends
+
+
+def test_wrong_names_are_refused_with_the_right_ones():
+    with pytest.raises(KeyError, match=r"corupted.*did you mean 'corrupted'"):
+        figures.color("corupted")
+    with pytest.raises(ValueError, match="random fraction, width"):
+        figures.graded([1], "breadth")
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        figures.graded([0, 25], "random fraction")
+
+
+# --- what is drawn -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(0)
+    rows = [
+        (seed, labels, step, "accuracy", value)
+        for labels in ("real", "random")
+        for seed in range(5)
+        for step, value in zip((1, 10, 100), rng.uniform(0.2, 0.9, 3), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["seed", "labels", "step", "quantity", "value"])
+
+
+@pytest.fixture
+def ax():
+    with mpl.rc_context():
+        figures.use()
+        fig, ax = figures.subplots()
+        yield ax
+        plt.close(fig)
+
+
+def test_intervals_are_student_t_over_seeds(table):
+    real = table[table["labels"] == "real"]
+    summary = figures.intervals(real, "step", "accuracy")
+    for step, row in summary.iterrows():
+        values = real.loc[real["step"] == step, "value"]
+        expected = scipy_stats.t.interval(0.95, 4, values.mean(), scipy_stats.sem(values))
+        assert (row["low"], row["high"]) == pytest.approx(expected)
+        assert row["estimate"] == pytest.approx(values.mean())
+
+
+def test_rows_of_one_seed_are_averaged_before_the_interval(table):
+    doubled = pd.concat([table.assign(value=table["value"] + 0.1), table.assign(value=table["value"] - 0.1)])
+    pd.testing.assert_frame_equal(
+        figures.intervals(doubled, "step", "accuracy"), figures.intervals(table, "step", "accuracy")
+    )
+
+
+def test_band_draws_mean_and_interval_in_the_things_colour(ax, table):
+    figures.band(ax, table, "step", "accuracy", "labels")
+    assert [line.get_color() for line in ax.lines] == [style.COLORS["real"], style.COLORS["random"]]
+    summary = figures.intervals(table[table["labels"] == "random"], "step", "accuracy")
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), summary["estimate"])
+    band = ax.collections[1].get_paths()[0].vertices
+    assert {band[:, 1].min(), band[:, 1].max()} == {summary["low"].min(), summary["high"].max()}
+    assert [text.get_text() for text in ax.texts] == ["real", "random"]
+
+
+def test_one_seed_gives_a_line_without_a_band(ax, table):
+    figures.band(ax, table[table["seed"] == 0], "step", "accuracy", "labels")
+    assert len(ax.lines) == 2
+    assert not ax.collections
+
+
+def test_each_seed_can_be_drawn(ax, table):
+    figures.band(ax, table, "step", "accuracy", "labels", per_seed=True)
+    assert len(ax.lines) == 2 * (1 + 5)
+
+
+def test_points_carry_the_interval_as_bars(ax, table):
+    figures.points(ax, table, "step", "accuracy", "labels")
+    bars = ax.containers[0].lines[2][0].get_segments()
+    summary = figures.intervals(table[table["labels"] == "real"], "step", "accuracy")
+    np.testing.assert_allclose([segment[:, 1] for segment in bars], summary[["low", "high"]])
+
+
+def test_dots_keep_the_order_asked_for(ax, table):
+    figures.dots(ax, table[table["step"] == 100], "labels", "accuracy", order=["random", "real"], names={"real": "R"})
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["random", "R"]
+    centres = {c.lines[0].get_color(): c.lines[0].get_xdata()[0] for c in ax.containers}
+    assert centres == {style.COLORS["random"]: 0, style.COLORS["real"]: 1}
+
+
+def test_small_multiples_share_their_scales(table):
+    fig = figures.layer(table, "labels", lambda ax, rows: figures.band(ax, rows, "step", "accuracy"))
+    try:
+        assert [ax.get_title(loc="left") or ax.get_title() for ax in fig.axes] == ["real", "random"]
+        assert fig.axes[0].get_ylim() == fig.axes[1].get_ylim()
+    finally:
+        plt.close(fig)
+
+
+def test_what_the_table_does_not_have_is_named(ax, table):
+    with pytest.raises(KeyError, match=r"quantity 'acuracy'.*accuracy"):
+        figures.band(ax, table, "step", "acuracy")
+    with pytest.raises(KeyError, match=r"column 'epoch'.*step"):
+        figures.band(ax, table, "epoch", "accuracy")
+    with pytest.raises(ValueError, match="no value"):
+        figures.intervals(table.assign(value=np.nan), "step", "accuracy")
+    with pytest.raises(ValueError, match="shapes"):
+        figures.theory(ax, [1, 2], [1])
+
+
+@given(
+    st.lists(st.floats(0, 100), min_size=1, max_size=8).map(sorted),
+    st.floats(0.5, 20),
+)
+def test_spread_is_the_nearest_arrangement_with_the_gaps(positions, gap):
+    moved = draw.spread(positions, gap)
+    assert (np.diff(moved) >= gap - 1e-9).all()
+    # brute force: the first position free, every gap beyond the least non-negative
+    steps = np.tril(np.ones((len(positions), len(positions))))
+    offset = gap * np.arange(len(positions))
+    bounds = (np.r_[-np.inf, np.zeros(len(positions) - 1)], np.inf)
+    best = lsq_linear(steps, np.array(positions) - offset, bounds, tol=1e-12).x
+    cost, least = (np.sum((m - positions) ** 2) for m in (moved, steps @ best + offset))
+    assert cost <= least + 1e-6 * (1 + least)
+
+
+def test_labels_at_line_ends_do_not_cover_each_other(ax):
+    for k, end in enumerate((0.5, 0.501, 0.502, 0.9)):
+        ax.plot([0, 1], [0, end])
+        figures.end_label(ax, 1, end, f"line {k}", "black")
+    figures.reference(ax, 0.5, "chance")
+    figures.spread_labels(ax.figure)
+    ax.figure.draw_without_rendering()
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
+    assert len(boxes) == 5
+    assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
+    assert len({round(box.x0) for box in boxes}) == 1
+    assert max(box.x1 for box in boxes) <= ax.figure.bbox.x1
+
+
+def test_log_axis_writes_plain_numbers():
+    assert [draw.plain_number(v) for v in (0, 0.01, 1, 1000, 1e6, 2e-5)] == [
+        *("0", "0.01", "1", "1,000", "$10^{6}$", r"$2\times 10^{-5}$")
+    ]
+
+
+# --- what reaches the page -----------------------------------------------------------------------------------------
+
+ABOUT = {
+    "name": "fig-fit",
+    "caption": "The loss\n falls as $t^{-1}$.",
+    "alt": "Line plot of loss against $\\eta t$, falling.",
+    "provenance": "study · quick",
+    "rerun": "genbook run 02",
+    "tables": [("rows.csv", "../tables/rows.csv")],
+}
+
+
+def shown(monkeypatch, **changes):
+    """Return the outputs that `show` leaves in its cell."""
+    outputs = []
+    monkeypatch.setattr(
+        page,
+        "display",
+        lambda data, metadata, raw: outputs.append(
+            nbformat.v4.new_output("display_data", data=data, metadata=nbformat.from_dict(metadata))
+        ),
+    )
+    fig, _ = figures.subplots()
+    figures.show(fig, **{**ABOUT, **changes})
+    assert not plt.fignum_exists(fig.number)
+    return outputs
+
+
+def notebook_of(*cells):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("draw()", outputs=list(out)) for out in cells])
+
+
+def test_the_image_is_twice_the_size_it_is_shown_at(monkeypatch):
+    image, _ = shown(monkeypatch)
+    png = base64.b64decode(image["data"]["image/png"])
+    width, _height = struct.unpack(">II", png[16:24])
+    assert width == 2 * image["metadata"]["image/png"]["width"] == round(style.WIDTH * style.DPI)
+    assert png[25] == 6  # colour type with an alpha channel: the ground is the page's
+
+
+def test_alt_text_is_plain(monkeypatch):
+    image, _ = shown(monkeypatch)
+    assert image["metadata"]["genbook"]["alt"] == "Line plot of loss against eta t, falling."
+
+
+def test_the_footer_says_in_the_notebook_what_the_legend_says_in_the_book(monkeypatch):
+    outputs = shown(monkeypatch)
+    text = outputs[1]["data"]["text/markdown"]
+    assert "The loss falls as $t^{-1}$." in text
+    cell = figures.annotate(notebook_of(outputs)).cells[0]
+    caption, *legend = cell.metadata["mystnb"]["figure"]["caption"].split("\n\n")
+    assert caption == "The loss falls as $t^{-1}$."
+    for part in ("study · quick", "```sh\ngenbook run 02\n```", "{download}`rows.csv <../tables/rows.csv>`"):
+        assert part in "\n\n".join(legend)
+
+
+def test_annotating_writes_the_figure_and_drops_the_footer(monkeypatch):
+    notebook = notebook_of(shown(monkeypatch), [])
+    notebook.cells[0].metadata["mystnb"] = {"number_source_lines": True}
+    result = figures.annotate(notebook)
+    nbformat.validate(result)
+    metadata = result.cells[0].metadata["mystnb"]
+    assert metadata["figure"]["name"] == "fig-fit"
+    assert metadata["image"]["alt"] == "Line plot of loss against eta t, falling."
+    assert metadata["number_source_lines"] is True
+    assert [list(output["data"]) for output in result.cells[0].outputs] == [["image/png", "text/plain"]]
+    assert len(notebook.cells[0].outputs) == 2, "the notebook given is left as it was"
+    assert figures.annotate(result) == result
+
+
+def test_other_outputs_of_a_figure_cell_stay_but_outside_the_figure(monkeypatch):
+    stream = nbformat.v4.new_output("stream", text="epoch 1")
+    other = nbformat.v4.new_output("execute_result", data={"text/plain": "3"}, execution_count=1)
+    first, second = figures.annotate(notebook_of([stream, *shown(monkeypatch), other])).cells
+    assert [output.output_type for output in first.outputs] == ["stream", "display_data"]
+    assert second.outputs == [other]
+    assert second.metadata["tags"] == ["remove-input"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "Fit curves"}, "'fig-'"),
+        ({"caption": " "}, "caption and an alt"),
+        ({"alt": ""}, "caption and an alt"),
+        ({"alt": ABOUT["caption"]}, "repeats its caption"),
+    ],
+)
+def test_figures_that_a_reader_could_not_use_are_refused(monkeypatch, changes, message):
+    with pytest.raises(ValueError, match=message):
+        shown(monkeypatch, **changes)
+    plt.close("all")
+
+
+def test_figures_of_one_name_or_alt_text_or_cell_are_refused(monkeypatch):
+    one = shown(monkeypatch)
+    with pytest.raises(ValueError, match=r"cells 1 and 2 have the same name 'fig-fit'"):
+        figures.annotate(notebook_of(one, one))
+    with pytest.raises(ValueError, match="same alt"):
+        figures.annotate(notebook_of(one, shown(monkeypatch, name="fig-other")))
+    with pytest.raises(ValueError, match="cell 1 shows 2 figures"):
+        figures.annotate(notebook_of([*one, *shown(monkeypatch, name="fig-other")]))
+
+
+# --- badges and claims ---------------------------------------------------------------------------------------------
+
+ROW = {
+    "id": "real-above-chance",
+    "statement": "Real labels are predicted <better> than $1/k$.",
+    "source": "zhang-et-al-2017",
+    "kind": "mean",
+    "relation": ">",
+    "threshold": 0.5,
+    "dataset": "digits",
+    "estimate": 0.9812,
+    "low": 0.977,
+    "high": 0.985,
+    "verdict": "holds",
+    "confirm_dataset": "mnist1d",
+    "confirm_estimate": None,
+    "confirm_verdict": "not run",
+    "null_estimate": 0.101,
+    "null_low": 0.098,
+    "null_high": 0.104,
+    "null_verdict": "fails",
+}
+
+
+def test_badges():
+    assert figures.verdict_badge("not judged") == '<span class="verdict not-judged">not judged</span>'
+    with pytest.raises(ValueError, match="holds, fails"):
+        figures.verdict_badge("true")
+
+
+def test_claims_table_shows_every_world():
+    text = figures.claims_table([ROW], references="refs.html")
+    assert "&lt;better&gt;" in text
+    assert r'<span class="math notranslate nohighlight">\(1/k\)</span>' in text
+    assert '<a href="refs.html#zhang-et-al-2017">Zhang et al. 2017</a>' in text
+    places = [text.index(figures.verdict_badge(verdict)) for verdict in ("holds", "not run", "fails")]
+    assert places == sorted(places)
+    assert "&gt; 0.5" in text
+    assert "★" not in text
+    assert "★" in figures.claims_table([{**ROW, "stays": True}])
+    assert "1 of 5 not observed" in figures.claims_table([{**ROW, "n": 4, "censored": 1}])
+    assert "\n\n" not in text, "a blank line would end the block of HTML in a Markdown page"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.98123, "0.981"),
+        (15.27, "15.3"),
+        (271.4, "271"),
+        (-0.51, "−0.510"),
+        (0, "0"),
+        (1.23e-5, "1.2\u00a0×\u00a010<sup>−5</sup>"),
+        (float("inf"), "∞"),
+        (float("nan"), "–"),
+        (None, "–"),
+    ],
+)
+def test_numbers(value, text):
+    assert html.number(value) == text
+
+
+def test_intervals_share_their_decimals():
+    assert html.interval(0.101, 0.098, 0.104) == '0.101 <span class="interval">[0.098,\u00a00.104]</span>'
+    assert html.interval(1.0, 1.0, 1.0) == "1.00"
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("zhang-et-al-2017", "Zhang et al. 2017"),
+        ("chatterjee-2020", "Chatterjee 2020"),
+        ("chatterjee-zielinski-2022", "Chatterjee & Zielinski 2022"),
+        ("some_key", "some_key"),
+    ],
+)
+def test_keys_read_as_citations(key, text):
+    assert html.citation(key) == text
