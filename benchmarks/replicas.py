@@ -1,0 +1,255 @@
+"""The replica engine against the loops that people write, interleaved in one run.
+
+    python benchmarks/replicas.py             # a table
+    python benchmarks/replicas.py --json      # the rows alone, on standard output
+
+Grids: 20 widths from 2 to 512 x 3 seeds of MLP 40-h-10 ("width-grid"), and 64 replicas of six nets with one or two
+hidden layers ("1x16" to "2x256"), on 4,000 examples of MNIST-1D, batch 100, Adam, float32. Methods:
+
+    dataloader         a DataLoader that shuffles, one network after another, torch.optim.Adam as it comes
+    indexing           one network after another on tensors in memory, a permutation an epoch, fused Adam
+    vmap               torch.func: vmap of grad over networks of one width, fused Adam
+    one-after-another  this engine with one replica at a time
+    ours               this engine, every replica with batches of its own
+    ours-shared        this engine, all replicas on the same batches
+
+Every round times each method on every grid for a few steps; a figure is the median over rounds. `steps_per_s` counts
+steps times replicas, `speedup` is over dataloader in the same run, `fraction_of_peak` is the arithmetic of the layers'
+products (6 multiply-adds a weight and example in all, 4 in the first layer) over the measured peak of a large product.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from genbook.data import load
+from genbook.models import mlp
+from genbook.training import Adam, Examples, Recipe, Replica, stacks
+from genbook.training.engine import StackRun
+from genbook.training.result import Records
+
+BATCH, LR = 100, 1e-3
+WIDTHS = (2, 4, 6, 8, 11, 16, 22, 32, 45, 64, 76, 91, 128, 152, 181, 256, 304, 362, 431, 512)
+NETS = {f"{depth}x{width}": [(40, *[width] * depth, 10)] for depth in (1, 2) for width in (16, 64, 256)}
+METHODS = ("dataloader", "indexing", "vmap", "one-after-another", "ours", "ours-shared")
+
+
+def grids(replicas, seeds=3):
+    """Name of each grid to the layer sizes of its networks, one entry a replica."""
+    width_grid = [(40, width, 10) for width in WIDTHS for _ in range(seeds)]
+    return {"width-grid": width_grid, **{name: sizes * replicas for name, sizes in NETS.items()}}
+
+
+def multiply_adds(sizes):
+    """Of one step of one network: every layer forward, by weight, and by input except for the first."""
+    products = [a * b for a, b in itertools.pairwise(sizes)]
+    return BATCH * (3 * sum(products) - products[0])
+
+
+def peak(size=1536, rounds=3):
+    """Multiply-adds per second of a large matrix product."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    return size**3 / min(timed(lambda: a @ b) for _ in range(rounds))
+
+
+def timed(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+class OneAfterAnother:
+    """Times each distinct network alone and adds up: the networks of a grid are trained one by one."""
+
+    def __init__(self, grid, inputs, labels):
+        self.inputs, self.labels = inputs, labels
+        self.counts = {sizes: grid.count(sizes) for sizes in grid}
+        self.steps = {sizes: self.prepare(sizes) for sizes in self.counts}
+
+    def seconds_per_step(self, count):
+        return sum(copies * timed(lambda s=s: self.steps[s](count)) / count for s, copies in self.counts.items())
+
+
+class DataLoaderLoop(OneAfterAnother):
+    """The loop of the tutorials."""
+
+    def prepare(self, sizes):
+        model, loss = mlp(sizes), nn.CrossEntropyLoss()
+        optimiser = torch.optim.Adam(model.parameters(), LR)
+        loader = DataLoader(TensorDataset(self.inputs, self.labels), BATCH, shuffle=True)
+        batches = itertools.chain.from_iterable(loader for _ in itertools.count())
+
+        def run(count):
+            for x, y in itertools.islice(batches, count):
+                optimiser.zero_grad()
+                loss(model(x), y).backward()
+                optimiser.step()
+
+        return run
+
+
+class Indexing(OneAfterAnother):
+    """Tensors in memory, a permutation an epoch, one fused optimiser step."""
+
+    def prepare(self, sizes):
+        model, loss = mlp(sizes), nn.CrossEntropyLoss()
+        optimiser = torch.optim.Adam(model.parameters(), LR, fused=True)
+        batches = itertools.chain.from_iterable(
+            torch.randperm(len(self.inputs)).split(BATCH) for _ in itertools.count()
+        )
+
+        def run(count):
+            for batch in itertools.islice(batches, count):
+                optimiser.zero_grad()
+                loss(model(self.inputs[batch]), self.labels[batch]).backward()
+                optimiser.step()
+
+        return run
+
+
+class Vmap:
+    """torch.func: the gradients of networks of one width by vmap, on batches of their own."""
+
+    def __init__(self, grid, inputs, labels):
+        self.inputs, self.labels = inputs, labels
+        self.runs = [self.prepare(sizes, grid.count(sizes)) for sizes in dict.fromkeys(grid)]
+
+    def prepare(self, sizes, copies):
+        networks = [mlp(sizes) for _ in range(copies)]
+        parameters, _ = torch.func.stack_module_state(networks)
+        optimiser = torch.optim.Adam(parameters.values(), LR, fused=True)
+
+        def loss(parameters, x, y):
+            return nn.functional.cross_entropy(torch.func.functional_call(networks[0], parameters, x), y)
+
+        gradients = torch.func.vmap(torch.func.grad(loss))
+
+        def batches():
+            while True:
+                order = torch.stack([torch.randperm(len(self.inputs)) for _ in range(copies)])
+                yield from order.split(BATCH, dim=1)
+
+        rows = batches()
+
+        def run(count):
+            for batch in itertools.islice(rows, count):
+                found = gradients(parameters, self.inputs[batch], self.labels[batch])
+                for name, parameter in parameters.items():
+                    parameter.grad = found[name]
+                optimiser.step()
+
+        return run
+
+    def seconds_per_step(self, count):
+        return sum(timed(lambda run=run: run(count)) for run in self.runs) / count
+
+
+def replica(sizes, seed, order, data):
+    recipe = Recipe(steps=10**9, batch_size=BATCH, optimiser=Adam(LR))
+    return Replica(seed, mlp(sizes), recipe, data, order_seed=order)
+
+
+class Engine:
+    """Ours: one stack or several, each through the same number of steps."""
+
+    def __init__(self, grid, inputs, labels, shared=False):
+        data = {"train": Examples(inputs, labels)}
+        replicas = [replica(sizes, r, 0 if shared else r, data) for r, sizes in enumerate(grid)]
+        self.runs = [started([replicas[r] for r in members]) for members in stacks(replicas)]
+
+    def seconds_per_step(self, count):
+        return sum(timed(lambda run=run: advance(run, count)) for run in self.runs) / count
+
+
+class EngineOneByOne(OneAfterAnother):
+    """The engine with a single replica at a time."""
+
+    def prepare(self, sizes):
+        run = started([replica(sizes, 0, 0, {"train": Examples(self.inputs, self.labels)})])
+        return lambda count: advance(run, count)
+
+
+def started(replicas):
+    return StackRun(replicas, range(len(replicas)), [], torch.device("cpu"), Records(), {})
+
+
+def advance(run, count):
+    for _ in range(count):
+        run.advance()
+
+
+BUILD = {
+    "dataloader": DataLoaderLoop,
+    "indexing": Indexing,
+    "vmap": Vmap,
+    "one-after-another": EngineOneByOne,
+    "ours": Engine,
+    "ours-shared": lambda *args: Engine(*args, shared=True),
+}
+
+
+def measure(replicas, rounds, budget, only=None):
+    """The rows of the table; every round goes through all grids and methods."""
+    data = load("mnist1d")
+    inputs, labels = torch.tensor(data.train_inputs), torch.tensor(data.train_labels)
+    chosen = {name: grid for name, grid in grids(replicas).items() if only is None or name in only}
+    runners = {(g, m): BUILD[m](grid, inputs, labels) for g, grid in chosen.items() for m in METHODS}
+    counts = {}
+    for key, runner in runners.items():
+        runner.seconds_per_step(2)
+        counts[key] = max(2, min(40, int(budget / runner.seconds_per_step(2))))
+    times = {key: [] for key in runners}
+    peaks = []
+    for _ in range(rounds):
+        peaks.append(peak())
+        for key, runner in runners.items():
+            times[key].append(runner.seconds_per_step(counts[key]))
+    rows = []
+    for (name, method), seconds in times.items():
+        step = statistics.median(seconds)
+        work = sum(multiply_adds(sizes) for sizes in chosen[name])
+        rows.append(
+            {
+                "grid": name,
+                "method": method,
+                "replicas": len(chosen[name]),
+                "steps_per_s": round(len(chosen[name]) / step, 1),
+                "speedup": round(statistics.median(times[name, "dataloader"]) / step, 2),
+                "fraction_of_peak": round(work / step / statistics.median(peaks), 4),
+            }
+        )
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON alone")
+    parser.add_argument("--replicas", type=int, default=64, help="of each of the six nets (64)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of all grids and methods (5)")
+    parser.add_argument("--budget", type=float, default=0.25, help="seconds for a method in a round (0.25)")
+    parser.add_argument("--threads", type=int, default=1, help="threads (1)")
+    parser.add_argument("--only", nargs="*", help="names of grids")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    rows = measure(arguments.replicas, arguments.rounds, arguments.budget, arguments.only)
+    if arguments.json:
+        json.dump(rows, sys.stdout, indent=1)
+        print()
+        return
+    print(f"{'grid':<12}{'method':<20}{'replicas':>9}{'steps/s':>12}{'speedup':>9}{'of peak':>9}")
+    for row in rows:
+        print(
+            f"{row['grid']:<12}{row['method']:<20}{row['replicas']:>9}{row['steps_per_s']:>12,.0f}"
+            f"{row['speedup']:>9.2f}{row['fraction_of_peak']:>9.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
