@@ -107,16 +107,21 @@ class Capture:
     def run(self, inputs: Tensor, targets: Tensor, sink: Sink) -> Tensor:
         """Send the form of every parameter's gradients over these examples to `sink`; returns the losses [R, m].
 
-        Inputs and targets [m, ...], or [R, m, ...] for a stack. A parameter that does not reach the loss is not sent.
+        Inputs and targets [m, ...], or [R, m, ...] for a stack. A parameter that does not reach the loss sends zeros.
         """
         with torch.enable_grad():
-            if self._outside is None:
-                self._outside = self._plan(inputs, targets)
             losses = self._forward(inputs, targets)
+            if self._outside is None and self._unaccounted(losses):
+                self._outside = self._plan(inputs, targets)
+                losses = self._forward(inputs, targets)
+            self._outside = self._outside or ()
             self._backward(losses.sum(), sink)
         if self._outside:
             for name, form in self._one_by_one(inputs, targets).items():
-                sink(name, form)
+                self._send(name, form)
+        for name in self._silent:
+            nothing = losses.new_zeros(losses.shape[0], 1, self.shapes[name].numel())
+            sink(name, Explicit(nothing.expand(-1, losses.shape[1], -1), self.shapes[name]))
         return losses.detach()
 
     def _hook(self, own: dict[str, str], rule: Rule | None) -> Callable:
@@ -162,11 +167,15 @@ class Capture:
         return self.criterion(outputs.flatten(0, 1), targets.flatten(0, 1)).view(self._lead)
 
     def _backward(self, total: Tensor, sink: Sink) -> None:
-        self._sink = sink
+        self._sink, self._silent = sink, set(self.names.values())
         if total.requires_grad:
             torch.autograd.grad(total, self._anchor, allow_unused=True)
         for name in list(self._forms):  # some use of a shared parameter does not reach the loss
-            sink(name, added(self._forms.pop(name)))
+            self._send(name, added(self._forms.pop(name)))
+
+    def _send(self, name: str, form: Form) -> None:
+        self._silent.discard(name)
+        self._sink(name, form)
 
     def receive(self, call: _Call, inputs: Tensor, gradient: Tensor) -> None:
         """Form the gradients of one call, and wait for the other uses of a shared parameter."""
@@ -176,16 +185,22 @@ class Capture:
         for local, name in call.names.items():
             self._forms[name].append(forms[local])
             if len(self._forms[name]) == self._expected[name]:
-                self._sink(name, added(self._forms.pop(name)))
+                self._send(name, added(self._forms.pop(name)))
+
+    def _unaccounted(self, losses: Tensor) -> set[str]:
+        """The parameters with a part in the losses that no rule sees."""
+        outside = {self.names[p] for p in _beyond_taps(losses) if p in self.names}
+        return outside.union(*(names for _, names in self._unknown))
 
     def _plan(self, inputs: Tensor, targets: Tensor) -> tuple[str, ...]:
         """The parameters that the layers by themselves do not account for, found on the first two examples."""
         few = (slice(None), slice(2)) if self.replicas else slice(2)
         losses = self._forward(inputs[few], targets[few])
-        outside = {self.names[p] for p in _beyond_taps(losses) if p in self.names}
-        local = {name for _, names in self._unknown for name in names} - outside
+        unaccounted = self._unaccounted(losses)
+        local = {name for _, names in self._unknown for name in names}
+        outside = unaccounted - local
         if local:
-            self._warn(f"{', '.join(sorted({type(layer).__name__ for layer, _ in self._unknown}))}", "torch.func")
+            self._warn(", ".join(sorted({type(layer).__name__ for layer, _ in self._unknown})), "torch.func")
             outside |= self._disproved(losses.sum(), local)
         if outside and self.replicas:
             raise ValueError(

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from genbook.gradients.batch import Batch, Chunk
 from genbook.gradients.capture import Capture
-from genbook.gradients.forms import Form, dot
+from genbook.gradients.forms import Form, dot, squared
 from genbook.gradients.losses import Loss
 from genbook.gradients.measured import Coherence
 
@@ -76,79 +76,79 @@ class _Sums:
 
     def __init__(self, capture: Capture, batch: Batch, alignments: bool):
         self.capture, self.batch = capture, batch
-        self.names = tuple(capture.shapes)
-        self.place = {name: p for p, name in enumerate(self.names)}
-        shape = (batch.replicas or 1, len(self.names), batch.m)
-        weight = next(iter(capture.names))
-        self.squared = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
-        self.dots = torch.zeros_like(self.squared) if alignments else None
-        self.losses = torch.zeros_like(self.squared[:, 0])
+        self.alignments = alignments
+        self.losses: list[Tensor] = []
+        self.squared: dict[str, list[Tensor]] = {name: [] for name in capture.shapes}
+        self.dots: dict[str, list[Tensor]] = {name: [] for name in capture.shapes}
         self.sums: dict[str, Tensor] = {}
-        groups = max(len(batch.names), 1)
-        self.totals = torch.zeros(shape[:2], dtype=torch.float64, device=weight.device)
-        self.products = torch.zeros(*shape[:2], groups, groups, dtype=torch.float64, device=weight.device)
+        self.totals: dict[str, Tensor] = {}
+        self.products: dict[str, Tensor] = {}
 
     def add(self, chunk: Chunk) -> None:
         """First pass: norms and sums; the alignments too where this chunk is all there is."""
         alone = self.batch.chunks == 1
 
         def sink(name: str, form: Form) -> None:
-            p = self.place[name]
-            self.squared[:, p, chunk.columns] = form.squared_norms
+            self.squared[name].append(form.squared_norms)
             sums = _group_sums(form, chunk.bounds)
             if not alone:
                 self.sums[name] = self.sums[name].add_(sums) if name in self.sums else sums
                 return
-            total = self._close(p, sums)
-            if self.dots is not None:
-                self.dots[:, p, chunk.columns] = form.dots(total)
+            total = self._close(name, sums)
+            if self.alignments:
+                self.dots[name].append(form.dots(total))
 
-        self.losses[:, chunk.columns] = self.capture.run(chunk.inputs, chunk.targets, sink)
+        self.losses.append(self.capture.run(chunk.inputs, chunk.targets, sink))
         if not alone and chunk.columns.stop == self.batch.m:
-            self.sums = {name: self._close(self.place[name], sums) for name, sums in self.sums.items()}
+            self.sums = {name: self._close(name, sums) for name, sums in self.sums.items()}
 
     def align(self, chunk: Chunk) -> None:
         """Second pass: g_i · S."""
 
         def sink(name: str, form: Form) -> None:
-            self.dots[:, self.place[name], chunk.columns] = form.dots(self.sums[name])
+            self.dots[name].append(form.dots(self.sums[name]))
 
         self.capture.run(chunk.inputs, chunk.targets, sink)
 
-    def _close(self, p: int, sums: Tensor) -> Tensor:
+    def _close(self, name: str, sums: Tensor) -> Tensor:
         """Keep the products of the groups' sums [R, K, ...]; returns S."""
-        flat = sums.flatten(2)
-        for g in range(flat.shape[1]):
-            row = dot(flat[:, g : g + 1], flat[:, g:]).double()
-            self.products[:, p, g, g:], self.products[:, p, g:, g] = row, row
-        if flat.shape[1] == 1:
-            self.totals[:, p] = self.products[:, p, 0, 0]
-            return sums[:, 0]
-        total = sums.sum(1)
-        self.totals[:, p] = dot(total.flatten(1), total.flatten(1))
+        total = sums[:, 0] if sums.shape[1] == 1 else sums.sum(1)
+        self.totals[name] = squared(total.flatten(1))
+        if sums.shape[1] > 1:
+            flat = sums.flatten(2)
+            self.products[name] = torch.stack([dot(flat[:, g : g + 1], flat) for g in range(flat.shape[1])], 1)
         return total
 
     def result(self, allow_nonfinite: bool) -> Coherence:
         """The values, in the order in which the examples were given."""
         batch = self.batch
-        squared = batch.in_given_order(self.squared)
-        losses = batch.in_given_order(self.losses.unsqueeze(1)).squeeze(1)
+        losses = torch.cat(self.losses, 1)
+        values = self._per_example(self.squared)
+        losses = batch.in_given_order(losses.unsqueeze(1)).squeeze(1)
         if not allow_nonfinite:
-            refuse_nonfinite(losses, squared, batch.replicas)
-        squares = _by_group(squared, batch)
+            refuse_nonfinite(losses, values, batch.replicas)
+        squares = _by_group(values, batch)
+        totals = torch.stack([self.totals[name] for name in self.squared], 1).double()
+        products = totals[..., None, None]
+        if batch.names:
+            products = torch.stack([self.products[name] for name in self.squared], 1).double()
         return Coherence(
-            names=self.names,
-            totals=self.totals,
-            products=self.products,
+            names=tuple(self.squared),
+            totals=totals,
+            products=products,
             squares=squares,
             counts=batch.counts.to(squares.device),
             group_names=batch.names,
             stacked=batch.replicas is not None,
             losses_=losses,
-            squared_=squared,
-            dots_=None if self.dots is None else batch.in_given_order(self.dots) / batch.m,
+            squared_=values,
+            dots_=self._per_example(self.dots).div_(batch.m) if self.alignments else None,
             whole=squares.sum((1, 2)),
         )
+
+    def _per_example(self, values: dict[str, list[Tensor]]) -> Tensor:
+        columns = [torch.cat(chunks, 1) if len(chunks) > 1 else chunks[0] for chunks in values.values()]
+        return self.batch.in_given_order(torch.stack(columns, 1))
 
 
 def _group_sums(form: Form, bounds: list[list[int]]) -> Tensor:

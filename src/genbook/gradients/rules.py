@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genbook import models
-from genbook.gradients.forms import Explicit, Form, Outer, OuterSum, Rows, dot
+from genbook.gradients.forms import Explicit, Form, Outer, OuterSum, Rows, squared
 
 Rule = Callable[[nn.Module, Tensor, Tensor], dict[str, Form]]
 
@@ -20,7 +20,7 @@ def _dense(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
     """Linear: g_i = b_i x_iᵀ, summed over whatever axes lie between the batch and the features."""
     if x.dim() == 3:
         bias = Explicit(b, b.shape[2:])
-        shared = dot(x[:1], x[:1]).expand(x.shape[:2]) if _same_inputs(x) else None
+        shared = squared(x[:1]).expand(x.shape[:2]) if _same_inputs(x) else None
         return {"weight": Outer(x, b, a_squared=shared, b_squared=bias.squared_norms), "bias": bias}
     a, b = x.flatten(2, -2), b.flatten(2, -2)
     weight = OuterSum(a.unsqueeze(2), b.unsqueeze(2), (b.shape[-1], a.shape[-1]))
