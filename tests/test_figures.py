@@ -16,7 +16,7 @@ from scipy import stats as scipy_stats
 from scipy.optimize import lsq_linear
 
 from genbook import figures
-from genbook.figures import draw, html, page, style
+from genbook.figures import axes, html, labels, page, style
 
 # --- colours, as seen by colour-blind readers and on either ground -------------------------------------------------
 
@@ -201,7 +201,7 @@ def test_what_the_table_does_not_have_is_named(ax, table):
     st.floats(0.5, 20),
 )
 def test_spread_is_the_nearest_arrangement_with_the_gaps(positions, gap):
-    moved = draw.spread(positions, gap)
+    moved = labels.spread(positions, gap)
     assert (np.diff(moved) >= gap - 1e-9).all()
     # brute force: the first position free, every gap beyond the least non-negative
     steps = np.tril(np.ones((len(positions), len(positions))))
@@ -227,7 +227,7 @@ def test_labels_at_line_ends_do_not_cover_each_other(ax):
 
 
 def test_log_axis_writes_plain_numbers():
-    assert [draw.plain_number(v) for v in (0, 0.01, 1, 1000, 1e6, 2e-5)] == [
+    assert [axes.plain_number(v) for v in (0, 0.01, 1, 1000, 1e6, 2e-5)] == [
         *("0", "0.01", "1", "1,000", "$10^{6}$", r"$2\times 10^{-5}$")
     ]
 

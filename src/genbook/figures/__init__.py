@@ -1,19 +1,9 @@
 """Figures of one look: a style, drawing primitives on tidy tables, and the way a figure gets on to the page."""
 
-from genbook.figures.draw import (
-    band,
-    dots,
-    end_label,
-    intervals,
-    layer,
-    log_axis,
-    percent_axis,
-    points,
-    reference,
-    spread_labels,
-    theory,
-)
+from genbook.figures.axes import layer, log_axis, percent_axis
+from genbook.figures.draw import band, dots, intervals, points, reference, theory
 from genbook.figures.html import claims_table, verdict_badge
+from genbook.figures.labels import end_label, spread_labels
 from genbook.figures.page import annotate, show
 from genbook.figures.style import COLORS, LINES, color, graded, subplots, use
 

@@ -1,31 +1,18 @@
-"""Drawing primitives on tidy tables: bands over seeds, theory as a line, measurement as points, labels at line ends.
+"""Drawing primitives on tidy tables: bands over seeds, theory as a line, measurement as points.
 
 Every primitive takes a table with one row per (seed, condition, x) and a ``y`` that is either a column of it or, in the
 long form with the columns ``quantity`` and ``value``, the name of a quantity.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Annotation
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
-from matplotlib.transforms import Transform
-from sklearn.isotonic import IsotonicRegression
 
 from genbook import stats
 from genbook.figures import style
-
-#: Marks the annotations that `spread_labels` may move.
-_END_LABEL = "end-label"
-#: Least distance of two labels at line ends, in units of their font size.
-_LINE_SPACING = 1.15
-#: From a line's end to its label, and how close two ends are that share a column of labels, in points.
-_GAP, _COLUMN = 7, 40
-#: Height within which the ends of lines count as one, in points.
-_TIE = 8
+from genbook.figures.labels import end_label
 
 
 def intervals(
@@ -240,145 +227,6 @@ def reference(ax: Axes, value: float, label: str, axis: str = "y") -> None:
         ax.annotate(label, (value, 1), **where, color=shade, fontsize=10.5, ha="center", va="bottom")
     else:
         raise ValueError(f"a reference line crosses the axis 'x' or 'y', got {axis!r}")
-
-
-def end_label(ax: Axes, x: float, y: float, text: str, color: str, coordinates: Transform | str = "data") -> None:
-    """Write ``text`` to the right of the point (x, y); `spread_labels` keeps such labels from covering each other."""
-    ax.annotate(
-        text,
-        (x, y),
-        xycoords=coordinates,
-        xytext=(_GAP, 0),
-        textcoords="offset points",
-        color=color,
-        fontsize=11,
-        va="center",
-        annotation_clip=False,
-        gid=_END_LABEL,
-        zorder=5,
-    )
-
-
-def spread_labels(fig: Figure) -> None:
-    """Align the labels at line ends, and move them up and down as little as it takes until none covers another.
-
-    Called by `show` once the figure is complete, because where lines end on the page depends on its limits and layout.
-    """
-    for _ in range(2):  # labels widen the margin, and a new layout moves the lines' ends
-        fig.draw_without_rendering()
-        for ax in fig.axes:
-            for column in _label_columns(ax):
-                _spread(column)
-
-
-def _label_columns(ax: Axes) -> list[list[tuple[float, float, Annotation]]]:
-    """Return the labels at line ends as (x, y, label), x and y in points, grouped where their ends lie close in x."""
-    columns: list[list] = []
-    for label in (text for text in ax.texts if text.get_gid() == _END_LABEL):
-        to_pixels = ax.transData if label.xycoords == "data" else label.xycoords
-        x, y = to_pixels.transform(label.xy) * 72 / ax.figure.dpi
-        for column in columns:
-            if abs(column[0][0] - x) < _COLUMN:
-                column.append((x, y, label))
-                break
-        else:
-            columns.append([(x, y, label)])
-    return columns
-
-
-def _spread(column: list[tuple[float, float, Annotation]]) -> None:
-    right = max(x for x, _, _ in column)
-    # ends that all but coincide are labelled in the order in which they were drawn, the first on top
-    order = sorted(range(len(column)), key=lambda k: (round(column[k][1] / _TIE), -k))
-    column = [column[k] for k in order]
-    heights = np.maximum.accumulate([y for _, y, _ in column])
-    moved = spread(heights, _LINE_SPACING * column[0][2].get_fontsize())
-    for (x, y, label), height in zip(column, moved, strict=True):
-        label.set_position((right - x + _GAP, height - y))
-
-
-def spread(positions: Sequence[float], distance: float) -> np.ndarray:
-    """Return positions at least ``distance`` apart that lie nearest to the given ascending ones, in least squares.
-
-    Subtracting k * distance from the k-th position turns "at least so far apart" into "not descending", which pooling
-    adjacent violators solves exactly (isotonic regression).
-
-    Args:
-        positions: [n], ascending.
-        distance: least gap.
-    """
-    shift = distance * np.arange(len(positions))
-    return IsotonicRegression().fit_transform(shift, np.asarray(positions, dtype=float) - shift) + shift
-
-
-def layer(
-    table: pd.DataFrame,
-    by: str,
-    draw: Callable[[Axes, pd.DataFrame], None],
-    *,
-    columns: int = 2,
-    titles: Mapping[Hashable, str] | None = None,
-    height: float | None = None,
-) -> Figure:
-    """Return small multiples: one axes for each level of ``by``, drawn by ``draw(ax, rows)``, all on the same scales.
-
-    Args:
-        table: tidy rows.
-        by: column whose levels get an axes each, in the order of their first appearance.
-        draw: what to draw of one level's rows.
-        columns: axes side by side.
-        titles: by level; by default the level itself.
-        height: of one row in inches.
-    """
-    if by not in table.columns:
-        raise KeyError(f"no column {by!r} in the table; there are {', '.join(map(str, table.columns))}")
-    levels = list(table[by].unique())
-    if not levels:
-        raise ValueError(f"the table has no level of {by!r} to draw")
-    columns = min(columns, len(levels))
-    rows = -(-len(levels) // columns)
-    fig, axes = style.subplots(
-        rows, columns, height=(height or 0.75 * style.HEIGHT) * rows, sharex=True, sharey=True, squeeze=False
-    )
-    for ax, level in zip(axes.flat, levels, strict=False):
-        draw(ax, table[table[by] == level])
-        ax.set_title(str((titles or {}).get(level, level)))
-        ax.label_outer()
-    for ax in axes.flat[len(levels) :]:
-        ax.remove()
-    return fig
-
-
-def log_axis(ax: Axes, axis: str = "x", zero: float | None = None) -> None:
-    """Set a logarithmic axis with plain numbers at its decades.
-
-    Args:
-        ax: axes to change.
-        axis: "x" or "y".
-        zero: the least positive value, for data that include 0 (a step before training): the axis is linear below it.
-    """
-    set_scale, this = {"x": (ax.set_xscale, ax.xaxis), "y": (ax.set_yscale, ax.yaxis)}[axis]
-    if zero is None:
-        set_scale("log")
-        this.set_major_locator(LogLocator(base=10, numticks=8))
-    else:
-        set_scale("symlog", linthresh=zero, linscale=0.4)
-    this.set_minor_locator(NullLocator())
-    this.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
-
-
-def percent_axis(ax: Axes, axis: str = "y") -> None:
-    """Write fractions on the axis "x" or "y" as percentages."""
-    {"x": ax.xaxis, "y": ax.yaxis}[axis].set_major_formatter(PercentFormatter(1, decimals=0))
-
-
-def plain_number(value: float) -> str:
-    """Return a tick's number as people write it: 0.01, 1, 1,000, and powers of ten beyond four digits either way."""
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:,.10g}"
-    mantissa, exponent = f"{value:.0e}".split("e")
-    power = rf"10^{{{int(exponent)}}}"
-    return rf"${power}$" if mantissa == "1" else rf"${mantissa}\times {power}$"
 
 
 def _levels(table: pd.DataFrame, x: str, y: str, by: str | None, unit: str) -> list[tuple[Hashable, pd.DataFrame]]:

@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from nbformat import NotebookNode
 
-from genbook.figures import draw, style
+from genbook.figures import labels, style
 
 #: Key of an output's metadata under which `show` keeps what belongs to a figure.
 _KEY = "genbook"
@@ -51,7 +51,7 @@ def show(
         ValueError: a name of another form, no caption, no alt text or one that repeats the caption.
     """
     _check(name, caption, alt)
-    draw.spread_labels(fig)
+    labels.spread_labels(fig)
     about = {
         "kind": "figure",
         "name": name,
