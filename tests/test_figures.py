@@ -157,6 +157,12 @@ def test_one_seed_gives_a_line_without_a_band(ax, table):
     assert not ax.collections
 
 
+def test_labels_stand_at_the_right_end_of_an_inverted_axis(ax, table):
+    ax.invert_xaxis()
+    figures.band(ax, table, "step", "accuracy", "labels")
+    assert {text.xy[0] for text in ax.texts} == {1}
+
+
 def test_each_seed_can_be_drawn(ax, table):
     figures.band(ax, table, "step", "accuracy", "labels", per_seed=True)
     assert len(ax.lines) == 2 * (1 + 5)
@@ -196,26 +202,24 @@ def test_what_the_table_does_not_have_is_named(ax, table):
         figures.theory(ax, [1, 2], [1])
 
 
-@given(
-    st.lists(st.floats(0, 100), min_size=1, max_size=8).map(sorted),
-    st.floats(0.5, 20),
-)
-def test_spread_is_the_nearest_arrangement_with_the_gaps(positions, gap):
-    moved = labels.spread(positions, gap)
-    assert (np.diff(moved) >= gap - 1e-9).all()
-    # brute force: the first position free, every gap beyond the least non-negative
-    steps = np.tril(np.ones((len(positions), len(positions))))
-    offset = gap * np.arange(len(positions))
-    bounds = (np.r_[-np.inf, np.zeros(len(positions) - 1)], np.inf)
-    best = lsq_linear(steps, np.array(positions) - offset, bounds, tol=1e-12).x
-    cost, least = (np.sum((m - positions) ** 2) for m in (moved, steps @ best + offset))
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 20)), min_size=1, max_size=8))
+def test_spread_is_the_nearest_arrangement_with_the_gaps(pairs):
+    positions = np.sort([position for position, _ in pairs])
+    gaps = np.array([gap for _, gap in pairs][1:])
+    moved = labels.spread(positions, gaps)
+    assert (np.diff(moved) >= gaps - 1e-9).all()
+    # brute force: a first position, and every distance beyond its gap not negative
+    steps = np.tril(np.ones((len(pairs), len(pairs))))
+    shift = np.r_[0, np.cumsum(gaps)]
+    best = lsq_linear(steps, positions - shift, (np.r_[-np.inf, np.zeros(len(gaps))], np.inf), tol=1e-12).x
+    cost, least = (np.sum((arrangement - positions) ** 2) for arrangement in (moved, steps @ best + shift))
     assert cost <= least + 1e-6 * (1 + least)
 
 
 def test_labels_at_line_ends_do_not_cover_each_other(ax):
     for k, end in enumerate((0.5, 0.501, 0.502, 0.9)):
         ax.plot([0, 1], [0, end])
-        figures.end_label(ax, 1, end, f"line {k}", "black")
+        figures.end_label(ax, 1, end, f"line {k}" if k else "line\nzero", "black")
     figures.reference(ax, 0.5, "chance")
     figures.spread_labels(ax.figure)
     ax.figure.draw_without_rendering()

@@ -92,7 +92,8 @@ def band(
         by: column of the conditions; None draws one line.
         colors: colour, or name in `style.COLORS`, of each level; by default levels named as in `style.COLORS` get
             theirs and others the ramp "sequence".
-        labels: written at the line's end, by level; by default the level itself. An empty string writes nothing.
+        labels: written at the line's right end, by level; by default the level itself. An empty string writes nothing.
+            Invert the x axis, if at all, before drawing.
         line: line style, for instance ``style.LINES["train"]``.
         per_seed: draw every seed as a faint line instead of the band.
         unit: the column whose values are the replicates.
@@ -112,7 +113,7 @@ def band(
             if len(known):
                 ax.fill_between(known.index, known["low"], known["high"], color=shade, alpha=0.2, linewidth=0, zorder=2)
         if text := _label_of(level, labels, by):
-            end_label(ax, summary.index[-1], summary["estimate"].iloc[-1], text, shade)
+            _label_end(ax, summary, text, shade)
 
 
 def points(
@@ -138,7 +139,7 @@ def points(
         summary = intervals(rows, x, y, unit=unit, scale=scale, continuity=continuity)
         _bars(ax, summary.index, summary, shade, marker)
         if text := _label_of(level, labels, by):
-            end_label(ax, summary.index[-1], summary["estimate"].iloc[-1], text, shade)
+            _label_end(ax, summary, text, shade)
 
 
 def dots(
@@ -258,6 +259,12 @@ def _label_of(level: Hashable, labels: Mapping | str | None, by: str | None) -> 
     if labels is not None:
         return labels.get(level, "")
     return str(level) if by else ""
+
+
+def _label_end(ax: Axes, summary: pd.DataFrame, text: str, shade: str) -> None:
+    """Label the end that lies on the right: the first row where the x axis has been inverted before drawing."""
+    end = 0 if ax.xaxis_inverted() else -1
+    end_label(ax, summary.index[end], summary["estimate"].iloc[end], text, shade)
 
 
 def _bars(ax: Axes, x: Sequence, summary: pd.DataFrame, shade: str, marker: str) -> None:

@@ -1,6 +1,7 @@
 """Labels at the ends of lines, in the place of a legend: in the line's colour, aligned, none covering another."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -69,20 +70,21 @@ def _spread(column: list[tuple[float, float, Annotation]]) -> None:
     order = sorted(range(len(column)), key=lambda k: (round(column[k][1] / _TIE), -k))
     column = [column[k] for k in order]
     heights = np.maximum.accumulate([y for _, y, _ in column])
-    moved = spread(heights, _LINE_SPACING * column[0][2].get_fontsize())
+    sizes = [_LINE_SPACING * label.get_fontsize() * (1 + label.get_text().count("\n")) for _, _, label in column]
+    moved = spread(heights, [(below + above) / 2 for below, above in pairwise(sizes)])
     for (x, y, label), height in zip(column, moved, strict=True):
         label.set_position((right - x + _GAP, height - y))
 
 
-def spread(positions: Sequence[float], distance: float) -> np.ndarray:
-    """Return positions at least ``distance`` apart that lie nearest to the given ascending ones, in least squares.
+def spread(positions: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
+    """Return positions that keep the gaps and lie nearest to the given ascending ones, in least squares.
 
-    Subtracting k * distance from the k-th position turns "at least so far apart" into "not descending", which pooling
+    Subtracting from each position the gaps below it turns "at least so far apart" into "not descending", which pooling
     adjacent violators solves exactly (isotonic regression).
 
     Args:
         positions: [n], ascending.
-        distance: least gap.
+        gaps: [n - 1], the least distance of each position from the one before.
     """
-    shift = distance * np.arange(len(positions))
+    shift = np.concatenate([[0.0], np.cumsum(gaps)])
     return isotonic_regression(np.asarray(positions, dtype=float) - shift).x + shift

@@ -7,19 +7,23 @@ follows the caption's first paragraph as the figure's legend: so the footer goes
 into a cell of their own.
 """
 
+from __future__ import annotations
+
 import base64
 import copy
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import nbformat
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from nbformat import NotebookNode
 
 from genbook.figures import labels, style
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 #: Key of an output's metadata under which `show` keeps what belongs to a figure.
 _KEY = "genbook"
@@ -99,26 +103,29 @@ def annotate(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _annotate_cell(cell: NotebookNode, about: NotebookNode) -> list[NotebookNode]:
+def _annotate_cell(cell: NotebookNode, about: Mapping[str, Any]) -> list[NotebookNode]:
     """Write a figure's metadata into its cell; return a cell with the other rich outputs, if there are any."""
     legend = _footer(about, in_book=True)
-    settings = cell.metadata.setdefault("mystnb", NotebookNode())
-    settings["figure"] = NotebookNode(
-        name=about["name"], caption="\n\n".join([about["caption"], *legend]), classes="plot"
-    )
-    # `dark-light` keeps the theme from dimming the image in the dark; book.css inverts it instead
-    settings["image"] = NotebookNode(alt=about["alt"], classes="dark-light")
+    caption = "\n\n".join([about["caption"], *legend])
+    cell.metadata["mystnb"] = {
+        **cell.metadata.get("mystnb", {}),
+        "figure": {"name": about["name"], "caption": caption, "classes": "plot"},
+        # `dark-light` keeps the theme from dimming the image in the dark; book.css inverts it instead
+        "image": {"alt": about["alt"], "classes": "dark-light"},
+    }
     outputs = [output for output in cell.outputs if _kind(output) != "footer"]
     others = [output for output in outputs if _is_rich(output) and _kind(output) != "figure"]
     cell.outputs = [output for output in outputs if output not in others]
     if not others:
         return []
+    import nbformat  # takes two seconds, which a notebook that only shows should not pay
+
     beside = nbformat.v4.new_code_cell(metadata={"tags": ["remove-input"]}, outputs=others)
     beside["id"] = f"{cell.get('id', about['name'])}-rest"[:64]
     return [beside]
 
 
-def _footer(about: NotebookNode | dict, in_book: bool) -> Iterable[str]:
+def _footer(about: Mapping[str, Any], in_book: bool) -> Iterable[str]:
     """Return the paragraphs under a caption, in MyST for the book and in plain Markdown for JupyterLab."""
     paragraphs = []
     if about["provenance"]:
@@ -141,7 +148,7 @@ def _check(name: str, caption: str, alt: str) -> None:
         raise ValueError(f"the alt text of figure {name} repeats its caption; say what the axes are and what is seen")
 
 
-def _note_once(seen: dict[str, int], about: NotebookNode, number: int) -> None:
+def _note_once(seen: dict[str, int], about: Mapping[str, Any], number: int) -> None:
     for what in ("name", "alt"):
         text = f"{what} {about[what]!r}"
         if text in seen:
