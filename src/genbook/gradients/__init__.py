@@ -1,6 +1,29 @@
-"""Per-example gradients without writing them down: coherence, Gram matrices, robust averages, scores."""
+"""Per-example gradients without writing them down: coherence, Gram matrices, robust averages, scores.
+
+>>> c = coherence(model, nn.CrossEntropyLoss(), inputs, targets, groups=corrupted)
+>>> c.m_coherence, c.layers["0"].m_coherence, c.groups.between
+"""
 
 from genbook.gradients.coherence import coherence
+from genbook.gradients.gram import Gram, gram
 from genbook.gradients.measured import Coherence, Groups
+from genbook.gradients.robust import Clipped, Mean, MedianOfMeans, RunningMean, RunningMedian, Winsorized
+from genbook.gradients.scores import el2n, gradient_norms, grand, signal_to_noise
 
-__all__ = ["Coherence", "Groups", "coherence"]
+__all__ = [
+    "Clipped",
+    "Coherence",
+    "Gram",
+    "Groups",
+    "Mean",
+    "MedianOfMeans",
+    "RunningMean",
+    "RunningMedian",
+    "Winsorized",
+    "coherence",
+    "el2n",
+    "gradient_norms",
+    "gram",
+    "grand",
+    "signal_to_noise",
+]

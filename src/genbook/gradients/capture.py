@@ -75,7 +75,7 @@ class Capture:
             raise TypeError(f"model is {type(model).__name__}; it must be a torch.nn.Module")
         self.model = model
         self.criterion = per_example(loss)
-        self.replicas = _replicas(model)
+        self.replicas = replicas_of(model)
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         if not self.names:
             raise ValueError("model has no parameter that requires a gradient; there is nothing to measure")
@@ -244,7 +244,7 @@ class Capture:
         }
 
 
-def _replicas(model: nn.Module) -> int | None:
+def replicas_of(model: nn.Module) -> int | None:
     """R of a stack, None for a plain module."""
     stacked = any(isinstance(layer, models.StackedLayer) for layer in model.modules())
     return models.replicas_of(model) if stacked else None

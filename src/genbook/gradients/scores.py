@@ -1,0 +1,102 @@
+"""Scores that rank examples by how hard or how suspect they are, and the signal-to-noise ratio by coordinate."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genbook.gradients.batch import Batch
+from genbook.gradients.capture import Capture, replicas_of
+from genbook.gradients.coherence import refuse_nonfinite
+from genbook.gradients.forms import Form
+from genbook.gradients.losses import Loss
+
+
+def gradient_norms(
+    model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None
+) -> Tensor:
+    """‖g_i‖ of every example, [m] ([R, m] for a stack): ghost norms alone, less than one forward and backward pass.
+
+    Arguments and errors as for `coherence`.
+    """
+    with Capture(model, loss) as capture:
+        batch = Batch(capture.replicas, inputs, targets, chunk_size=chunk_size)
+        chunks = []
+        for chunk in batch:
+            parts: list[Tensor] = []
+            losses = capture.run(chunk.inputs, chunk.targets, lambda _, form: parts.append(form.squared_norms))  # noqa: B023
+            refuse_nonfinite(losses, torch.stack(parts, 1), batch.replicas)
+            chunks.append(sum(parts[1:], parts[0]).sqrt())
+    norms = torch.cat(chunks, 1)
+    return norms if batch.replicas else norms[0]
+
+
+def grand(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None) -> Tensor:
+    """GraNd score E‖g_i‖ of every example, [m]: the mean over the replicas of a stack, early in training.
+
+    Paul, Ganguli and Dziugaite (2021), "Deep learning on a data diet", definition 2.1; the expectation is over
+    initialisations, so a plain module gives one draw of it. Arguments and errors as for `coherence`.
+    """
+    norms = gradient_norms(model, loss, inputs, targets, chunk_size=chunk_size)
+    return norms.mean(0) if norms.dim() == 2 else norms
+
+
+@torch.no_grad()
+def el2n(model: nn.Module, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None) -> Tensor:
+    """EL2N score E‖softmax(f(x_i)) − onehot(y_i)‖₂ of every example, [m]: the mean over the replicas of a stack.
+
+    Paul, Ganguli and Dziugaite (2021), definition 2.2. One forward pass; between 0 and √2.
+
+    Args:
+        model: outputs logits [m, C], [R, m, C] for a stack, in evaluation mode.
+        inputs: [m, ...], or [R, m, ...].
+        targets: class indices [m], or [R, m].
+        chunk_size: examples at a time.
+
+    Raises:
+        ValueError: for lengths that differ, an empty batch, or outputs that are not one row of logits per example.
+        TypeError: if targets are not integers.
+    """
+    replicas = replicas_of(model)
+    if targets.is_floating_point():
+        raise TypeError(f"targets are {targets.dtype}; EL2N needs class indices")
+    batch = Batch(replicas, inputs, targets, chunk_size=chunk_size)
+    scores = []
+    for chunk in batch:
+        logits = model(chunk.inputs)
+        if logits.shape[:-1] != chunk.targets.shape:
+            raise ValueError(
+                f"model returned {tuple(logits.shape)} for targets {tuple(chunk.targets.shape)}; EL2N needs one row of "
+                "logits per example"
+            )
+        error = logits.softmax(-1) - functional.one_hot(chunk.targets, logits.shape[-1])
+        scores.append(torch.linalg.vector_norm(error, dim=-1))
+    norms = torch.cat(scores, -1)
+    return norms.mean(0) if replicas else norms
+
+
+def signal_to_noise(
+    model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None
+) -> dict[str, Tensor]:
+    """ḡ² / Var(g_i) of every coordinate, by parameter name and in its shape (Liu et al. 2020, GSNR, equation 2).
+
+    The variance is over the m examples, divided by m; zero gradients give NaN. Coordinates add up to the parts of
+    `coherence`: Σ ḡ² = ‖ḡ‖² and Σ Var = tr Cov. Arguments and errors as for `coherence`.
+    """
+    with Capture(model, loss) as capture:
+        batch = Batch(capture.replicas, inputs, targets, chunk_size=chunk_size)
+        sums: dict[str, Tensor] = {}
+        squares: dict[str, Tensor] = {}
+
+        def sink(name: str, form: Form) -> None:
+            total, moment = form.total(), form.second_moment()
+            sums[name] = sums[name] + total if name in sums else total
+            squares[name] = squares[name] + moment if name in squares else moment
+
+        for chunk in batch:
+            capture.run(chunk.inputs, chunk.targets, sink)
+    ratios = {}
+    for name, total in sums.items():
+        mean_square = (total / batch.m).square()
+        ratio = mean_square / (squares[name] / batch.m - mean_square)
+        ratios[name] = ratio if batch.replicas else ratio[0]
+    return ratios
