@@ -48,8 +48,6 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     shutil.rmtree(fresh, ignore_errors=True)
     _jupyter_book(staged, fresh)
     html = fresh / "_build" / "html"
-    if (staged / "tables").is_dir():
-        shutil.copytree(staged / "tables", html / "tables")
     write_text(html / mark.name, key)
     _swap(html, out / "html")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -201,7 +199,15 @@ def _content_key(folder: Path) -> str:
 
 def _jupyter_book(source: Path, out: Path) -> None:
     """Run Jupyter Book with warnings as errors; raises `BuildError` with its last lines."""
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(source), "--path-output", str(out)]
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(source),
+        "--path-output",
+        str(out),
+    ]
     command += ["--config", str(repository() / "_config.yml"), "--toc", str(source / "_toc.yml")]
     command += ["-W", "-n", "--keep-going", "--all", "-q"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

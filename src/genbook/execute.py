@@ -129,6 +129,7 @@ def _check_complete(chapter: str, notebook: nbformat.NotebookNode) -> None:
 def _register_engine() -> None:
     """Papermill's own engine, telling after each cell how many are done."""
     from papermill.engines import NBClientEngine, papermill_engines
+    from traitlets.config import Config
 
     class Engine(NBClientEngine):
         """NBClientEngine with a callback per completed cell."""
@@ -148,7 +149,9 @@ def _register_engine() -> None:
                     cell_complete(done, total)
 
             nb_man.cell_complete = completed
-            return super().execute_managed_notebook(nb_man, kernel_name, **words)
+            # Sockets in the file system: no ports to clash, and nothing that other users of the machine could read.
+            config = Config({"KernelManager": {"transport": "ipc"}})
+            return super().execute_managed_notebook(nb_man, kernel_name, config=config, **words)
 
     papermill_engines.register("genbook", Engine)
 
