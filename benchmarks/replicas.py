@@ -32,8 +32,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from genbook.data import load
 from genbook.models import mlp
 from genbook.training import Adam, Examples, Recipe, Replica, stacks
-from genbook.training.engine import StackRun
 from genbook.training.result import Records
+from genbook.training.run import StackRun
 
 BATCH, LR = 100, 1e-3
 WIDTHS = (2, 4, 6, 8, 11, 16, 22, 32, 45, 64, 76, 91, 128, 152, 181, 256, 304, 362, 431, 512)

@@ -28,7 +28,7 @@ from genbook.training import (
     stacks,
     train,
 )
-from genbook.training.engine import program_for
+from genbook.training.stacks import program_for
 from genbook.training.wide import WideProgram
 
 

@@ -21,7 +21,8 @@ A grid is a list of replicas; what differs between them is each one's own, the e
     >>> result.model(3)   # the plain network of replica 3 at its end
 """
 
-from genbook.training.engine import stacks, train
+from genbook.training.engine import train
+from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES
 from genbook.training.recipe import (
     SGD,
@@ -36,6 +37,7 @@ from genbook.training.recipe import (
     Step,
 )
 from genbook.training.result import Training
+from genbook.training.stacks import stacks
 from genbook.training.view import View
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "Replica",
     "Step",
     "Training",
+    "TrainingError",
     "View",
     "stacks",
     "train",

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genbook.training.errors import TrainingError
+
 
 @dataclass(frozen=True)
 class CrossEntropy:
@@ -21,9 +23,11 @@ class CrossEntropy:
     def targets(self, labels: Tensor, outputs: int, dtype: torch.dtype) -> Tensor:
         """Check integer classes against the number of outputs."""
         if labels.dtype.is_floating_point:
-            raise ValueError(f"labels are {labels.dtype}; cross-entropy needs integer classes")
+            raise TrainingError(f"labels are {labels.dtype}; cross-entropy needs integer classes")
         if labels.numel() and not (int(labels.min()) >= 0 and int(labels.max()) < outputs):
-            raise ValueError(f"labels run from {labels.min()} to {labels.max()}, but the network has {outputs} outputs")
+            raise TrainingError(
+                f"labels run from {labels.min()} to {labels.max()}, but the network has {outputs} outputs"
+            )
         return labels.long()
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -56,7 +60,7 @@ class Squared:
             labels = functional.one_hot(CrossEntropy().targets(labels, outputs, dtype), outputs)
         labels = labels.to(dtype).reshape(len(labels), -1)
         if labels.shape[1] != outputs:
-            raise ValueError(f"targets have {labels.shape[1]} columns, but the network has {outputs} outputs")
+            raise TrainingError(f"targets have {labels.shape[1]} columns, but the network has {outputs} outputs")
         return labels
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -85,9 +89,9 @@ class Logistic:
     def targets(self, labels: Tensor, outputs: int, dtype: torch.dtype) -> Tensor:
         """Check labels ±1; [n] to [n, 1]."""
         if outputs != 1:
-            raise ValueError(f"the logistic loss needs one output; the network has {outputs}")
+            raise TrainingError(f"the logistic loss needs one output; the network has {outputs}")
         if not bool((labels.abs() == 1).all()):
-            raise ValueError("labels of the logistic loss must be -1 or 1")
+            raise TrainingError("labels of the logistic loss must be -1 or 1")
         return labels.to(dtype).reshape(-1, 1)
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from genbook.models import StackedLayer, StackedLinear, initialise, stack
 from genbook.models.networks import SquaredReLU
 from genbook.seeding import INITIALISATION, generator
 from genbook.training.batches import Batches
+from genbook.training.errors import TrainingError
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES
 from genbook.training.recipe import Replica
@@ -39,7 +40,7 @@ class StackedProgram:
         members = range(len(replicas))
         trained = [p for p in self.module.parameters() if p.requires_grad]
         if not trained:
-            raise ValueError("the network has no trained parameter: all are frozen, or there are none")
+            raise TrainingError("the network has no trained parameter: all are frozen, or there are none")
         self.layout = Layout([(members, p.shape[1:]) for p in trained])
         self.parameters = torch.cat([p.detach().flatten() for p in trained])
         self.gradient = torch.zeros_like(self.parameters)

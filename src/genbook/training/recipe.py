@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES
 
 
 def _refuse(condition: bool, message: str) -> None:
     if condition:
-        raise ValueError(message)
+        raise TrainingError(message)
 
 
 def _finite(name: str, value: float, positive: bool = False) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from genbook.models import StackedLayer
 from genbook.training.batches import batch_last, pool
+from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES, Loss
 from genbook.training.recipe import Replica
 
@@ -32,7 +33,7 @@ class Sets:
     def _get(self, on: str, what: str, load):
         for replica in self.replicas:
             if on not in replica.data:
-                raise ValueError(
+                raise TrainingError(
                     f"a probe asks for examples {on!r}; a replica has {', '.join(map(repr, replica.data))}"
                 )
         if (on, what) not in self._cache:

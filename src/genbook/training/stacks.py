@@ -1,0 +1,77 @@
+"""Which replicas train as one tensor program, and which program that is."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from genbook.training.errors import TrainingError
+from genbook.training.programs import StackedProgram, WrittenProgram
+from genbook.training.recipe import Replica
+from genbook.training.wide import WideProgram
+
+
+def stacks(replicas: Sequence[Replica]) -> list[list[int]]:
+    """Which replicas train as one tensor program."""
+    together: dict[tuple, list[int]] = {}
+    described: dict[int, str] = {}  # many replicas are handed one and the same model
+    for place, replica in enumerate(replicas):
+        if id(replica.model) not in described:
+            described[id(replica.model)] = _architecture(replica.model)
+        together.setdefault((described[id(replica.model)], *_settings(replica)), []).append(place)
+    # Equal settings side by side, so that the optimiser steps through them in one call.
+    stacked = [sorted(members, key=lambda r: repr(replicas[r].recipe.optimiser)) for members in together.values()]
+    return _widened(replicas, stacked)
+
+
+def _architecture(model: nn.Module) -> str:
+    return f"{model} {[(tuple(p.shape), p.requires_grad) for p in model.parameters()]}"
+
+
+def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list[int]]:
+    """Join stacks that differ in hidden width alone where their replicas share batches."""
+    rest: list[list[int]] = []
+    wide: dict[tuple, list[int]] = {}
+    for members in stacked:
+        first = replicas[members[0]]
+        if WideProgram.fits(first.model):
+            ends = (first.model[0].in_features, repr(first.model[1]), first.model[2].out_features)
+            wide.setdefault((ends, *_settings(first)), []).extend(members)
+        else:
+            rest.append(members)
+    for members in wide.values():
+        if 2 * len({replicas[r].batch_key for r in members}) <= len(members):
+            rest.append(sorted(members, key=lambda r: WideProgram.order(replicas[r])))
+        else:
+            places = set(members)
+            rest += [s for s in stacked if s[0] in places]
+    return rest
+
+
+def _settings(replica: Replica) -> tuple:
+    recipe, inputs = replica.recipe, replica.data["train"].inputs
+    kind = tuple(v for k, v in vars(recipe.optimiser).items() if k not in ("lr", "weight_decay"))
+    settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every)
+    sets = tuple((name, tuple(examples.inputs.shape)) for name, examples in sorted(replica.data.items()))
+    return type(recipe.optimiser), kind, settings, replica.batch_size, sets, inputs.dtype
+
+
+def outputs_of(replica: Replica) -> int:
+    """The number of outputs C of a replica's network, by its answer to one example."""
+    examples = replica.data["train"].inputs[:1]
+    model = copy.deepcopy(replica.model).to("cpu", examples.dtype).eval()
+    with torch.no_grad():
+        outputs = model(examples)
+    if outputs.dim() != 2:
+        raise TrainingError(f"the network answers one example with shape {tuple(outputs.shape)}; it must be [1, C]")
+    return outputs.shape[1]
+
+
+def program_for(replicas: Sequence[Replica], device: torch.device) -> StackedProgram | WideProgram:
+    """The fastest program for replicas that `stacks` put together."""
+    model = replicas[0].model
+    shared = 2 * len({replica.batch_key for replica in replicas}) <= len(replicas)
+    if shared and WideProgram.fits(model):
+        return WideProgram(replicas, device)
+    return (WrittenProgram if WrittenProgram.fits(model) else StackedProgram)(replicas, device)

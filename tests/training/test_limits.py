@@ -1,0 +1,60 @@
+"""Memory estimates and the progress bar."""
+
+import io
+
+import pytest
+import torch
+
+from genbook import models
+from genbook.training import SGD, Adam, Examples, Recipe, Replica, TrainingError
+from genbook.training.memory import data_bytes, free_bytes, refuse_too_many, replica_bytes
+from genbook.training.progress import progress_bar
+
+CPU = torch.device("cpu")
+
+
+def replicas(count, optimiser, dtype=torch.float32, width=64):
+    data = {"train": Examples(torch.zeros(100, 20, dtype=dtype), torch.zeros(100, dtype=torch.long))}
+    recipe = Recipe(steps=1, batch_size=10, optimiser=optimiser)
+    return [Replica(seed, models.mlp((20, width, 5)), recipe, data) for seed in range(count)]
+
+
+def test_what_a_replica_holds_is_counted_layer_by_layer():
+    weights = 20 * 64 + 64 + 64 * 5 + 5
+    activations = 10 * (20 + 2 * (64 + 64 + 5))
+    labels = 8 * 100
+    for optimiser, states in ((SGD(0.1), 0), (SGD(0.1, momentum=0.9), 1), (Adam(0.1), 2)):
+        assert replica_bytes(replicas(1, optimiser)[0]) == 4 * ((3 + states) * weights + activations) + labels
+    assert replica_bytes(replicas(1, Adam(0.1), torch.float64)[0]) == 8 * (5 * weights + activations) + labels
+    assert data_bytes(replicas(3, SGD(0.1))) == 4 * 100 * 20
+
+
+def test_more_replicas_than_memory_holds_are_refused_with_the_size_of_a_shard():
+    grid = replicas(8, Adam(0.1))
+    each, shared = replica_bytes(grid[0]), data_bytes(grid)
+    refuse_too_many(grid, CPU, free=8 * each + shared)
+    with pytest.raises(TrainingError, match=r"8 replicas need about .* GiB .* shards of at most 4"):
+        refuse_too_many(grid, CPU, free=int(4 * each / 0.9) + shared + 100)
+    with pytest.raises(TrainingError, match="one alone does not fit"):
+        refuse_too_many(grid, CPU, free=shared)
+    refuse_too_many(grid, CPU)
+
+
+def test_free_memory_is_that_of_this_machine():
+    free = free_bytes(CPU)
+    assert free is None or 2**20 < free < 2**50
+
+
+def test_the_bar_is_drawn_in_a_terminal_and_nowhere_else(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        monkeypatch.setenv("TERM", "xterm")
+        with progress_bar(10) as report:
+            for done in range(11):
+                report(done)
+        assert bool(stream.getvalue()) is drawn
+        assert ("10/10" in stream.getvalue()) is drawn
