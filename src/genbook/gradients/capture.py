@@ -218,6 +218,7 @@ class Capture:
     def _disproved(self, total: Tensor, names: set[str]) -> set[str]:
         """Those of the named parameters whose gradients per example do not add up to autograd's gradient."""
         parameters = [p for p, name in self.names.items() if name in names]
+        self._sink, self._silent = (lambda name, form: None), set()
         expected = torch.autograd.grad(total, parameters, retain_graph=True, allow_unused=True)
         sums: dict[str, Tensor] = {}
         self._backward(total, lambda name, form: sums.update({name: form.total()[0]}))

@@ -210,9 +210,13 @@ class Groups:
         return _ratio(self._own - self.squares, (self.counts - 1) * self.squares)
 
     def m_coherence_at(self, n: float | None = None) -> Tensor:
-        """The groups' m-coherence at one size n, [..., K]: 1 + (n − 1)·off_diagonal; by default the smallest n_g."""
-        smallest = self.counts.amin(-1, keepdim=True) if n is None else n
-        return 1 + (smallest - 1) * self.off_diagonal
+        """The groups' m-coherence at one size n, [..., K]: 1 + (n − 1)·off_diagonal.
+
+        By default n is that of the smallest group with examples.
+        """
+        if n is None:
+            n = self.counts.where(self.counts > 0, self.counts.amax()).amin(-1, keepdim=True)
+        return 1 + (n - 1) * self.off_diagonal
 
     @property
     def between(self) -> Tensor:

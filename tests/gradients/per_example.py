@@ -1,0 +1,35 @@
+"""The reference: one backward pass for every example, in float64."""
+
+import torch
+from torch import Tensor, nn
+
+
+def gradients(model: nn.Module, loss, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """g_i of every trained parameter, [m, *shape]."""
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    rows = []
+    for i in range(len(inputs)):
+        value = loss(model(inputs[i : i + 1]), targets[i : i + 1])
+        rows.append(torch.autograd.grad(value, list(named.values()), allow_unused=True, materialize_grads=True))
+    return {name: torch.stack(column) for name, column in zip(named, zip(*rows, strict=True), strict=True)}
+
+
+def flat(per_example: dict[str, Tensor]) -> Tensor:
+    """All parameters side by side, [m, n]."""
+    return torch.cat([g.flatten(1) for g in per_example.values()], 1)
+
+
+class Unscaled(nn.Module):
+    """A model whose gradients are its inputs: w·x with w in ℝ^d; with the loss `output`, g_i = x_i."""
+
+    def __init__(self, d: int):
+        super().__init__()
+        self.dense = nn.Linear(d, 1, bias=False).double()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.dense(inputs)
+
+
+def output(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The model's output as the loss of each example."""
+    return outputs[:, 0]
