@@ -126,7 +126,8 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
         mine = [row for row in rows if row.request.study.chapter == chapter]
         title = mine[0].request.study.title
         shown = [{**row_for_page(row), "stays": row in stays} for row in mine]
-        lines += [f"## [{title}](chapters/{chapter})", "", figures.html.claims_table(shown), ""]
+        claims = figures.claims_table(shown, references="references.html")
+        lines += [f"## [{title}](chapters/{chapter})", "", claims, ""]
     return "\n".join(lines)
 
 

@@ -112,6 +112,10 @@ def execute(chapter: str, parameters: Mapping[str, Any], out: Path, progress: Pr
         notebook = nbformat.read(scratch, as_version=4)
     _check_complete(chapter, notebook)
     notebook = figures.annotate(notebook)
+    for cell in notebook.cells:
+        # What the book's own build injects says nothing to its reader.
+        if "injected-parameters" in cell.metadata.get("tags", []) and set(parameters) <= {"profile"}:
+            cell.metadata["tags"].append("remove-input")
     notebook.metadata["genbook"] = {"key": execution_key(chapter, parameters), "parameters": dict(parameters)}
     with atomic(out) as temporary:
         nbformat.write(notebook, temporary)

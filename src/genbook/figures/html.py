@@ -26,15 +26,15 @@ def claims_table(rows: Sequence[Mapping[str, Any]], references: str = "../refere
     Args:
         rows: one mapping for each claim, with the keys of ``genbook claims --json``. Numbers may be None or NaN where
             a world was not run. Optional: ``confirm_low`` and ``confirm_high``; ``reported`` (the paper's own number)
-            and ``note`` (why ours differs); ``threshold_text`` (shown instead of relation and threshold); ``null`` (the
-            null world's name); ``n`` and ``censored`` (seeds in the main world with and without a value); ``stays``
-            (whether the claim stays after Holm's correction).
+            and ``note`` (why ours differs); ``threshold_text`` (unit or meaning of the threshold, shown after it);
+            ``null`` (the null world's name); ``n`` and ``censored`` (seeds in the main world with and without a value);
+            ``stays`` (whether the claim stays after Holm's correction).
         references: address of the bibliography, relative to the page.
     """
     body = "\n".join(_claim_row(row, references) for row in rows)
     return (
         '<div class="claims-frame"><table class="claims">\n<thead><tr>'
-        '<th scope="col">Claim</th><th scope="col">Threshold</th><th scope="col">Main</th>'
+        '<th scope="col">Claim</th><th scope="col">Main</th>'
         '<th scope="col">Confirmation</th><th scope="col">Null world</th></tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
@@ -87,11 +87,13 @@ def _decimals(value: float) -> int:
     return max(0, 2 - math.floor(math.log10(abs(value))))
 
 
+def _plain_decimals(threshold: float) -> int | None:
+    """Return the decimals with which a chosen threshold was written, such as 1 for 1.5; None for a very small one."""
+    return len(f"{threshold:.10f}".rstrip("0").partition(".")[2]) if abs(threshold) >= 1e-3 or threshold == 0 else None
+
+
 def _claim_row(row: Mapping[str, Any], references: str) -> str:
-    relation = "≈" if row.get("kind") == "exact" else escape(row["relation"])
-    threshold = _text(row.get("threshold_text") or "") or f"{relation} {row['threshold']:g}"
     cells = {
-        "Threshold": threshold,
         "Main": _world(row, "", row.get("dataset")) + _seen(row.get("n"), row.get("censored")),
         "Confirmation": _world(row, "confirm_", row.get("confirm_dataset"), star=bool(row.get("stays"))),
         "Null world": _world(row, "null_", row.get("null")),
@@ -101,13 +103,15 @@ def _claim_row(row: Mapping[str, Any], references: str) -> str:
 
 
 def _claim(row: Mapping[str, Any], references: str) -> str:
+    threshold = f"{escape(row['relation'])}\u00a0{number(row['threshold'], _plain_decimals(row['threshold']))}"
+    wanted = _details(f"holds if {threshold} {_text(row.get('threshold_text') or '')}".rstrip())
     details = [f"<code>{escape(row['id'])}</code>"]
     if row.get("source"):
         details.append(f'<a href="{escape(references)}#{escape(row["source"])}">{escape(citation(row["source"]))}</a>')
     if row.get("reported"):
         details.append(f"reported there: {_text(row['reported'])}")
     note = _details(_text(row["note"])) if row.get("note") else ""
-    return f'<span class="statement">{_text(row["statement"])}</span>{_details(" · ".join(details))}{note}'
+    return f'<span class="statement">{_text(row["statement"])}</span>{wanted}{_details(" · ".join(details))}{note}'
 
 
 def _world(row: Mapping[str, Any], prefix: str, name: str | None, star: bool = False) -> str:
