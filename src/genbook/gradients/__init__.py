@@ -4,8 +4,8 @@
 >>> c.m_coherence, c.layers["0"].m_coherence, c.groups.between
 """
 
-from genbook.gradients.coherence import coherence
-from genbook.gradients.gram import Gram, gram
+from genbook.gradients.gram_matrix import Gram, gram
+from genbook.gradients.lens import coherence
 from genbook.gradients.measured import Coherence, Groups
 from genbook.gradients.robust import Clipped, Mean, MedianOfMeans, RunningMean, RunningMedian, Winsorized
 from genbook.gradients.scores import el2n, gradient_norms, grand, signal_to_noise

@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from genbook.gradients.batch import Batch
 from genbook.gradients.capture import Capture, replicas_of
-from genbook.gradients.coherence import refuse_nonfinite
 from genbook.gradients.forms import Form
+from genbook.gradients.lens import refuse_nonfinite
 from genbook.gradients.losses import Loss
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from genbook.gradients.batch import Batch
 from genbook.gradients.capture import Capture
-from genbook.gradients.coherence import refuse_nonfinite
 from genbook.gradients.forms import Form
+from genbook.gradients.lens import refuse_nonfinite
 from genbook.gradients.losses import Loss
 
 # Examples on a side of a block of the matrix: large enough for a fast product, small enough that the half that
