@@ -10,8 +10,21 @@ import pytest
 import torch
 
 from genbook import models
+from genbook.gradients import RunningMedian
 from genbook.probes import Accuracy, DistanceFromInitialisation, Every, MeanLoss
-from genbook.training import SGD, Adam, Cosine, Examples, Recipe, Replica, TrainingError, checkpoint, engine, train
+from genbook.training import (
+    SGD,
+    Adam,
+    Average,
+    Cosine,
+    Examples,
+    Recipe,
+    Replica,
+    TrainingError,
+    checkpoint,
+    engine,
+    train,
+)
 from genbook.training.run import StackRun
 
 PROBES = [Accuracy(at=Every(3)), MeanLoss("test", at=Every(4)), DistanceFromInitialisation(at=Every(10))]
@@ -47,6 +60,7 @@ def grid():
         *(r for width in (3, 8) for r in replicas((0, 0), models.mlp((6, width, 3)), hard, optimiser=Adam(0.02))),
         *replicas((0, 1), models.mlp((6, 7, 3), "squared-relu"), hard, loss="squared", optimiser=SGD(0.01)),
         *replicas((0, 1), models.mlp((6, 7, 3), "squared-relu"), hard, loss="squared", optimiser=SGD(1e11)),
+        *replicas((0, 1), models.mlp((6, 9, 3)), easy, average=Average(RunningMedian), stop_at_accuracy=0.9, steps=20),
         *replicas((0, 1), models.five_layer_cnn(1, 3, norm="batch"), images, steps=4, batch_size=6),
     ]  # fmt: skip
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from genbook import models
+from genbook.gradients import Clipped, Mean, MedianOfMeans, RunningMedian, Winsorized
 from genbook.models import initialise
 from genbook.probes import Accuracy, AtEnd, DistanceFromInitialisation, Every, MeanLoss, WeightNorm
 from genbook.seeding import generator
@@ -17,6 +18,7 @@ from genbook.training import (
     LOSSES,
     SGD,
     Adam,
+    Average,
     Constant,
     Cosine,
     Examples,
@@ -52,15 +54,6 @@ def replica(seed, model=None, data=None, **recipe):
     return Replica(seed, models.mlp((5, 8, 3)) if model is None else model, Recipe(**settings), data)
 
 
-def torch_optimiser(setting, parameters):
-    if isinstance(setting, SGD):
-        return torch.optim.SGD(
-            parameters, setting.lr, setting.momentum, nesterov=setting.nesterov, weight_decay=setting.weight_decay
-        )
-    kind = torch.optim.AdamW if setting.decoupled else torch.optim.Adam
-    return kind(parameters, setting.lr, setting.betas, setting.eps, setting.weight_decay, foreach=False)
-
-
 def torch_schedule(schedule, optimiser, steps):
     lr = torch.optim.lr_scheduler
     if isinstance(schedule, Cosine):
@@ -80,9 +73,10 @@ def plain_loop(replica):
     recipe, data = replica.recipe, replica.data["train"]
     model = copy.deepcopy(replica.model).to(data.inputs.dtype)
     initialise(model, generator(replica.seed, "initialisation"), recipe.init_scale)
-    optimiser = torch_optimiser(recipe.optimiser, [p for p in model.parameters() if p.requires_grad])
+    optimiser = recipe.optimiser.of_torch([p for p in model.parameters() if p.requires_grad])
     schedule = torch_schedule(recipe.schedule, optimiser, recipe.steps)
     loss = LOSSES[recipe.loss].module()
+    rule = None if recipe.average is None else recipe.average.make()
     targets = data.labels
     if recipe.loss == "squared" and not targets.dtype.is_floating_point:
         targets = nn.functional.one_hot(targets).to(data.inputs.dtype)
@@ -93,7 +87,10 @@ def plain_loop(replica):
         order = generator(replica.seed, f"order, epoch {epoch}").permutation(len(data))
         batch = torch.from_numpy(order[place * replica.batch_size : (place + 1) * replica.batch_size])
         optimiser.zero_grad()
-        loss(model(data.inputs[batch]), targets[batch]).backward()
+        if rule is None:
+            loss(model(data.inputs[batch]), targets[batch]).backward()
+        else:
+            rule.backward(model, loss, data.inputs[batch], targets[batch])
         optimiser.step()
         schedule.step()
     return model.state_dict()
@@ -165,6 +162,34 @@ def test_losses_are_those_of_torch(kind, outputs):
     frozen = ["0"] if outputs == "autograd" else []
     grid = [replica(s, models.mlp((5, 8, width), frozen=frozen), data, loss=kind.split("-real")[0]) for s in (0, 1)]
     assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+AVERAGES = [
+    Average(Mean),
+    Average(Winsorized, 1),
+    Average(MedianOfMeans),
+    Average(RunningMedian),
+    Average(Clipped, 0.5),
+]
+
+
+@pytest.mark.parametrize("average", AVERAGES, ids=lambda average: average.rule.__name__)
+@pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
+def test_robust_averages_are_those_of_a_plain_loop(average, loss):
+    grid = [replica(s, models.mlp((5, 8, 3)), average=average, loss=loss) for s in (0, 1)]
+    assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+def test_the_mean_as_a_robust_average_is_the_mean():
+    average, plain = (train([replica(0, average=a)]).states[0] for a in (Average(Mean), None))
+    assert_states(average, plain, 1e-12)
+
+
+def test_robust_averages_refuse_what_they_cannot_do():
+    with pytest.raises(ValueError, match="unstable with momentum"):
+        replica(0, average=Average(RunningMedian), optimiser=Adam(0.1))
+    with pytest.raises(ValueError, match="cannot lose 4 values a side"):
+        replica(0, average=Average(Winsorized, 4))
 
 
 def test_the_patch_network_trains_as_in_a_plain_loop():

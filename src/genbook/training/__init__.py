@@ -27,6 +27,7 @@ from genbook.training.losses import LOSSES
 from genbook.training.recipe import (
     SGD,
     Adam,
+    Average,
     Constant,
     Cosine,
     Examples,
@@ -44,6 +45,7 @@ __all__ = [
     "LOSSES",
     "SGD",
     "Adam",
+    "Average",
     "Constant",
     "Cosine",
     "Examples",

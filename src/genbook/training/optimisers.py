@@ -8,7 +8,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from genbook.training.layout import Layout
-from genbook.training.recipe import SGD, Optimiser
+from genbook.training.recipe import SGD, Adam, Optimiser
 
 
 class FlatOptimiser:
@@ -24,20 +24,34 @@ class FlatOptimiser:
         first = self.optimisers[0]
         buffers = (1 if first.momentum else 0) if isinstance(first, SGD) else 2
         self.state = [torch.zeros_like(parameters) for _ in range(buffers)]
+        self._device = parameters.device
+        self._lay_out(layout)
+
+    def _lay_out(self, layout: Layout) -> None:
         self._runs = layout.runs(self.optimisers)
+        self.count_from(self.step_count)
+
+    def count_from(self, updates: int) -> None:
+        """Go on after so many updates: Adam corrects its averages by their number."""
+        self.step_count = updates
+        # On the device, where the kernels look for them: one a run, as each call counts its own on.
+        self._steps = [torch.tensor(float(updates), device=self._device) for _ in self._runs]
 
     def keep(self, keep: Sequence[int], layout: Layout, entries: Tensor) -> None:
         """Forget the replicas that are not in `keep`."""
         self.optimisers = [self.optimisers[r] for r in keep]
         self.state = [buffer[entries] for buffer in self.state]
-        self._runs = layout.runs(self.optimisers)
+        self._lay_out(layout)
 
     @torch.no_grad()
     def step(self, parameters: Tensor, gradient: Tensor, factor: float) -> None:
         """One update in place at `factor` times each replica's learning rate."""
-        for start, stop, setting in self._runs:
+        for (start, stop, setting), steps in zip(self._runs, self._steps, strict=True):
             views = [t[start:stop] for t in (parameters, gradient, *self.state)]
-            (self._sgd if isinstance(setting, SGD) else self._adam)(setting, factor * setting.lr, *views)
+            if isinstance(setting, SGD):
+                self._sgd(setting, factor * setting.lr, *views)
+            else:
+                self._adam(setting, factor * setting.lr, steps, *views)
         self.step_count += 1
 
     def _sgd(self, setting: SGD, lr: float, parameters: Tensor, gradient: Tensor, *momentum: Tensor) -> None:
@@ -56,14 +70,15 @@ class FlatOptimiser:
             maximize=False,
         )
 
-    def _adam(self, setting, lr: float, parameters: Tensor, gradient: Tensor, mean: Tensor, square: Tensor) -> None:
+    def _adam(self, setting: Adam, lr: float, steps: Tensor, parameters: Tensor, gradient: Tensor, *averages) -> None:
+        mean, square = averages
         adam(
             [parameters],
             [gradient],
             [mean],
             [square],
             [],
-            [torch.tensor(float(self.step_count), device=parameters.device)],
+            [steps],
             foreach=False,
             fused=True,
             amsgrad=False,

@@ -84,6 +84,42 @@ class StackedProgram:
         by_outputs = self.loss.gradient(outputs.detach().transpose(1, 2).contiguous(), targets)
         outputs.backward(by_outputs.transpose(1, 2))
 
+    def extra_state(self) -> dict[str, Tensor]:
+        """What a program carries from step to step besides parameters and buffers."""
+        return {}
+
+    def restore_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Go on from a saved `extra_state`."""
+
+
+class AveragedProgram(StackedProgram):
+    """Replicas of one architecture, a robust average in the place of the mean gradient."""
+
+    def __init__(self, replicas: Sequence[Replica], device: torch.device):
+        """Draw the initial weights of `replicas` and lay them out."""
+        super().__init__(replicas, device)
+        self.rule = replicas[0].recipe.average.make()
+
+    def keep(self, keep: Sequence[int]) -> Tensor:
+        """Forget the replicas that are not in `keep`, in the rule's memory too."""
+        rows = torch.tensor(keep, dtype=torch.long, device=self.parameters.device)
+        self.rule.restore({name: values[rows] for name, values in self.rule.state().items()})
+        return super().keep(keep)
+
+    def compute_gradient(self, batches: Batches, step: int) -> None:
+        """Fill `gradient` with the rule's average over each replica's batch."""
+        inputs, targets = batches.at(step)
+        targets = targets if targets.dim() == 2 else targets.transpose(1, 2)
+        self.rule.backward(self.module, self.loss.module(), inputs, targets)
+
+    def extra_state(self) -> dict[str, Tensor]:
+        """The gradients that the rule remembers."""
+        return self.rule.state()
+
+    def restore_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Go on from a saved `extra_state`."""
+        self.rule.restore({name: values.to(self.parameters.device) for name, values in state.items()})
+
 
 def backward(activation: nn.Module, gradient: Tensor, hidden: Tensor) -> Tensor:
     """The gradient before an activation from the one after it, `hidden` being what the activation returned."""

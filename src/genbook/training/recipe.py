@@ -1,12 +1,13 @@
 """What to train and how: optimisers, schedules, recipes, examples and replicas, as frozen settings."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from genbook.gradients import Mean
 from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES
 
@@ -37,6 +38,12 @@ class SGD:
         _refuse(not 0 <= self.momentum < 1, f"momentum is {self.momentum}; it must lie in [0, 1)")
         _refuse(self.nesterov and self.momentum == 0, "nesterov needs a momentum above 0")
 
+    def of_torch(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+        """The same optimiser for a plain loop."""
+        return torch.optim.SGD(
+            parameters, self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay
+        )
+
 
 @dataclass(frozen=True)
 class Adam:
@@ -54,6 +61,11 @@ class Adam:
         _finite("eps", self.eps)
         _finite("weight_decay", self.weight_decay)
         _refuse(not all(0 <= b < 1 for b in self.betas), f"betas are {self.betas}; both must lie in [0, 1)")
+
+    def of_torch(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+        """The same optimiser for a plain loop."""
+        kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
+        return kind(parameters, self.lr, self.betas, self.eps, self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,21 @@ class InverseSquareRoot:
         return 1 / math.sqrt(1 + step // self.every)
 
 
+@dataclass(frozen=True)
+class Average:
+    """A robust average in the place of the mean gradient: a rule of `genbook.gradients` and its argument, if any.
+
+    `Average(Winsorized, 2)`, `Average(MedianOfMeans)`, `Average(RunningMedian)`, `Average(Clipped, 1.0)`.
+    """
+
+    rule: type[Mean]
+    argument: float | None = None
+
+    def make(self) -> Mean:
+        """The rule, with nothing seen so far."""
+        return self.rule() if self.argument is None else self.rule(self.argument)
+
+
 Optimiser = SGD | Adam
 Schedule = Constant | Cosine | Linear | Step | InverseSquareRoot
 
@@ -127,6 +154,7 @@ class Recipe:
         schedule: the learning rate's course over the steps.
         loss: "cross-entropy", "squared" (the mean over outputs too, as `torch.nn.MSELoss`; class labels become
             one-hot) or "logistic" (labels ±1, one output).
+        average: a robust average of the batch's gradients instead of their mean.
         init_scale: multiple of PyTorch's default initial weights.
         stop_at_accuracy: stop once the accuracy on the whole training set is at least this (1.0: every example is
             fitted), looked at every `check_every` steps.
@@ -138,6 +166,7 @@ class Recipe:
     batch_size: int | None = None
     schedule: Schedule = field(default_factory=Constant)
     loss: str = "cross-entropy"
+    average: Average | None = None
     init_scale: float = 1.0
     stop_at_accuracy: float | None = None
     check_every: int | None = None
@@ -151,6 +180,11 @@ class Recipe:
         )
         _refuse(self.loss not in LOSSES, f"loss is {self.loss!r}; it must be one of {', '.join(LOSSES)}")
         _finite("init_scale", self.init_scale)
+        if self.average is not None:
+            rule, settings = self.average.make(), self.optimiser
+            rule.check_optimizer(settings.of_torch([torch.zeros(1)]))
+            if self.batch_size is not None:
+                rule.refuse(self.batch_size)
         level = self.stop_at_accuracy
         _refuse(level is not None and not 0 < level <= 1, f"stop_at_accuracy is {level}; it must lie in (0, 1]")
         _refuse(self.check_every is not None and self.check_every < 1, f"check_every is {self.check_every}; at least 1")

@@ -149,6 +149,7 @@ class StackRun:
         """Every tensor that changes with the steps."""
         tensors = {"parameters": self.program.parameters, "initial": self.initial}
         tensors |= {f"optimiser/{k}": buffer for k, buffer in enumerate(self.optimiser.state)}
+        tensors |= {f"extra/{name}": values for name, values in self.program.extra_state().items()}
         return tensors | dict(self._buffers())
 
     def _buffers(self) -> Iterator[tuple[str, Tensor]]:
@@ -161,6 +162,9 @@ class StackRun:
         """Go on from what `position` and `state` said."""
         place = {member: p for p, member in enumerate(self.members)}
         self._keep([place[member] for member in position["members"]])
-        self.step, self.optimiser.step_count = position["step"], position["updates"]
+        self.step = position["step"]
         for name, tensor in self.state().items():
             tensor.copy_(state[name])
+        self.optimiser.count_from(position["updates"])
+        extra = {k.removeprefix("extra/"): v for k, v in state.items() if k.startswith("extra/")}
+        self.program.restore_extra_state(extra)

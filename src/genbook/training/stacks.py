@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from genbook.training.errors import TrainingError
-from genbook.training.programs import StackedProgram, WrittenProgram
+from genbook.training.programs import AveragedProgram, StackedProgram, WrittenProgram
 from genbook.training.recipe import Replica
 from genbook.training.wide import WideProgram
 
@@ -35,7 +35,7 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
     wide: dict[tuple, list[int]] = {}
     for members in stacked:
         first = replicas[members[0]]
-        if WideProgram.fits(first.model):
+        if WideProgram.fits(first.model) and first.recipe.average is None:
             ends = (first.model[0].in_features, repr(first.model[1]), first.model[2].out_features)
             wide.setdefault((ends, *_settings(first)), []).extend(members)
         else:
@@ -52,7 +52,7 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
 def _settings(replica: Replica) -> tuple:
     recipe, inputs = replica.recipe, replica.data["train"].inputs
     kind = tuple(v for k, v in vars(recipe.optimiser).items() if k not in ("lr", "weight_decay"))
-    settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every)
+    settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every, recipe.average)
     sets = tuple((name, tuple(examples.inputs.shape)) for name, examples in sorted(replica.data.items()))
     return type(recipe.optimiser), kind, settings, replica.batch_size, sets, inputs.dtype
 
@@ -71,6 +71,8 @@ def outputs_of(replica: Replica) -> int:
 def program_for(replicas: Sequence[Replica], device: torch.device) -> StackedProgram | WideProgram:
     """The fastest program for replicas that `stacks` put together."""
     model = replicas[0].model
+    if replicas[0].recipe.average is not None:
+        return AveragedProgram(replicas, device)
     shared = 2 * len({replica.batch_key for replica in replicas}) <= len(replicas)
     if shared and WideProgram.fits(model):
         return WideProgram(replicas, device)

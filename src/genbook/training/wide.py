@@ -140,3 +140,10 @@ class WideProgram:
         by_hidden = backward(activation, by_hidden, hidden)
         for x, (_, rows, _, gradient) in zip(examples, self._shared, strict=True):
             torch.mm(by_hidden[rows], x, out=gradient)
+
+    def extra_state(self) -> dict[str, Tensor]:
+        """Nothing besides the parameters."""
+        return {}
+
+    def restore_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Nothing to restore."""
