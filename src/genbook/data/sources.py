@@ -41,6 +41,8 @@ _TORCHVISION = {
 class DataRequestError(ForeseenError, ValueError):
     """What was asked of a data set cannot be given: no such name, not so many examples, no such kind of label."""
 
+    status = 2
+
 
 class DataNotFound(ForeseenError, FileNotFoundError):
     """A data set is not below the data's root. The message says what to type."""

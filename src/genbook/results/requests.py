@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genbook import data, studies
-from genbook.results.tables import Progress, Table, check_seeds, dataset_of, missing_seeds, obtain
+from genbook.results.tables import Progress, Table, check_device, check_seeds, dataset_of, missing_seeds, obtain
 from genbook.spec import ParameterError, Spec, nearest
 from genbook.studies import CONFIRMATION_SEED, Study
 
@@ -38,6 +38,7 @@ class Request:
         cls, study: Study, profile: str = "quick", parameters: Mapping[str, Any] | None = None, device: str = "auto"
     ) -> Request:
         """Validate ``parameters`` (spec fields and ``seeds``); raises `ParameterError`."""
+        check_device(device)
         given = dict(parameters or {})
         seeds = given.pop("seeds", None)
         preset = study.profile(profile)

@@ -115,10 +115,15 @@ def missing_seeds(study: Study, spec: Spec, seeds: Sequence[int]) -> list[int]:
     return [seed for seed in rest if seed not in found]
 
 
-def resolve_device(device: str) -> str:
-    """'cpu' or 'cuda' for 'auto', 'cpu' or 'cuda'; raises `ParameterError` where it is not there."""
+def check_device(device: Any) -> None:
+    """Refuse what is neither 'auto', 'cpu' nor 'cuda' with a `ParameterError`; imports no torch."""
     if device not in ("auto", "cpu", "cuda"):
         raise ParameterError(f"parameter device = {device!r}: want one of: auto, cpu, cuda")
+
+
+def resolve_device(device: str) -> str:
+    """'cpu' or 'cuda' for 'auto', 'cpu' or 'cuda'; raises `ParameterError` where it is not there."""
+    check_device(device)
     if device == "cpu":
         return device
     import torch

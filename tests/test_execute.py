@@ -1,0 +1,95 @@
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from genbook import execute
+from genbook.execute import ExecutionError
+from genbook.spec import ParameterError
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    """Make a chapter of the code cells given, and execute it."""
+    monkeypatch.setattr(execute, "notebooks_root", lambda: tmp_path)
+    monkeypatch.setattr(execute, "requests", lambda chapter, parameters: {})
+    monkeypatch.setattr(execute, "execution_key", lambda chapter, parameters: "key")
+
+    def make(*sources, parameters=None):
+        cells = [nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]})]
+        cells += [nbformat.v4.new_code_cell(source) for source in sources]
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / "42_toy.ipynb")
+        return execute.execute("42_toy", parameters or {}, tmp_path / "out.ipynb")
+
+    return make
+
+
+def test_a_chapter_is_found_by_number_name_or_both():
+    for name in ("2", "02", "random_vs_real_labels", "02_random_vs_real_labels", "02_random_vs_real_labels.ipynb"):
+        assert execute.find_chapter(name) == "02_random_vs_real_labels"
+    with pytest.raises(ParameterError, match=r"valid: .*02_random_vs_real_labels"):
+        execute.find_chapter("random labels")
+
+
+def test_parameters_are_injected_and_the_copy_names_its_key(notebook):
+    done = nbformat.read(notebook("print(x + 1)", parameters={"x": 41}), as_version=4)
+    assert done.cells[-1].outputs[0].text == "42\n"
+    assert done.metadata["genbook"] == {"key": "key", "parameters": {"x": 41}}
+    assert execute.is_current(notebook("x"), "key")
+    assert not execute.is_current(notebook("x"), "another")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise ValueError('no such colour')", "ValueError: no such colour"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "42_toy"),
+        ("import IPython\nIPython.get_ipython().ask_exit()\nimport os\nos._exit(0)", "42_toy"),
+    ],
+    ids=["raises", "killed", "exits"],
+)
+def test_a_notebook_that_ends_early_is_an_error_and_leaves_the_old_copy(notebook, tmp_path, source, said):
+    (tmp_path / "out.ipynb").write_text("old")
+    with pytest.raises(ExecutionError, match=said):
+        notebook(source, "print('never')")
+    assert (tmp_path / "out.ipynb").read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir()} == {"out.ipynb", "42_toy.ipynb"}
+
+
+def papermill(tmp_path, *words):
+    """papermill started by hand on the real chapter, from another directory."""
+    source = execute.notebooks_root() / "02_random_vs_real_labels.ipynb"
+    command = [sys.executable, "-m", "papermill", str(source), str(tmp_path / "by hand.ipynb"), *words]
+    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("learning_rat", "0.1", "unknown parameter 'learning_rat': did you mean 'learning_rate'? valid: profile"),
+        ("learning_rate", "high", "parameter learning_rate = 'high'"),
+    ],
+)
+def test_papermill_by_hand_with_a_wrong_parameter_fails_and_says_what_is_right(store, tmp_path, name, value, said):
+    done = papermill(tmp_path, "-p", "profile", "smoke", "-p", name, value)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not store.exists()
+
+
+def test_run_all_works_twice_in_a_row_and_from_any_directory(store, tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
+    monkeypatch.chdir(tmp_path)
+    source = nbformat.read(execute.notebooks_root() / "02_random_vs_real_labels.ipynb", as_version=4)
+    source.cells = source.cells[:4]  # parameters, chapter and its first sentence
+    injected = nbformat.v4.new_code_cell('# Parameters\nprofile = "smoke"\nseeds = 2\n')
+    source.cells.insert(2, injected)
+    client = NotebookClient(source, kernel_name="python3")
+    with client.setup_kernel():
+        for _ in range(2):
+            for index, cell in enumerate(source.cells):
+                client.execute_cell(cell, index)
+    assert "2 seeds" in str(source.cells[-1].outputs)

@@ -1,0 +1,182 @@
+import json
+
+import pandas as pd
+import pytest
+
+from genbook import data, syntax
+from genbook.results import tables
+from genbook.results.requests import Request, requests
+from genbook.results.verdicts import evaluate
+from genbook.spec import ParameterError
+from genbook.store import DamagedTableWarning, Store
+from tests.toy import ToyStudy, toy_study
+
+
+@pytest.fixture
+def study(store, monkeypatch):
+    monkeypatch.setattr(ToyStudy, "computed", [])
+    monkeypatch.setattr(data, "fingerprint", lambda name: f"fingerprint of {name}")
+    monkeypatch.setattr(data, "load", lambda name: None)
+    return toy_study()
+
+
+def seeds_computed():
+    return [seeds for _, seeds in ToyStudy.computed]
+
+
+def test_a_table_is_computed_once_and_more_seeds_cost_only_the_new_ones(study):
+    spec = study.build("quick", {})
+    first = tables.obtain(study, spec, [0, 1])
+    again = tables.obtain(study, spec, [0, 1])
+    more = tables.obtain(study, spec, [0, 1, 2])
+    assert seeds_computed() == [(0, 1), (2,)]
+    pd.testing.assert_frame_equal(first.frame, again.frame)
+    assert list(more.frame["seed"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "change", [{"effect": 2.0}, {"levels": [0.5]}, {"dataset": "mnist1d"}, "version", "code", "data"]
+)
+def test_whatever_a_number_depends_on_makes_another_table(study, monkeypatch, change):
+    spec = study.build("quick", {})
+    key = tables.key_of(study, spec)
+    if change == "version":
+        study = toy_study(version=2)
+    elif change == "code":
+        monkeypatch.setattr(syntax, "code_hash", lambda module: "other code")
+    elif change == "data":
+        monkeypatch.setattr(data, "fingerprint", lambda name: "other data")
+    else:
+        spec = study.build("quick", change)
+    assert tables.key_of(study, spec) != key
+
+
+def test_a_reworded_claim_changes_no_key(study):
+    spec = study.build("quick", {})
+    assert tables.key_of(toy_study(title="Another", claims=()), spec) == tables.key_of(study, spec)
+
+
+def test_a_part_carries_all_of_its_provenance(study):
+    tables.obtain(study, study.build("quick", {"effect": 2.0}), [4])
+    (told,) = Store().provenances()
+    assert told["spec"] == {"dataset": "digits", "effect": 2.0, "levels": [0.0, 1.0]}
+    assert (told["seed"], told["study"], told["device"], told["threads"]) == (4, "toy", "cpu", 1)
+    assert told["data"] == "fingerprint of digits"
+    assert {"python", "torch", "numpy"} <= set(told["versions"])
+    assert told["wall_seconds"] >= 0
+    assert told["varies"]
+    assert {"commit", "code", "created", "platform"} <= set(told)
+
+
+def test_a_damaged_part_is_computed_anew_and_the_others_are_not(study):
+    spec = study.build("quick", {})
+    before = tables.obtain(study, spec, [0, 1])
+    path = Store().part_path(tables.key_of(study, spec), 1)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.warns(DamagedTableWarning, match=path.name):
+        after = tables.obtain(study, spec, [0, 1])
+    assert seeds_computed() == [(0, 1), (1,)]
+    pd.testing.assert_frame_equal(before.frame, after.frame)
+
+
+def test_a_column_without_a_meaning_is_refused(study):
+    with pytest.raises(RuntimeError, match="quantity"):
+        tables.obtain(toy_study(columns={"seed": "", "value": ""}), study.build("quick", {}), [0])
+
+
+def test_a_published_table_serves_the_same_spec_and_version_alone(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    spec = study.build("quick", {})
+    path = tables.publish(tables.obtain(study, spec, [0, 1]), "quick-main")
+    assert path == tmp_path / "results" / "toy" / "quick-main.parquet"
+    monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
+    assert tables.missing_seeds(study, spec, [0, 1, 2]) == [2]
+    found = tables.obtain(study, spec, [0, 1])
+    assert seeds_computed() == [(0, 1)]
+    assert found.published
+    assert not found.code_changed
+    monkeypatch.setattr(syntax, "code_hash", lambda module: "other code")
+    assert tables.obtain(study, spec, [0, 1]).code_changed
+    tables.obtain(toy_study(version=2), spec, [0])
+    assert seeds_computed() == [(0, 1), (0,)]
+
+
+@pytest.mark.parametrize("seeds", [0, -1, [], [0, 0], [1.5], True, "three", [-1]])
+def test_seeds_that_are_none_are_refused(study, seeds):
+    with pytest.raises(ParameterError, match="parameter seeds"):
+        Request.build(study, "quick", {"seeds": seeds})
+
+
+def test_worlds_have_their_own_specs_and_the_confirmation_fresh_seeds(study):
+    request = Request.build(study, "quick", {"seeds": 3, "effect": 2.0})
+    worlds = {world.name: world for world in request.worlds()}
+    assert set(worlds) == {"main", "confirm", "nothing"}
+    assert worlds["main"].seeds == worlds["nothing"].seeds == (0, 1, 2)
+    assert worlds["confirm"].seeds == (1000, 1001, 1002)
+    assert worlds["confirm"].spec.dataset == "mnist1d"
+    assert (worlds["nothing"].spec.effect, worlds["confirm"].spec.effect) == (0.0, 2.0)
+    with pytest.raises(ParameterError, match="unknown world 'nothin': did you mean 'nothing'"):
+        request.world("nothin")
+
+
+def test_a_claim_is_judged_in_its_three_worlds(study, monkeypatch):
+    monkeypatch.setattr(data, "available", lambda name: True)
+    (row,) = evaluate(Request.build(study))
+    assert (row.main.verdict, row.confirm.verdict, row.null.verdict) == ("holds", "holds", "fails")
+    told = row.as_dict()
+    assert list(told) == [
+        "chapter", "study", "id", "statement", "source", "kind", "relation", "profile", "params", "dataset",
+        "data_fingerprint", "seeds", "estimate", "low", "high", "threshold", "verdict", "confirm_dataset",
+        "confirm_estimate", "confirm_verdict", "null_estimate", "null_low", "null_high", "null_verdict",
+    ]  # fmt: skip
+    assert json.loads(json.dumps(told)) == told
+    assert told["seeds"] == [0, 1, 2, 3, 4]
+    assert told["estimate"] != told["null_estimate"]
+
+
+def test_smoke_judges_nothing(study):
+    (row,) = evaluate(Request.build(study, "smoke"))
+    assert {row.main.verdict, row.confirm.verdict, row.null.verdict} == {"not judged"}
+
+
+def test_a_world_without_its_data_is_not_run_and_the_main_world_says_what_to_do(study, monkeypatch):
+    def load(name):
+        if name == "mnist1d":
+            raise data.DataNotFound("mnist1d is not there: genbook data fetch mnist1d")
+
+    monkeypatch.setattr(data, "load", load)
+    (row,) = evaluate(Request.build(study))
+    assert (row.main.verdict, row.confirm.verdict) == ("holds", "not run")
+    assert row.as_dict()["confirm_estimate"] is None
+    with pytest.raises(data.DataNotFound, match="fetch"):
+        evaluate(Request.build(study, "quick", {"dataset": "mnist1d"}))
+
+
+def test_the_time_said_beforehand_falls_to_nothing_once_everything_is_stored(study, monkeypatch):
+    monkeypatch.setattr(data, "available", lambda name: True)
+    request = Request.build(study)
+    assert request.seconds() == pytest.approx(10)
+    evaluate(request)
+    assert request.seconds() == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"learning_rat": 0.1}, "did you mean 'learning_rate'"),
+        ({"profile": "quik"}, "unknown profile 'quik': did you mean 'quick'"),
+        ({"profile": 3}, "want its name"),
+        ({"learning_rate": "1e-3"}, "learning_rate = '1e-3'"),
+        ({"noise_levels": [0.5, 1.0]}, "0 \\(real labels\\) first"),
+        ({"batch_size": 501}, "at most n_train"),
+        ({"seeds": 0}, "parameter seeds"),
+    ],
+)
+def test_a_chapters_parameters_are_checked_before_anything_runs(parameters, words):
+    with pytest.raises(ParameterError, match=words):
+        requests("02_random_vs_real_labels", parameters)
+
+
+def test_none_means_as_the_profile_says():
+    request = requests("02_random_vs_real_labels", {"profile": "smoke", "n_train": None})["random_labels"]
+    assert request.main.spec.n_train == request.study.profile("smoke").parameters["n_train"]
