@@ -1,0 +1,169 @@
+"""The book as a reader gets it: built from smoke copies of all chapters, in folders of its own, and its HTML read."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from genbook import studies
+from genbook.execute import chapters
+from genbook.files import repository
+
+pytestmark = pytest.mark.xdist_group("book")
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its images, links, resources and text."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.images, self.links, self.resources, self.text = path, [], [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag == "img":
+            self.images.append(named)
+        if tag == "a":
+            self.links.append(named.get("href", ""))
+        if tag in ("script", "img", "iframe", "source") and named.get("src"):
+            self.resources.append(named["src"])
+        if tag == "link" and named.get("rel") in ("stylesheet", "preload", "icon", "shortcut icon"):
+            self.resources.append(named["href"])
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """A smoke book from an empty store: (store, html)."""
+    folder = tmp_path_factory.mktemp("book")
+    store, out = folder / "store", folder / "out"
+    command = [sys.executable, "-m", "genbook", "build", "--profile", "smoke", "--out", str(out), "--jobs", "1"]
+    done = subprocess.run(
+        command, env={**os.environ, "GENBOOK_STORE": str(store)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith(str(out / "html" / "index.html"))
+    return store, out / "html"
+
+
+@pytest.fixture(scope="session")
+def pages(built):
+    return {path.relative_to(built[1]).as_posix(): Page(path) for path in sorted(built[1].rglob("*.html"))}
+
+
+def test_every_page_of_the_contents_is_there(pages):
+    listed = re.findall(r"file: (\S+)", (repository() / "book" / "_toc.yml").read_text())
+    assert {f"{name}.html" for name in listed} | {"index.html"} <= set(pages)
+    assert {f"chapters/{name}.html" for name in chapters()} <= set(pages)
+
+
+def test_no_page_loads_anything_from_the_network(pages):
+    for name, page in pages.items():
+        outside = [source for source in page.resources if re.match(r"(https?:)?//", source)]
+        assert not outside, name
+        for source in page.resources:
+            if not source.startswith("data:"):
+                assert (page.path.parent / source.partition("?")[0]).exists(), (name, source)
+
+
+def test_links_between_pages_lead_somewhere(pages):
+    for name, page in pages.items():
+        for link in page.links:
+            target = link.partition("#")[0].partition("?")[0]
+            if target and not re.match(r"[a-z]+:", target):
+                assert (page.path.parent / target).exists(), (name, link)
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_figures_have_alt_text_captions_provenance_a_rerun_line_and_their_table(pages, chapter):
+    page = pages[f"chapters/{chapter}.html"]
+    html = page.path.read_text(encoding="utf-8")
+    figures = re.findall(r"<figure.*?</figure>", html, flags=re.DOTALL)
+    assert len(figures) >= 3
+    alts = []
+    for figure in figures:
+        (alt,) = re.findall(r'<img[^>]*?alt="([^"]*)"', figure)
+        assert len(alt) > 40
+        alts.append(alt)
+        caption = re.sub(r"<[^>]+>", "", "".join(re.findall(r"<figcaption>.*?</figcaption>", figure, re.DOTALL)))
+        assert re.search(r"Fig\. \d+", caption)
+        assert "commit" in caption
+        assert "genbook run" in caption
+        (link,) = set(re.findall(r'href="([^"]+\.csv)"', figure)) or [""]
+        assert len((page.path.parent / link).read_text().split("\n")) > 2
+    assert len(set(alts)) == len(alts)
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_every_claim_stands_on_its_page_and_on_the_scoreboard_with_a_verdict(pages, chapter):
+    page, board = (
+        pages[name].path.read_text(encoding="utf-8") for name in (f"chapters/{chapter}.html", "scoreboard.html")
+    )
+    for study in studies.of_chapter(chapter):
+        for claim in study.claims:
+            for html in (page, board):
+                assert f"<code>{claim.id}</code>" in html or f'<span class="pre">{claim.id}</span>' in html, claim.id
+    assert 'class="verdict not-judged"' in page
+
+
+def test_no_page_shows_a_traceback_or_a_number_that_is_none(pages):
+    for name, page in pages.items():
+        text = " ".join(page.text)
+        assert "Traceback" not in text, name
+        if name.startswith("chapters/"):
+            assert not re.search(r"\bnan\b(?!\w)", text), name
+
+
+def test_run_statistics_name_chapters_and_versions(pages):
+    text = " ".join(pages["run-statistics.html"].text)
+    for word in (*chapters(), "torch", "cpu"):
+        assert word in text
+
+
+def test_nbval_gets_the_same_from_a_second_empty_store(built, tmp_path):
+    copies = built[0] / "executed" / "smoke"
+    assert {path.stem for path in copies.glob("*.ipynb")} == set(chapters())
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120"]
+    command += ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(copies), str(copies)]
+    environment = {**os.environ, "GENBOOK_STORE": str(tmp_path / "store")}
+    environment.pop("PYTEST_XDIST_WORKER", None)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    compared = sum("nbval-check-output" in path.read_text() for path in copies.glob("*.ipynb"))
+    assert compared == len(chapters()), "no notebook passes without a comparison"
+
+
+def test_a_second_build_with_nothing_changed_executes_nothing(built):
+    store, html = built
+    command = [sys.executable, "-m", "genbook", "build", "--profile", "smoke", "--out", str(html.parent)]
+    done = subprocess.run(
+        command, env={**os.environ, "GENBOOK_STORE": str(store)}, capture_output=True, text=True, check=True
+    )
+    assert "executing" not in done.stdout
+    assert "nothing changed" in done.stdout
+
+
+def test_the_book_builds_with_plain_sphinx_too(built, tmp_path):
+    source = tmp_path / "source"
+    subprocess.run(["cp", "-r", str(built[1].parent / "source"), str(source)], check=True)
+    (source / "_config.yml").write_text((repository() / "_config.yml").read_text())
+    main = "from jupyter_book.cli.main import main; main()"
+    subprocess.run(
+        [sys.executable, "-c", main, "config", "sphinx", str(source)], check=True, capture_output=True, cwd=tmp_path
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(source), str(tmp_path / "html")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    page = Path(tmp_path / "html" / "chapters" / f"{chapters()[0]}.html").read_text(encoding="utf-8")
+    assert page.count("<figcaption>") >= 3

@@ -1,0 +1,90 @@
+import re
+
+import nbformat
+import pytest
+
+from genbook import studies
+from genbook.execute import chapters, notebooks_root
+
+SOURCES = {name: nbformat.read(notebooks_root() / f"{name}.ipynb", as_version=4) for name in chapters()}
+
+#: What may hold digits in prose: maths, code and settings, citations and references, links, directives' options.
+_ALLOWED = (
+    r"```.*?```",
+    r"\$\$.*?\$\$(?:\s*\([\w-]+\))?",
+    r"\$[^$]+\$",
+    r"\{[\w:]+\}`[^`]*`",
+    r"`[^`]*`",
+    r"\]\([^)]*\)",
+    r"Exercise \d+",
+)
+
+
+def cells(notebook, kind):
+    return [cell for cell in notebook.cells if cell.cell_type == kind]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_notebook_carries_no_outputs_and_the_standard_kernel(name):
+    notebook = SOURCES[name]
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    for cell in cells(notebook, "code"):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_notebook_declares_its_parameters_in_one_cell_and_only_valid_ones(name):
+    (declared,) = [cell for cell in cells(SOURCES[name], "code") if "parameters" in cell.metadata.get("tags", [])]
+    values = {}
+    exec(declared.source, values)
+    given = {key: value for key, value in values.items() if not key.startswith("__")}
+    assert given["profile"] == "quick"
+    valid = {field for study in studies.of_chapter(name) for field in study.spec.model_fields}
+    assert set(given) <= valid | {"profile", "seeds", "device"}
+    assert not declared.source.startswith("# Parameters\n"), "that line marks the cell that papermill injects"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_prose_holds_no_number_of_its_own(name):
+    for cell in cells(SOURCES[name], "markdown"):
+        text = cell.source
+        for pattern in _ALLOWED:
+            text = re.sub(pattern, "", text, flags=re.DOTALL)
+        assert not re.search(r"\d", text), f"cell {cell.id}: {re.findall(r'.*[0-9].*', text)}"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_chapter_asks_for_predictions_and_sets_three_exercises_with_solutions(name):
+    prose = "\n".join(cell.source for cell in cells(SOURCES[name], "markdown"))
+    assert prose.count(":class: question") >= 1
+    assert prose.count(":class: prediction") >= 1
+    assert prose.count(":class: exercise") >= 3
+    assert prose.count(":class: solution dropdown") >= 3
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_chapter_has_six_claims_with_sources_and_null_worlds(name):
+    told = studies.of_chapter(name)
+    claims = [(study, claim) for study in told for claim in study.claims]
+    assert len(claims) >= 6
+    ids = [claim.id for _, claim in claims]
+    assert len(set(ids)) == len(ids)
+    keys = set(re.findall(r"^@\w+\{([^,]+),", (notebooks_root().parent / "book/references.bib").read_text(), re.M))
+    for study, claim in claims:
+        assert claim.source in keys, claim.id
+        assert claim.null in study.nulls, claim.id
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_a_study_documents_its_parameters_and_has_the_three_profiles(name):
+    study = studies.get(name)
+    assert set(study.profiles) == {"smoke", "quick", "full"}
+    assert not study.profiles["smoke"].judged
+    assert study.chapter in SOURCES
+    for row in study.spec.described():
+        assert row["meaning"], f"{name}.{row['name']}"
+    for profile in study.profiles:
+        for changes in study.nulls.values():
+            study.world(study.build(profile, {}), changes)
