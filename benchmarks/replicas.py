@@ -2,6 +2,7 @@
 
     python benchmarks/replicas.py             # a table
     python benchmarks/replicas.py --json      # the rows alone, on standard output
+    python benchmarks/replicas.py --probe     # what a coherence probe costs instead
 
 Grids: 20 widths from 2 to 512 x 3 seeds of MLP 40-h-10 ("width-grid"), and 64 replicas of six nets with one or two
 hidden layers ("1x16" to "2x256"), on 4,000 examples of MNIST-1D, batch 100, Adam, float32. Methods:
@@ -31,6 +32,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from genbook.data import load
 from genbook.models import mlp
+from genbook.probes import GradientCoherence
 from genbook.training import Adam, Examples, Recipe, Replica, stacks
 from genbook.training.result import Records
 from genbook.training.run import StackRun
@@ -167,6 +169,11 @@ class Engine:
     def seconds_per_step(self, count):
         return sum(timed(lambda run=run: advance(run, count)) for run in self.runs) / count
 
+    def probe(self, examples):
+        """Coherence of every replica, by layer, on its first examples."""
+        for run in self.runs:
+            run.measure(GradientCoherence(examples=examples))
+
 
 class EngineOneByOne(OneAfterAnother):
     """The engine with a single replica at a time."""
@@ -228,9 +235,35 @@ def measure(replicas, rounds, budget, only=None):
     return rows
 
 
+def measure_probe(replicas, rounds, only=None, points=20, steps=16_000):
+    """Time of coherence at `points` steps of a run, over the time of its `steps` steps."""
+    data = load("mnist1d")
+    inputs, labels = torch.tensor(data.train_inputs), torch.tensor(data.train_labels)
+    rows = []
+    for name, grid in grids(replicas).items():
+        if only is not None and name not in only:
+            continue
+        for method in ("ours", "ours-shared"):
+            engine = BUILD[method](grid, inputs, labels)
+            times = {count: [] for count in (None, 1000, 4000)}
+            engine.seconds_per_step(3)
+            for _ in range(rounds):
+                times[None].append(engine.seconds_per_step(20))
+                for count in (1000, 4000):
+                    times[count].append(timed(lambda e=engine, n=count: e.probe(n)))
+            step, few, all_ = (statistics.median(seconds) for seconds in times.values())
+            shares = {"1000": points * few / (steps * step), "4000": points * all_ / (steps * step)}
+            rows += [
+                {"grid": name, "method": method, "examples": int(n), "share_of_time": round(share, 4)}
+                for n, share in shares.items()
+            ]
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the rows as JSON alone")
+    parser.add_argument("--probe", action="store_true", help="time a coherence probe at 20 of 16,000 steps")
     parser.add_argument("--replicas", type=int, default=64, help="of each of the six nets (64)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all grids and methods (5)")
     parser.add_argument("--budget", type=float, default=0.25, help="seconds for a method in a round (0.25)")
@@ -238,10 +271,17 @@ def main():
     parser.add_argument("--only", nargs="*", help="names of grids")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    rows = measure(arguments.replicas, arguments.rounds, arguments.budget, arguments.only)
+    if arguments.probe:
+        rows = measure_probe(arguments.replicas, arguments.rounds, arguments.only)
+    else:
+        rows = measure(arguments.replicas, arguments.rounds, arguments.budget, arguments.only)
     if arguments.json:
         json.dump(rows, sys.stdout, indent=1)
         print()
+        return
+    if arguments.probe:
+        for row in rows:
+            print(f"{row['grid']:<12}{row['method']:<14}{row['examples']:>6}{row['share_of_time']:>9.1%}")
         return
     print(f"{'grid':<12}{'method':<20}{'replicas':>9}{'steps/s':>12}{'speedup':>9}{'of peak':>9}")
     for row in rows:

@@ -1,10 +1,12 @@
 """Probes against direct computation on each plain network, in float64."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from genbook import models
+from genbook.gradients import coherence
 from genbook.probes import (
     Accuracy,
     AtEnd,
@@ -22,7 +24,8 @@ from genbook.probes import (
     Sharpness,
     WeightNorm,
 )
-from genbook.training import SGD, Examples, Recipe, Replica, train
+from genbook.probes.mlp import mlp_coherence
+from genbook.training import LOSSES, SGD, Examples, Recipe, Replica, train
 from genbook.training.programs import initial_model
 
 LOSS = nn.functional.cross_entropy
@@ -146,6 +149,31 @@ def test_coherence_in_all_by_layer_and_by_group(widths):
             assert values["gradient cosine", "clean, corrupted", "all"] == pytest.approx(cosine, rel=1e-10)
         else:
             assert "corrupted" not in values.index.get_level_values("group")
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "squared-relu", "identity"])
+@pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_written_coherence_is_that_of_the_lens(activation, loss, grouped, monkeypatch):
+    monkeypatch.setattr("genbook.probes.mlp._ENTRIES", 12 * 16)  # chunks of 16 examples, the last one shorter
+    plain = [models.initialise(models.mlp((5, 6, 4, 3), activation).double(), np.random.default_rng(s)) for s in (0, 1)]
+    stacked = models.stack(plain)
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(2, 50, 5, generator=draw, dtype=torch.float64)
+    labels = torch.randint(3, (2, 50), generator=draw)
+    targets = torch.stack([LOSSES[loss].targets(row, 3, inputs.dtype) for row in labels])
+    groups = torch.randint(3, (2, 50), generator=draw) if grouped else None
+    names = ("a", "b", "c") if grouped else ()
+    found = mlp_coherence(stacked, LOSSES[loss], inputs, targets, groups, names)
+    expected = coherence(stacked, LOSSES[loss].module(), inputs, targets, groups=groups, group_names=names or None)
+    for name in ("m_coherence", "alpha", "off_diagonal", "gradient_norm", "norms", "losses", "m"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-10, atol=1e-12)
+    for layer in expected.layers:
+        torch.testing.assert_close(found.layers[layer].m_coherence, expected.layers[layer].m_coherence)
+        torch.testing.assert_close(found.layers[layer].share, expected.layers[layer].share)
+    if grouped:
+        for name in ("m_coherence", "off_diagonal", "between", "cosines", "descent_share", "counts"):
+            torch.testing.assert_close(getattr(found.groups, name), getattr(expected.groups, name), check_dtype=False)
 
 
 def dense_hessian(model, examples):

@@ -7,6 +7,7 @@ A network is a plain `nn.Module`; `stack` swaps its layers for ones with a leadi
     >>> unstack(replicas, 3)              # the plain network of replica 3
 """
 
+from genbook.models import written
 from genbook.models.initialise import initialise
 from genbook.models.networks import (
     SignedMean,
@@ -61,4 +62,5 @@ __all__ = [
     "small_cnn",
     "stack",
     "unstack",
+    "written",
 ]

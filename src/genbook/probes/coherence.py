@@ -11,6 +11,8 @@ from torch import Tensor
 
 from genbook.gradients import coherence
 from genbook.gradients.measured import Groups
+from genbook.models import written
+from genbook.probes.mlp import mlp_coherence
 from genbook.probes.probe import Measurement, Probe
 
 if TYPE_CHECKING:
@@ -48,17 +50,20 @@ class GradientCoherence(Probe):
         inputs = view.sets.inputs(self.on)[:, : self.examples]
         targets = view.sets.targets(self.on, self.labels)[:, : self.examples]
         partition, names = self._partition(view, inputs.shape[:2])
-        measured = coherence(
-            view.model,
-            view.loss.module(),
-            inputs,
-            targets,
-            groups=partition,
-            group_names=names,
-            chunk_size=max(1, _ROWS // len(inputs)),
-            alignments=False,
-            allow_nonfinite=True,
-        )
+        if written.is_mlp(view.model) and inputs.dim() == 3:
+            measured = mlp_coherence(view.model, view.loss, inputs, targets, partition, names or ())
+        else:
+            measured = coherence(
+                view.model,
+                view.loss.module(),
+                inputs,
+                targets,
+                groups=partition,
+                group_names=names,
+                chunk_size=max(1, _ROWS // len(inputs)),
+                alignments=False,
+                allow_nonfinite=True,
+            )
         for layer, part in {"all": measured, **(measured.layers if self.layers else {})}.items():
             yield self._of("m-coherence", part.m_coherence, layer=layer)
             yield self._of("off-diagonal coherence", part.off_diagonal, layer=layer)

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from genbook.models import StackedLayer, StackedLinear, initialise, stack
-from genbook.models.networks import SquaredReLU
+from genbook.models import StackedLayer, initialise, stack, written
 from genbook.seeding import INITIALISATION, generator
 from genbook.training.batches import Batches
 from genbook.training.errors import TrainingError
@@ -121,55 +120,19 @@ class AveragedProgram(StackedProgram):
         self.rule.restore({name: values.to(self.parameters.device) for name, values in state.items()})
 
 
-def backward(activation: nn.Module, gradient: Tensor, hidden: Tensor) -> Tensor:
-    """The gradient before an activation from the one after it, `hidden` being what the activation returned."""
-    if isinstance(activation, nn.ReLU):
-        return torch.ops.aten.threshold_backward(gradient, hidden, 0)
-    if isinstance(activation, nn.Tanh):
-        return torch.ops.aten.tanh_backward(gradient, hidden)
-    if isinstance(activation, SquaredReLU):
-        return gradient.mul_(hidden.sqrt().mul_(2))
-    return gradient
-
-
 class WrittenProgram(StackedProgram):
-    """MLPs with the backward pass written out, batch last: h is [R, width, B], products go straight into `gradient`."""
-
-    @staticmethod
-    def fits(model: nn.Module) -> bool:
-        """Whether `model` is a sequence of dense layers with an activation between any two, all trained."""
-        if not (
-            isinstance(model, nn.Sequential) and len(model) % 2 and all(p.requires_grad for p in model.parameters())
-        ):
-            return False
-        dense = all(type(layer) is nn.Linear for layer in model[::2])
-        return dense and all(isinstance(a, (nn.ReLU, nn.Tanh, SquaredReLU, nn.Identity)) for a in model[1::2])
-
-    def _alias(self) -> None:
-        super()._alias()
-        self._layers: list[StackedLinear] = list(self.module[::2])
-        self._activations: list[nn.Module] = list(self.module[1::2])
+    """MLPs with the backward pass written out, batch last; products go straight into `gradient`."""
 
     @torch.no_grad()
     def compute_gradient(self, batches: Batches, step: int) -> None:
         """Fill `gradient` with that of each replica's mean loss on its batch."""
         inputs, targets = batches.at(step)
-        hidden = [inputs.transpose(1, 2)]
-        for layer, activation in zip(self._layers, [*self._activations, None], strict=True):
-            z = _affine(layer, hidden[-1])
-            hidden.append(z if activation is None else activation(z))
-        gradient = self.loss.gradient(hidden.pop(), targets)
-        for place in reversed(range(len(self._layers))):
-            layer = self._layers[place]
-            torch.bmm(gradient, hidden[place].transpose(1, 2), out=layer.weight.grad)
+        hidden, outputs = written.forward(self.module, inputs.transpose(1, 2))
+        gradient = self.loss.gradient(outputs, targets)
+        for place in reversed(range(0, len(self.module), 2)):
+            layer, h = self.module[place], hidden[place // 2]
+            torch.bmm(gradient, h.transpose(1, 2), out=layer.weight.grad)
             if layer.bias is not None:
                 torch.sum(gradient, 2, out=layer.bias.grad)
             if place:
-                gradient = torch.bmm(layer.weight.transpose(1, 2), gradient)
-                gradient = backward(self._activations[place - 1], gradient, hidden[place])
-
-
-def _affine(layer: StackedLinear, hidden: Tensor) -> Tensor:
-    if layer.bias is None:
-        return torch.bmm(layer.weight, hidden)
-    return torch.baddbmm(layer.bias.unsqueeze(2), layer.weight, hidden)
+                gradient = written.before_layer(self.module, place, gradient, h)

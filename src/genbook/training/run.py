@@ -60,6 +60,12 @@ class StackRun:
         self.step += 1
         return True
 
+    def measure(self, probe: Probe) -> None:
+        """Record what a probe says of every replica that is left, whether it is due or not."""
+        for places, view in self._views():
+            self._measure(probe, view, places)
+            view.model.train()
+
     def _look(self) -> None:
         last = self.step == self.recipe.steps
         check = self._check_due()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from genbook.models import written
 from genbook.training.errors import TrainingError
 from genbook.training.programs import AveragedProgram, StackedProgram, WrittenProgram
 from genbook.training.recipe import Replica
@@ -76,4 +77,4 @@ def program_for(replicas: Sequence[Replica], device: torch.device) -> StackedPro
     shared = 2 * len({replica.batch_key for replica in replicas}) <= len(replicas)
     if shared and WideProgram.fits(model):
         return WideProgram(replicas, device)
-    return (WrittenProgram if WrittenProgram.fits(model) else StackedProgram)(replicas, device)
+    return (WrittenProgram if written.is_mlp(model) else StackedProgram)(replicas, device)

@@ -11,11 +11,11 @@ from itertools import groupby
 import torch
 from torch import Tensor, nn
 
-from genbook.models import stack
+from genbook.models import stack, written
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES
-from genbook.training.programs import WrittenProgram, backward, initial_model
+from genbook.training.programs import initial_model
 from genbook.training.recipe import Replica
 
 
@@ -25,9 +25,7 @@ class WideProgram:
     @staticmethod
     def fits(model: nn.Module) -> bool:
         """Whether `model` is an MLP with one hidden layer, biases, and nothing frozen."""
-        return (
-            WrittenProgram.fits(model) and len(model) == 3 and model[0].bias is not None and model[2].bias is not None
-        )
+        return written.is_mlp(model) and len(model) == 3 and model[0].bias is not None and model[2].bias is not None
 
     @staticmethod
     def order(replica: Replica) -> tuple:
@@ -137,7 +135,7 @@ class WideProgram:
         for h, (rows, places, weight, gradient, _) in zip(segments, self._segments, strict=True):
             torch.bmm(by_logits[places], h.transpose(1, 2), out=gradient)
             torch.bmm(weight.transpose(1, 2), by_logits[places], out=by_hidden[rows].view_as(h))
-        by_hidden = backward(activation, by_hidden, hidden)
+        by_hidden = written.before_activation(activation, by_hidden, hidden)
         for x, (_, rows, _, gradient) in zip(examples, self._shared, strict=True):
             torch.mm(by_hidden[rows], x, out=gradient)
 
