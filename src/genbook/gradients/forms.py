@@ -22,10 +22,15 @@ from torch import Tensor
 _FLOPS_PER_NUMBER = 12
 
 
-# Entries of a temporary that stays in a core's cache and is not given back to the system after use.
-_BLOCK = 1 << 18
+# Entries of the largest temporary that a product for the alignments may need.
+_BLOCK = 1 << 20
 # Entries up to which `vector_norm` adds float32 squares to seven digits; over millions it keeps four (einsum three).
 _PIECE = 1024
+
+
+def product(first: Tensor, second: Tensor) -> Tensor:
+    """first @ second, [R, ., .]; a batch of one is a plain product, for which libraries are up to ten times faster."""
+    return (first[0] @ second[0]).unsqueeze(0) if len(first) == 1 else first @ second
 
 
 def dot(first: Tensor, second: Tensor) -> Tensor:
@@ -67,12 +72,12 @@ class Explicit:
     def total(self, weights: Tensor | None = None) -> Tensor:
         """Σ w_i g_i, [R, *shape]; `weights` [R, m], by default ones."""
         g = self.gradients
-        total = g.sum(1) if weights is None else (weights.unsqueeze(1) @ g).squeeze(1)
+        total = g.sum(1) if weights is None else product(weights.unsqueeze(1), g).squeeze(1)
         return total.view(len(g), *self.shape)
 
     def dots(self, direction: Tensor) -> Tensor:
         """g_i · direction, [R, m]; `direction` [R, *shape]."""
-        return (self.gradients @ direction.flatten(1).unsqueeze(2)).squeeze(2)
+        return product(self.gradients, direction.flatten(1).unsqueeze(2)).squeeze(2)
 
     def second_moment(self) -> Tensor:
         """Σ g_i² by coordinate, [R, *shape]."""
@@ -80,7 +85,7 @@ class Explicit:
 
     def gram(self, other: "Explicit") -> Tensor:
         """g_i · g'_j, [R, m, m']."""
-        return self.gradients @ other.gradients.mT
+        return product(self.gradients, other.gradients.mT)
 
     def explicit(self) -> Tensor:
         """The gradients, [R, m, n]."""
@@ -109,7 +114,7 @@ class Outer:
     def total(self, weights: Tensor | None = None) -> Tensor:
         """Σ w_i g_i, [R, q, p]; `weights` [R, m], by default ones."""
         b = self.b if weights is None else self.b * weights.unsqueeze(2)
-        return b.mT @ self.a
+        return product(b.mT, self.a)
 
     def dots(self, direction: Tensor) -> Tensor:
         """g_i · D = b_i · D a_i, [R, m]; `direction` D [R, q, p]."""
@@ -118,17 +123,17 @@ class Outer:
             a, b, direction = b, a, direction.mT
         rows = max(1, _BLOCK // (len(a) * b.shape[2]))
         if rows >= a.shape[1]:
-            return (a @ direction).mul_(b).sum(2)
+            return product(a, direction).mul_(b).sum(2)
         blocks = zip(a.split(rows, 1), b.split(rows, 1), strict=True)
-        return torch.cat([(x @ direction).mul_(y).sum(2) for x, y in blocks], 1)
+        return torch.cat([product(x, direction).mul_(y).sum(2) for x, y in blocks], 1)
 
     def second_moment(self) -> Tensor:
         """Σ g_i² by coordinate, [R, q, p]."""
-        return self.b.square().mT @ self.a.square()
+        return product(self.b.square().mT, self.a.square())
 
     def gram(self, other: "Outer") -> Tensor:
         """(a_i · a'_j)(b_i · b'_j), [R, m, m']."""
-        return (self.a @ other.a.mT).mul_(self.b @ other.b.mT)
+        return product(self.a, other.a.mT).mul_(product(self.b, other.b.mT))
 
     def explicit(self) -> Tensor:
         """The gradients, [R, m, q·p]."""
@@ -196,12 +201,12 @@ class OuterSum:
         q = self.b.shape[-1]
         theirs = other.a.shape[3]
         if positions * theirs * (p + q) > p * q:
-            return self._gradients @ other._gradients.mT
+            return product(self._gradients, other._gradients.mT)
         mine_a, mine_b, their_a, their_b = (
             x.transpose(1, 2).flatten(2, 3) for x in (self.a, self.b, other.a, other.b)
         )  # [R, G, m·T, .]
-        product = (mine_a @ their_a.mT).mul_(mine_b @ their_b.mT).sum(1)
-        return product.view(len(product), self.a.shape[1], positions, other.a.shape[1], theirs).sum((2, 4))
+        pairs = (mine_a @ their_a.mT).mul_(mine_b @ their_b.mT).sum(1)
+        return pairs.view(len(pairs), self.a.shape[1], positions, other.a.shape[1], theirs).sum((2, 4))
 
     def explicit(self) -> Tensor:
         """The gradients, [R, m, n]."""
@@ -262,9 +267,9 @@ class Rows:
     def gram(self, other: "Rows") -> Tensor:
         """g_i · g'_j = Σ_tt' [k_it = k'_jt'] b_it · b'_jt', [R, m, m']."""
         mine, theirs = self.indices.flatten(1), other.indices.flatten(1)
-        product = self.b.flatten(1, 2) @ other.b.flatten(1, 2).mT
-        product.mul_(mine.unsqueeze(2) == theirs.unsqueeze(1))
-        return product.view(*self.indices.shape, *other.indices.shape[1:]).sum((2, 4))
+        pairs = product(self.b.flatten(1, 2), other.b.flatten(1, 2).mT)
+        pairs.mul_(mine.unsqueeze(2) == theirs.unsqueeze(1))
+        return pairs.view(*self.indices.shape, *other.indices.shape[1:]).sum((2, 4))
 
     def explicit(self) -> Tensor:
         """The gradients, [R, m, N·d]."""

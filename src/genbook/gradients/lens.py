@@ -6,6 +6,7 @@ model is the sum over its parameters, and so is Q.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -125,9 +126,9 @@ class _Sums:
         losses = torch.cat(self.losses, 1)
         values = self._per_example(self.squared)
         losses = batch.in_given_order(losses.unsqueeze(1)).squeeze(1)
-        if not allow_nonfinite:
-            refuse_nonfinite(losses, values, batch.replicas)
         squares = _by_group(values, batch)
+        if not (allow_nonfinite or math.isfinite(squares.sum() + losses.sum())):
+            refuse_nonfinite(losses, values, batch.replicas)
         totals = torch.stack([self.totals[name] for name in self.squared], 1).double()
         products = totals[..., None, None]
         if batch.names:
@@ -165,7 +166,7 @@ def _group_sums(form: Form, bounds: list[list[int]]) -> Tensor:
 def _by_group(squared: Tensor, batch: Batch) -> Tensor:
     """Q of every group from ‖g_i‖² [R, P, m], in float64, [R, P, K]."""
     if batch.labels is None:
-        return squared.double().sum(2, keepdim=True)
+        return squared.sum(2, keepdim=True, dtype=torch.float64)
     members = functional.one_hot(batch.labels, len(batch.names)).double()  # [R, m, K]
     return squared.double() @ members
 
