@@ -55,7 +55,8 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def pages(built):
-    return {path.relative_to(built[1]).as_posix(): Page(path) for path in sorted(built[1].rglob("*.html"))}
+    names = [path.relative_to(built[1]).as_posix() for path in sorted(built[1].rglob("*.html"))]
+    return {name: Page(built[1] / name) for name in names if not name.startswith("_static/")}
 
 
 def test_every_page_of_the_contents_is_there(pages):
