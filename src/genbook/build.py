@@ -7,6 +7,7 @@ import datetime
 import importlib.metadata
 import json
 import math
+import multiprocessing
 import re
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import pandas as pd
 
 from genbook import studies
 from genbook.errors import ForeseenError
-from genbook.execute import chapters, executed_path, execution_key, is_current
+from genbook.execute import chapters, execute, executed_path, execution_key, is_current
 from genbook.files import disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.results.requests import Request
 from genbook.results.verdicts import Row, evaluate
@@ -64,22 +65,21 @@ def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
         if not is_current(executed_path(chapter, profile), execution_key(chapter, parameters))
     ]
 
-    def one(chapter: str) -> str:
-        out = executed_path(chapter, profile)
-        command = [sys.executable, "-m", "genbook", "run", chapter, "--profile", profile, "--out", str(out), "--quiet"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BuildError(done.stderr.strip() or f"chapter {chapter} ended with status {done.returncode}")
-        return chapter
-
-    with concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        running = []
-        for chapter in waiting:
-            say(f"executing {chapter} ({profile})")
-            running.append(pool.submit(one, chapter))
-        mistakes = [str(job.exception()) for job in running if job.exception() is not None]
+    for chapter in waiting:
+        say(f"executing {chapter} ({profile})")
+    if not waiting:
+        return
+    # A few processes for all chapters: importing what executes a notebook takes longer than many a notebook.
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(max_workers=min(jobs, len(waiting)), mp_context=spawn) as pool:
+        running = {chapter: pool.submit(_execute_one, chapter, profile) for chapter in waiting}
+    mistakes = [f"{job.exception()}" for job in running.values() if job.exception() is not None]
     if mistakes:
-        raise BuildError("\n".join(mistakes))
+        raise BuildError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _execute_one(chapter: str, profile: str) -> None:
+    execute(chapter, {"profile": profile}, executed_path(chapter, profile))
 
 
 def stage(profile: str, folder: Path) -> Path:
