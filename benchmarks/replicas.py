@@ -20,6 +20,7 @@ products (6 multiply-adds a weight and example in all, 4 in the first layer) ove
 """
 
 import argparse
+import csv
 import itertools
 import json
 import statistics
@@ -263,6 +264,7 @@ def measure_probe(replicas, rounds, only=None, points=20, steps=16_000):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print the rows as JSON alone")
+    parser.add_argument("--csv", action="store_true", help="print the rows as CSV alone")
     parser.add_argument("--probe", action="store_true", help="time a coherence probe at 20 of 16,000 steps")
     parser.add_argument("--replicas", type=int, default=64, help="of each of the six nets (64)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all grids and methods (5)")
@@ -275,6 +277,11 @@ def main():
         rows = measure_probe(arguments.replicas, arguments.rounds, arguments.only)
     else:
         rows = measure(arguments.replicas, arguments.rounds, arguments.budget, arguments.only)
+    if arguments.csv:
+        table = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        return
     if arguments.json:
         json.dump(rows, sys.stdout, indent=1)
         print()

@@ -21,34 +21,60 @@ def is_mlp(model: nn.Module) -> bool:
     return dense and all(isinstance(activation, _ACTIVATIONS) for activation in model[1::2])
 
 
-def forward(model: nn.Sequential, inputs: Tensor) -> tuple[list[Tensor], Tensor]:
-    """What goes into each dense layer of a stack, and the outputs [R, C, B], from inputs [R, d, B]."""
+class Buffers:
+    """Memory that one step hands to the next: fresh memory of this size costs more than what is computed into it."""
+
+    def __init__(self):
+        """None yet."""
+        self._held: dict[object, Tensor] = {}
+
+    def empty(self, key: object, like: Tensor, *shape: int) -> Tensor:
+        """A tensor of `shape` with the type of `like`; what the last one of this `key` held is overwritten."""
+        held = self._held.get(key)
+        if held is None or held.shape != shape or held.dtype != like.dtype or held.device != like.device:
+            held = self._held[key] = like.new_empty(shape)
+        return held
+
+
+def forward(model: nn.Sequential, inputs: Tensor, buffers: Buffers) -> tuple[list[Tensor], Tensor]:
+    """What goes into each dense layer of a stack, and the outputs [R, C, B], in `buffers`; inputs are [R, d, B]."""
     hidden = [inputs]
     for place in range(0, len(model), 2):
-        z = _affine(model[place], hidden[-1])
-        if place + 1 == len(model):
-            return hidden, z
-        hidden.append(model[place + 1](z))
-    raise AssertionError("a sequence of odd length ends in a dense layer")
+        layer = model[place]
+        z = buffers.empty(("forward", place), inputs, len(inputs), layer.out_features, inputs.shape[2])
+        if layer.bias is None:
+            torch.bmm(layer.weight, hidden[-1], out=z)
+        else:
+            torch.baddbmm(layer.bias.unsqueeze(2), layer.weight, hidden[-1], out=z)
+        if place + 1 < len(model):
+            hidden.append(activate(model[place + 1], z))
+    return hidden, z
 
 
-def _affine(layer: StackedLinear, hidden: Tensor) -> Tensor:
-    if layer.bias is None:
-        return torch.bmm(layer.weight, hidden)
-    return torch.baddbmm(layer.bias.unsqueeze(2), layer.weight, hidden)
+def activate(activation: nn.Module, z: Tensor) -> Tensor:
+    """The activation in place: a step touches memory more than it computes."""
+    if isinstance(activation, nn.ReLU):
+        return z.relu_()
+    if isinstance(activation, nn.Tanh):
+        return z.tanh_()
+    if isinstance(activation, SquaredReLU):
+        return z.relu_().square_()
+    return z
 
 
-def before_layer(model: nn.Sequential, place: int, gradient: Tensor, hidden: Tensor) -> Tensor:
-    """The gradient by the dense layer before the one at `place`, from that by the output of the one at `place`."""
-    return before_activation(model[place - 1], torch.bmm(model[place].weight.transpose(1, 2), gradient), hidden)
+def before_layer(model: nn.Sequential, place: int, gradient: Tensor, hidden: Tensor, buffers: Buffers) -> Tensor:
+    """The gradient by the output of the dense layer before the one at `place`, from that by the latter's output."""
+    before = buffers.empty(("backward", place), hidden, *hidden.shape)
+    torch.bmm(model[place].weight.transpose(1, 2), gradient, out=before)
+    return before_activation(model[place - 1], before, hidden)
 
 
 def before_activation(activation: nn.Module, gradient: Tensor, hidden: Tensor) -> Tensor:
-    """The gradient before an activation from the one after it, `hidden` being what the activation returned."""
+    """The gradient before an activation, in the place of the one after it; `hidden` is what the activation returned."""
     if isinstance(activation, nn.ReLU):
-        return torch.ops.aten.threshold_backward(gradient, hidden, 0)
+        return torch.ops.aten.threshold_backward.grad_input(gradient, hidden, 0, grad_input=gradient)
     if isinstance(activation, nn.Tanh):
-        return torch.ops.aten.tanh_backward(gradient, hidden)
+        return torch.ops.aten.tanh_backward.grad_input(gradient, hidden, grad_input=gradient)
     if isinstance(activation, SquaredReLU):
         return gradient.mul_(hidden.sqrt().mul_(2))
     return gradient

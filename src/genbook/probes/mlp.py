@@ -36,10 +36,11 @@ def mlp_coherence(
     squared = {name: p.new_empty(replicas, m) for name, p in parameters.items()}
     losses = inputs.new_empty(replicas, m)
     widest = max(max(p.shape[1:]) for p in parameters.values())
+    buffers = written.Buffers()
     chunk = max(16, _ENTRIES // (replicas * widest))
     for start in range(0, m, chunk):
         part = slice(start, start + chunk)
-        hidden, outputs = written.forward(model, inputs[:, part].transpose(1, 2))
+        hidden, outputs = written.forward(model, inputs[:, part].transpose(1, 2), buffers)
         wanted = targets[:, part] if targets.dim() == 2 else targets[:, part].transpose(1, 2)
         losses[:, part] = loss.values(outputs, wanted)
         delta = loss.gradient(outputs, wanted).mul_(outputs.shape[-1])
@@ -57,7 +58,7 @@ def mlp_coherence(
                     squared[f"{place}.bias"][:, part] = of_bias
                     sums[f"{place}.bias"][:, g] += own.sum(2)
             if place:
-                delta = written.before_layer(model, place, delta, h)
+                delta = written.before_layer(model, place, delta, h, buffers)
     return _coherence(sums, squared, losses, groups, tuple(names))
 
 

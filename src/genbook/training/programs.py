@@ -123,11 +123,16 @@ class AveragedProgram(StackedProgram):
 class WrittenProgram(StackedProgram):
     """MLPs with the backward pass written out, batch last; products go straight into `gradient`."""
 
+    def __init__(self, replicas: Sequence[Replica], device: torch.device):
+        """Draw the initial weights of `replicas` and lay them out."""
+        super().__init__(replicas, device)
+        self._buffers = written.Buffers()
+
     @torch.no_grad()
     def compute_gradient(self, batches: Batches, step: int) -> None:
         """Fill `gradient` with that of each replica's mean loss on its batch."""
         inputs, targets = batches.at(step)
-        hidden, outputs = written.forward(self.module, inputs.transpose(1, 2))
+        hidden, outputs = written.forward(self.module, inputs.transpose(1, 2), self._buffers)
         gradient = self.loss.gradient(outputs, targets)
         for place in reversed(range(0, len(self.module), 2)):
             layer, h = self.module[place], hidden[place // 2]
@@ -135,4 +140,4 @@ class WrittenProgram(StackedProgram):
             if layer.bias is not None:
                 torch.sum(gradient, 2, out=layer.bias.grad)
             if place:
-                gradient = written.before_layer(self.module, place, gradient, h)
+                gradient = written.before_layer(self.module, place, gradient, h, self._buffers)

@@ -53,6 +53,7 @@ class WideProgram:
         self.parameters = torch.cat([piece.detach().flatten() for piece in pieces])
         self.gradient = torch.zeros_like(self.parameters)
         self._inputs: Tensor | None = None
+        self._buffers = written.Buffers()
         self._alias()
 
     @property
@@ -119,19 +120,19 @@ class WideProgram:
             self._inputs = torch.cat([batches.inputs, torch.ones_like(batches.inputs[..., :1])], dim=-1)
         targets = batches.targets_at(step)
         size, replicas, outputs = batches.size, len(self._bias.replicas), self._bias.shape[0]
-        hidden = self.parameters.new_empty(self._hidden, size)
+        hidden = self._buffers.empty("hidden", self.parameters, self._hidden, size)
         examples = [batches.shared(self._inputs, replica, step) for replica, *_ in self._shared]
         for x, (_, rows, weight, _) in zip(examples, self._shared, strict=True):
             torch.mm(weight, x.T, out=hidden[rows])
         activation = self._modules[0][1]
-        hidden = activation(hidden)
-        logits = self.parameters.new_empty(replicas, outputs, size)
+        hidden = written.activate(activation, hidden)
+        logits = self._buffers.empty("logits", self.parameters, replicas, outputs, size)
         segments = [hidden[rows].view(len(weight), -1, size) for rows, _, weight, *_ in self._segments]
         for h, (_, places, weight, _, bias) in zip(segments, self._segments, strict=True):
             torch.baddbmm(bias, weight, h, out=logits[places])
         by_logits = self.loss.gradient(logits, targets)
         torch.sum(by_logits, 2, out=self._bias.view(self.gradient))
-        by_hidden = torch.empty_like(hidden)
+        by_hidden = self._buffers.empty("by hidden", hidden, *hidden.shape)
         for h, (rows, places, weight, gradient, _) in zip(segments, self._segments, strict=True):
             torch.bmm(by_logits[places], h.transpose(1, 2), out=gradient)
             torch.bmm(weight.transpose(1, 2), by_logits[places], out=by_hidden[rows].view_as(h))
