@@ -109,6 +109,10 @@ CASES = {
         lambda: nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2),
         reals(4, 8, 7),
     ),
+    "conv2d by rows of the kernel": (
+        lambda: nn.Conv2d(12, 8, 3, stride=(1, 2), padding=(2, 1), dilation=(2, 1), groups=2),
+        reals(12, 7, 9),
+    ),
     "conv2d by channel": (lambda: nn.Conv2d(4, 4, 3, padding=1, groups=4), reals(4, 6, 6)),
     "conv2d few positions": (lambda: nn.Sequential(nn.Conv2d(6, 9, 3), nn.ReLU(), nn.Conv2d(9, 9, 1)), reals(6, 3, 4)),
     "conv2d padded to the same size": (

@@ -140,6 +140,11 @@ class Outer:
         return (self.b.unsqueeze(3) * self.a.unsqueeze(2)).flatten(2)
 
 
+def _rows(factors: Tensor) -> Tensor:
+    """[R, m, G, T, p] to [R·G, m·T, p]: one product for the positions of all examples."""
+    return factors.transpose(1, 2).flatten(2, 3).flatten(0, 1)
+
+
 class OuterSum:
     """g_i = Σ_t b_it a_itᵀ with a [R, m, G, T, p] and b [R, m, G, T, q]; the parameter is [R, G·q, p].
 
@@ -159,10 +164,14 @@ class OuterSum:
         return some
 
     @property
+    def sizes(self) -> tuple[int, int, int]:
+        """T, p and q."""
+        return *self.a.shape[3:], self.b.shape[-1]
+
+    @property
     def materialised(self) -> bool:
         """Whether writing the gradients down is cheaper than products between positions."""
-        *_, positions, p = self.a.shape
-        q = self.b.shape[-1]
+        positions, p, q = self.sizes
         return positions * (p + q) > p * q * (1 + _FLOPS_PER_NUMBER / positions)
 
     @cached_property
@@ -180,16 +189,16 @@ class OuterSum:
         """Σ w_i g_i, [R, *shape]; `weights` [R, m], by default ones."""
         if self.materialised:
             return Explicit(self._gradients, self.shape).total(weights)
-        b = self.b if weights is None else self.b * _columns(weights, 3)
-        a, b = (x.transpose(1, 2).flatten(2, 3) for x in (self.a, b))  # [R, G, m·T, .]
-        return (b.mT @ a).reshape(len(a), *self.shape)
+        a, b = _rows(self.a), _rows(self.b if weights is None else self.b * _columns(weights, 3))
+        return product(b.mT, a).view(len(self.a), *self.shape)
 
     def dots(self, direction: Tensor) -> Tensor:
         """g_i · D, [R, m]; `direction` D [R, *shape]."""
         if self.materialised:
             return Explicit(self._gradients, self.shape).dots(direction)
-        direction = direction.view(len(direction), 1, self.a.shape[2], self.b.shape[-1], self.a.shape[-1])
-        return (self.a @ direction.mT).mul_(self.b).flatten(2).sum(2)
+        replicas, m, groups, positions, p = self.a.shape
+        outputs = product(_rows(self.a), direction.reshape(replicas * groups, -1, p).mT)
+        return outputs.mul_(_rows(self.b)).sum(2).view(replicas, groups, m, positions).sum((1, 3))
 
     def second_moment(self) -> Tensor:
         """Σ g_i² by coordinate, [R, *shape]."""
@@ -197,9 +206,8 @@ class OuterSum:
 
     def gram(self, other: "OuterSum") -> Tensor:
         """g_i · g'_j, [R, m, m']; between positions where T is small, else between gradients written down."""
-        *_, positions, p = self.a.shape
-        q = self.b.shape[-1]
-        theirs = other.a.shape[3]
+        positions, p, q = self.sizes
+        theirs = other.sizes[0]
         if positions * theirs * (p + q) > p * q:
             return product(self._gradients, other._gradients.mT)
         mine_a, mine_b, their_a, their_b = (

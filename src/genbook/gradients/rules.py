@@ -6,11 +6,11 @@ A rule sees a leading replica axis, inputs x [R, m, ...] and output gradients b 
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from genbook import models
+from genbook.gradients.convolved import Convolved
 from genbook.gradients.forms import Explicit, Form, Outer, OuterSum, Rows, squared
 
 Rule = Callable[[nn.Module, Tensor, Tensor], dict[str, Form]]
@@ -31,48 +31,9 @@ def _same_inputs(x: Tensor) -> bool:
     return len(x) > 1 and x.stride(0) == 0
 
 
-def _padding(layer: nn.Module) -> list[int]:
-    """Zeros on either side of every axis, last axis first, as `functional.pad` wants them."""
-    if isinstance(layer.padding, str):
-        total = [
-            d * (k - 1) if layer.padding == "same" else 0
-            for d, k in zip(layer.dilation, layer.kernel_size, strict=True)
-        ]
-        return [side for t in reversed(total) for side in (t // 2, t - t // 2)]
-    return [p for p in reversed(layer.padding) for _ in range(2)]
-
-
-def _patches(layer: nn.Module, x: Tensor, positions: torch.Size) -> Tensor:
-    """The inputs under the kernel at every output position, [N, G, C/G, *kernel, *positions], as a view of x."""
-    pad = _padding(layer)
-    if any(pad):
-        x = functional.pad(x, pad, mode="constant" if layer.padding_mode == "zeros" else layer.padding_mode)
-    examples, channels, *_ = x.shape
-    batch, channel, *strides = x.stride()
-    groups = layer.groups
-    return x.as_strided(
-        (examples, groups, channels // groups, *layer.kernel_size, *positions),
-        (
-            batch,
-            channel * (channels // groups),
-            channel,
-            *(s * d for s, d in zip(strides, layer.dilation, strict=True)),
-            *(s * step for s, step in zip(strides, layer.stride, strict=True)),
-        ),
-        x.storage_offset(),
-    )
-
-
 def _convolution(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
     """Conv1d and Conv2d: a dense layer on the patches, one position for each output pixel."""
-    replicas, m, outputs, *positions = b.shape
-    patches = _patches(layer, x.flatten(0, 1), torch.Size(positions))
-    a = patches.flatten(-len(positions)).flatten(2, -2)  # [R·m, G, p, T]
-    a = a.unflatten(0, (replicas, m)).mT
-    rows = b.flatten(3).unflatten(2, (layer.groups, -1)).mT
-    shape = (outputs, *patches.shape[2 : 3 + len(positions)])
-    bias = Explicit(b.flatten(3).sum(3), (outputs,))
-    return {"weight": OuterSum(a, rows, shape), "bias": bias}
+    return {"weight": Convolved(layer, x, b), "bias": Explicit(b.flatten(3).sum(3), b.shape[2:3])}
 
 
 def _embedding(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
