@@ -1,10 +1,12 @@
 """The loop: every stack of replicas through its steps, with checkpoints and a progress bar."""
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
 
 import torch
+from torch.backends import cudnn
 
 from genbook.probes import Probe
 from genbook.training.checkpoint import Checkpoint, fingerprint
@@ -15,6 +17,13 @@ from genbook.training.recipe import Replica
 from genbook.training.result import Records, Training, assemble
 from genbook.training.run import StackRun
 from genbook.training.stacks import stacks
+
+
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager:
+    """Convolutions in float32 on CUDA too, where cuDNN rounds to TF32 unless told: a spec means the same everywhere."""
+    if device.type != "cuda":
+        return contextlib.nullcontext()
+    return cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False)
 
 
 def train(
@@ -62,7 +71,7 @@ def train(
     if found is not None:
         first, position, state, records, endings = found
     steps = [replicas[members[0]].recipe.steps for members in together]
-    with progress_bar(sum(steps), progress) as report:
+    with progress_bar(sum(steps), progress) as report, full_precision(device):
         for number, members in list(enumerate(together))[first:]:
             run = StackRun([replicas[r] for r in members], members, probes, device, records, endings)
             if position is not None:

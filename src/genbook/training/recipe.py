@@ -11,6 +11,11 @@ from genbook.gradients import Mean
 from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES
 
+_TABLE = {"replica", "seed", "step", "epoch", "quantity", "on", "labels", "group", "layer", "value"}
+_ENDINGS = {"steps", "epochs", "fitted", "fitted_step", "diverged", "diverged_step"}
+RESERVED = frozenset(_TABLE | _ENDINGS)
+"""Names of columns that a condition cannot have."""
+
 
 def _refuse(condition: bool, message: str) -> None:
     if condition:
@@ -251,6 +256,8 @@ class Replica:
     def __post_init__(self):
         """Refuse a replica without training data, or with batches larger than them."""
         _refuse("train" not in self.data, f"data has sets {sorted(self.data)}; it needs one called 'train'")
+        taken = RESERVED.intersection(self.condition)
+        _refuse(bool(taken), f"condition has {', '.join(sorted(taken))}; the table has a column of that name already")
         size, n = self.recipe.batch_size, len(self.data["train"])
         _refuse(size is not None and size > n, f"batch_size is {size}, but there are {n} training examples")
 
