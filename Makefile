@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help book test lab lock bench clean
 
+# Python compiles what is imported at its first import and keeps it: quicker than compiling all that is installed.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -18,7 +21,7 @@ $(READY): requirements.lock.txt pyproject.toml
 	@echo "setting up .venv with $(PYTHON) (about 5 GB with CUDA; the README says how to do with 2)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock.txt \
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock.txt \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
