@@ -54,9 +54,7 @@ def family(table: pd.DataFrame) -> pd.DataFrame:
 
 def _starvation(table: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
     """Own weight at the end, deepest and smallest start over one weight per input."""
-    ends = at_end(table, "own weight").set_index(["seed", "depth", "init"])["value"]
-    plain = ends.xs(1, level="depth").groupby("seed").last()
-    return ends.xs((spec.depths[-1], spec.inits[-1]), level=("depth", "init")) / plain
+    return _deepest_over_plain(at_end(table, "own weight"), spec)
 
 
 def _start_exponent(table: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
@@ -69,9 +67,14 @@ def _start_exponent(table: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
 
 def _created(table: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
     """m-coherence when half is fitted, deepest and smallest start over one weight per input."""
-    half = progress(table, np.array([_HALF])).set_index(["seed", "depth", "init"])["value"]
-    deep = half.xs((spec.depths[-1], spec.inits[-1]), level=("depth", "init"))
-    return deep / half.xs(1, level="depth").groupby("seed").last()
+    return _deepest_over_plain(progress(table, np.array([_HALF])), spec)
+
+
+def _deepest_over_plain(rows: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
+    """By seed, ``value`` at the largest depth and smallest start over that at depth 1; NaN where either is missing."""
+    deep = rows[(rows["depth"] == spec.depths[-1]) & (rows["init"] == spec.inits[-1])].set_index("seed")["value"]
+    plain = rows[rows["depth"] == 1].set_index("seed")["value"]
+    return deep.reindex(plain.index) / plain
 
 
 def _order(table: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
