@@ -57,7 +57,7 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
 
 
 def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
-    """Execute the chapters that are not current, each in a process of its own."""
+    """Execute the chapters that are not current, ``jobs`` at a time."""
     parameters = {"profile": profile}
     waiting = [
         chapter
@@ -93,7 +93,8 @@ def stage(profile: str, folder: Path) -> Path:
         shutil.copyfile(executed_path(chapter, profile), copy)
         for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", copy.read_text(encoding="utf-8"))):
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
-    rows = [row for name in studies.names() for row in evaluate(Request.build(studies.get(name), profile))]
+    told = [study for chapter in chapters() for study in studies.of_chapter(chapter)]
+    rows = [row for study in told for row in evaluate(Request.build(study, profile))]
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
     write_text(folder / "run-statistics.md", run_statistics(profile))
     return folder
