@@ -8,42 +8,70 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from genbook import data
-from genbook.models import mlp
-from genbook.probes import Accuracy, GradientCoherence, LogSpaced, MeanLoss
+from genbook.curvature import Hessian, top_eigenpairs
+from genbook.models import mlp, parameter_count, stack
+from genbook.probes import (
+    Accuracy,
+    AtEnd,
+    DistanceFromInitialisation,
+    GradientCoherence,
+    LogSpaced,
+    MeanLoss,
+    WeightNorm,
+)
 from genbook.studies.random_labels.spec import RandomLabelsSpec
-from genbook.training import SGD, Examples, Recipe, Replica, train
+from genbook.training import SGD, Examples, Recipe, Replica, Training, train
 
 
 def run(spec: RandomLabelsSpec, seeds: Sequence[int], device: str, progress: Any = None) -> pd.DataFrame:
-    """Train one network per seed and noise level, all at once, and return the tidy table (see the study's columns)."""
+    """Train one network per seed and noise level, all at once, and return the tidy table (see the study's columns).
+
+    Beside them train, on real and on the most random labels, networks with a larger start or with larger steps: the
+    controls that move measures of the weights and leave the labels alone.
+    """
     dataset = data.load(spec.dataset)
     replicas = [replica for seed in seeds for replica in _replicas(spec, dataset, seed)]
     at = LogSpaced(spec.probes)
-    probes = [Accuracy("train", at=at), Accuracy("test", at=at), MeanLoss("train", at=at), GradientCoherence(at=at)]
+    probes = [
+        *(Accuracy("train", at=at), Accuracy("test", at=at), MeanLoss("train", at=at), GradientCoherence(at=at)),
+        *(WeightNorm(at=AtEnd()), DistanceFromInitialisation(at=AtEnd())),
+    ]
     training = train(replicas, probes, device)
-    return pd.concat([_measured(training.table), _summary(replicas, training.endings)], ignore_index=True)
+    return pd.concat([_measured(training.table), _summary(training, device)], ignore_index=True)
 
 
 def _replicas(spec: RandomLabelsSpec, dataset: data.Dataset, seed: int) -> Iterator[Replica]:
-    """The replicas of one seed: one subset, one batch order, one initialisation, a replica per noise level."""
+    """The replicas of one seed: one subset, one batch order, one initialisation, a replica per noise level.
+
+    The controls come last, for the first and the last noise level each.
+    """
     split = data.split(dataset, seed, spec.n_train, flat=True)
     inputs, test = split.train.inputs, Examples(split.test.inputs, split.test.labels)
     model = mlp((inputs.shape[1], *spec.hidden, split.n_classes))
-    recipe = Recipe(
-        steps=spec.steps,
-        optimiser=SGD(lr=spec.learning_rate),
-        batch_size=spec.batch_size,
-        stop_at_accuracy=spec.fit_accuracy,
-    )
     real = split.train.labels.numpy()
     base = data.shuffle_labels(real, seed) if spec.labels == "shuffled" else real
-    for noise in spec.noise_levels:
+
+    def replica(noise: float, network: str = "base", start: float = 1.0, step: float = 1.0) -> Replica:
         drawn = 0.0 if spec.labels == "kept" else noise
         given = data.corrupt(base, drawn, "uniform-any", seed, split.n_classes).labels
         train_set = Examples(inputs, torch.from_numpy(given), torch.from_numpy(real))
-        yield Replica(seed, model, recipe, {"train": train_set, "test": test}, {"noise": noise})
+        recipe = Recipe(
+            steps=spec.steps,
+            optimiser=SGD(lr=step * spec.learning_rate),
+            batch_size=spec.batch_size,
+            init_scale=start,
+            stop_at_accuracy=spec.fit_accuracy,
+        )
+        return Replica(seed, model, recipe, {"train": train_set, "test": test}, {"noise": noise, "network": network})
+
+    for noise in spec.noise_levels:
+        yield replica(noise)
+    for noise in (spec.noise_levels[0], spec.noise_levels[-1]):
+        yield replica(noise, "larger start", start=spec.control_start)
+        yield replica(noise, "larger steps", step=spec.control_step)
 
 
 def _measured(table: pd.DataFrame) -> pd.DataFrame:
@@ -53,21 +81,47 @@ def _measured(table: pd.DataFrame) -> pd.DataFrame:
         ("test", "accuracy"): "test accuracy",
         ("train", "loss"): "train loss",
         ("train", "m-coherence"): "m-coherence",
+        ("", "weight norm"): "weight norm",
+        ("", "distance"): "distance",
     }
     found = [names.get(pair) for pair in zip(table["on"], table["quantity"], strict=True)]
     rows = table.assign(quantity=found, layer=table["layer"].replace("", "all")).dropna(subset="quantity")
-    return rows[["seed", "noise", "step", "epoch", "quantity", "layer", "value"]]
+    rows = rows[(rows["quantity"] == "m-coherence") | (rows["layer"] == "all")]
+    return rows[["seed", "noise", "network", "step", "epoch", "quantity", "layer", "value"]]
 
 
-def _summary(replicas: Sequence[Replica], endings: pd.DataFrame) -> pd.DataFrame:
-    """What there is one number of per replica: steps to fit, share of wrong labels, number of classes."""
+def _summary(training: Training, device: str) -> pd.DataFrame:
+    """What there is one number of per replica: steps to fit, wrong labels, classes, parameters, sharpness."""
+    replicas, endings = training.replicas, training.endings
     wrong = [float((r.data["train"].labels != r.data["train"].true_labels).double().mean()) for r in replicas]
     classes = [float(np.unique(r.data["test"].labels).size) for r in replicas]
-    wide = endings[["seed", "noise"]].assign(
+    wide = endings[["seed", "noise", "network"]].assign(
         step=endings["steps"],
         epoch=endings["epochs"],
         layer="all",
-        **{"steps to fit": endings["fitted_step"], "wrong labels": wrong, "classes": classes},
+        **{
+            "steps to fit": endings["fitted_step"],
+            "wrong labels": wrong,
+            "classes": classes,
+            "parameters": [float(parameter_count(r.model)) for r in replicas],
+            "sharpness": _sharpness(training, device),
+        },
     )
-    kept = ["seed", "noise", "step", "epoch", "layer"]
+    kept = ["seed", "noise", "network", "step", "epoch", "layer"]
     return wide.melt(id_vars=kept, var_name="quantity", value_name="value")
+
+
+def _sharpness(training: Training, device: str) -> np.ndarray:
+    """The largest eigenvalue of the training loss's Hessian at the end, for real and for the most random labels.
+
+    NaN for what lies between, which no claim compares, and for what diverged.
+    """
+    noises = [replica.condition["noise"] for replica in training.replicas]
+    places = [place for place, noise in enumerate(noises) if noise in (min(noises), max(noises))]
+    networks = stack([training.model(place) for place in places]).to(device)
+    sets = [training.replicas[place].data["train"] for place in places]
+    inputs, labels = (torch.stack([getattr(s, name) for s in sets]).to(device) for name in ("inputs", "labels"))
+    pairs = top_eigenpairs(Hessian(networks, nn.CrossEntropyLoss(), inputs, labels), tolerance=1e-2)
+    values = np.full(len(noises), np.nan)
+    values[places] = pairs.values[:, 0].cpu().numpy()
+    return values

@@ -15,7 +15,7 @@ class RandomLabelsSpec(Spec):
     dataset: Literal["digits", "mnist1d", "fashion-mnist", "mnist", "cifar10"] = parameter(
         "digits", "the images and their real labels"
     )
-    n_train: int = parameter(500, "size of the training set, the same number of each class", "examples", ge=20)
+    n_train: int = parameter(300, "size of the training set, the same number of each class", "examples", ge=20)
     noise_levels: tuple[Annotated[float, Field(ge=0, le=1)], ...] = parameter(
         (0.0, 0.25, 0.5, 0.75, 1.0),
         "shares of the training labels drawn anew, uniformly over all classes",
@@ -33,11 +33,17 @@ class RandomLabelsSpec(Spec):
     )
     learning_rate: float = parameter(0.03, "step size of stochastic gradient descent", "", gt=0, le=100)
     batch_size: int = parameter(50, "examples in one gradient step", "examples", ge=1)
-    steps: int = parameter(12_000, "longest training; a network that has fitted stops earlier", "steps", ge=10)
+    steps: int = parameter(8_000, "longest training; a network that has fitted stops earlier", "steps", ge=10)
     fit_accuracy: float = parameter(
         1.0, "training accuracy at which a network counts as fitted", "fraction", gt=0, le=1
     )
-    probes: int = parameter(100, "points along the training at which everything is measured, log-spaced", "", ge=5)
+    control_start: float = parameter(
+        3.0, "scale of the first weights of the control networks with a larger start", "of the others'", gt=0, le=100
+    )
+    control_step: float = parameter(
+        10.0, "step size of the control networks with larger steps", "of learning_rate", gt=0, le=1000
+    )
+    probes: int = parameter(60, "points along the training at which everything is measured, log-spaced", "", ge=5)
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:

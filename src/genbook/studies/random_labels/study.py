@@ -20,7 +20,7 @@ STUDY = Study(
     name="random_labels",
     title="Random versus real labels",
     chapter="02_random_vs_real_labels",
-    version=1,
+    version=2,
     spec=RandomLabelsSpec,
     profiles={
         "smoke": Profile(
@@ -35,6 +35,7 @@ STUDY = Study(
     claims=CLAIMS,
     columns={
         "seed": "the seed of the replica",
+        "network": "'base', or a control on the same labels: 'larger start', 'larger steps'",
         "noise": "share of the training labels that were drawn anew",
         "step": "gradient steps taken",
         "epoch": "passes through the training set",
@@ -50,12 +51,16 @@ STUDY = Study(
         "steps to fit": "steps until the training set was fitted; missing where it was not (censored)",
         "wrong labels": "share of the training labels that differ from the real ones",
         "classes": "number of classes",
+        "parameters": "number of trained parameters",
+        "weight norm": "Euclidean norm of the parameters at the end",
+        "distance": "Euclidean distance of the parameters at the end from where they started",
+        "sharpness": "largest Hessian eigenvalue of the training loss at the end, for real and the most random labels",
     },
     confirm=_confirmation,
     nulls={
         "shuffled labels": {"labels": "shuffled"},
         "labels kept": {"labels": "kept"},
-        "too small": {"hidden": [2]},
+        "too small": {"hidden": [2], "noise_levels": [0.0, 1.0], "probes": 10},
     },
     varies=("training subset", "corruption", "order", "initialisation"),
 )
