@@ -155,7 +155,7 @@ def test_coherence_in_all_by_layer_and_by_group(widths):
 @pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
 @pytest.mark.parametrize("grouped", [False, True])
 def test_the_written_coherence_is_that_of_the_lens(activation, loss, grouped, monkeypatch):
-    monkeypatch.setattr("genbook.probes.mlp._ENTRIES", 12 * 16)  # chunks of 16 examples, the last one shorter
+    monkeypatch.setattr("genbook.models.written._ENTRIES", 12 * 16)  # chunks of 16 examples, the last one shorter
     plain = [models.initialise(models.mlp((5, 6, 4, 3), activation).double(), np.random.default_rng(s)) for s in (0, 1)]
     stacked = models.stack(plain)
     draw = torch.Generator().manual_seed(0)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from genbook.models.networks import SquaredReLU
 from genbook.models.stacked import StackedLinear
 
+_ENTRIES = 1 << 20  # of one layer at once
 _ACTIVATIONS = (nn.ReLU, nn.Tanh, SquaredReLU, nn.Identity)
 
 
@@ -19,6 +20,12 @@ def is_mlp(model: nn.Module) -> bool:
         return False
     dense = all(type(layer) in (nn.Linear, StackedLinear) for layer in model[::2])
     return dense and all(isinstance(activation, _ACTIVATIONS) for activation in model[1::2])
+
+
+def chunk_of(model: nn.Sequential) -> int:
+    """Examples at a time for a pass over many: all that a layer of the stack holds stays in the processor's cache."""
+    widest = max(max(layer.in_features, layer.out_features) for layer in model[::2])
+    return max(16, _ENTRIES // (len(model[0].weight) * widest))
 
 
 class Buffers:

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from genbook.gradients import Coherence
 from genbook.models import written
 
-_ENTRIES = 1 << 20  # of one hidden layer at once: the chunk stays in the processor's cache
-
 
 @torch.no_grad()
 def mlp_coherence(
@@ -35,9 +33,8 @@ def mlp_coherence(
     sums = {name: p.new_zeros(replicas, count, *p.shape[1:]) for name, p in parameters.items()}
     squared = {name: p.new_empty(replicas, m) for name, p in parameters.items()}
     losses = inputs.new_empty(replicas, m)
-    widest = max(max(p.shape[1:]) for p in parameters.values())
     buffers = written.Buffers()
-    chunk = max(16, _ENTRIES // (replicas * widest))
+    chunk = written.chunk_of(model)
     for start in range(0, m, chunk):
         part = slice(start, start + chunk)
         hidden, outputs = written.forward(model, inputs[:, part].transpose(1, 2), buffers)

@@ -1,13 +1,13 @@
 """What a probe sees: some replicas of one stack at one moment, and the sets of examples that they were given."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from genbook.models import StackedLayer
+from genbook.models import StackedLayer, written
 from genbook.training.batches import batch_last, pool
 from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES, Loss
@@ -106,10 +106,20 @@ class View:
         """The networks' outputs on a set, batch last: [R, C, n]; computed once a view."""
         if on not in self._outputs:
             inputs = self.sets.inputs(on)
-            chunk = max(1, _ROWS // len(inputs))
-            parts = [self.model(part).transpose(1, 2) for part in inputs.split(chunk, dim=1)]
-            self._outputs[on] = torch.cat(parts, dim=2).contiguous()
+            written_out = inputs.dim() == 3 and written.is_mlp(self.model)
+            parts = self._written(inputs) if written_out else self._called(inputs)
+            self._outputs[on] = torch.cat(list(parts), dim=2)
         return self._outputs[on]
+
+    def _called(self, inputs: Tensor) -> Iterator[Tensor]:
+        chunk = max(1, _ROWS // len(inputs))
+        for part in inputs.split(chunk, dim=1):
+            yield self.model(part).transpose(1, 2)
+
+    def _written(self, inputs: Tensor) -> Iterator[Tensor]:
+        buffers = written.Buffers()
+        for part in inputs.split(written.chunk_of(self.model), dim=1):
+            yield written.forward(self.model, part.transpose(1, 2), buffers)[1].clone()
 
     def values(self, on: str, labels: str = "given") -> Tensor:
         """The loss of each example, [R, n]."""
