@@ -16,7 +16,7 @@ from genbook.probes import Every, GradientCoherence, MeanLoss, Measurement, Prob
 from genbook.studies.stability_bound.spec import StabilityBoundSpec
 from genbook.training import SGD, Examples, Recipe, Replica, View, train
 
-_LOOKS, _CURVATURE_LOOKS = 20, 5
+_LOOKS, _CURVATURE_LOOKS = 20, 3
 #: Fresh examples have labels of their own, drawn apart from those of the training set.
 _FRESH = 10**6
 

@@ -25,7 +25,7 @@ def course(table: pd.DataFrame, data: str, quantity: str) -> pd.Series:
 def generalizing_share(table: pd.DataFrame, data: str) -> pd.Series:
     """Output on the test point over output on the training examples, at every step after the first: (seed, step)."""
     share = course(table, data, "test output") / course(table, data, "train output")
-    return share[share.index.get_level_values("step") > 0]
+    return share[share.index.get_level_values("step") > 0] + 0.0  # no minus zeros
 
 
 def at_end(table: pd.DataFrame, quantity: str) -> pd.DataFrame:

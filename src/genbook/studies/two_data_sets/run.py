@@ -45,7 +45,7 @@ def _one_layer(spec: TwoDataSetsSpec, data: str, seed: int) -> Iterator[dict[str
     """Plain gradient descent from 0; nothing is drawn."""
     inputs, weights = inputs_of(data, spec.shared), np.zeros(6)
     common = {"seed": seed, "data": data, "depth": 1, "init": 0.0, "strength": np.nan}
-    for step in range(spec.steps + 1):
+    for step in range(spec.linear_steps + 1):
         outputs = inputs @ weights
         gradients = (outputs - _LABELS)[:, None] * inputs
         measured = {
@@ -57,7 +57,7 @@ def _one_layer(spec: TwoDataSetsSpec, data: str, seed: int) -> Iterator[dict[str
             "shared weight": weights[5],
         }
         yield from ({**common, "step": step, "quantity": name, "value": float(v)} for name, v in measured.items())
-        weights = weights - spec.learning_rate * gradients.mean(0)
+        weights = weights - spec.step_size * gradients.mean(0)
 
 
 def _products(spec: TwoDataSetsSpec, depth: int, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
@@ -95,7 +95,7 @@ def _products(spec: TwoDataSetsSpec, depth: int, seeds: Sequence[int]) -> Iterat
         if not open_.any():
             return
         update = ((residuals @ inputs) / len(_LABELS))[:, :, None] * others
-        factors = np.where(open_[:, :, None, None], factors - spec.learning_rate * update, factors)
+        factors = np.where(open_[:, :, None, None], factors - spec.step_size * update, factors)
 
 
 def _family(spec: TwoDataSetsSpec, seed: int) -> Iterator[dict[str, Any]]:

@@ -15,8 +15,8 @@ class TwoDataSetsSpec(Spec):
     shared: Literal["as published", "nowhere", "everywhere"] = parameter(
         "as published", "which data sets have the sixth input: L alone, neither, or both (the last two are null worlds)"
     )
-    learning_rate: float = parameter(0.1, "step size of gradient descent", "", gt=0, le=1)
-    steps: int = parameter(60, "steps on L and M with one weight per input", "steps", ge=5, le=10_000)
+    step_size: float = parameter(0.1, "step size of gradient descent on L and M, and on products", "", gt=0, le=1)
+    linear_steps: int = parameter(60, "steps on L and M with one weight per input", "steps", ge=5, le=10_000)
     depths: tuple[Annotated[int, Field(ge=2, le=4)], ...] = parameter(
         (2, 3), "numbers of factors of which each weight is the product", "factors", min_length=1, max_length=3
     )
