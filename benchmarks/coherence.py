@@ -12,6 +12,7 @@ one that is missing is skipped. Threads: one, unless OMP_NUM_THREADS says otherw
 """
 
 import argparse
+import csv
 import gc
 import json
 import os
@@ -389,6 +390,30 @@ def measure_winsorised(rounds: int) -> list[dict]:
     return rows
 
 
+def write_tables(rows: list[dict], out: Path) -> None:
+    """The two tables of the method page, as CSV beside `out`."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    named = [r for r in rows if r["returns"] != "winsorised"]
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for r in named:
+        memory = "" if r["memory_ratio"] is None else f" ({r['memory_ratio']:.1f})"
+        cells.setdefault((r["returns"], r["method"]), {})[r["model"]] = f"{r['time_ratio']:.2f}{memory}"
+    columns = [name for name in MODELS if any(name in cell for cell in cells.values())]
+    with out.with_suffix(".csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["returns", "method", *columns])
+        for key in sorted(cells, key=lambda key: (key[0], key[1] != "ours", key[1])):
+            table.writerow([*key, *(cells[key].get(name, "–") for name in columns)])
+    winsorised = [r for r in rows if r["returns"] == "winsorised"]
+    if winsorised:
+        with out.with_name(f"{out.stem}-winsorised.csv").open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["network", "batch", "c", "time"])
+            for r in winsorised:
+                network, batch, c = r["model"].split(", ")
+                table.writerow([network, batch.split()[-1], c.split()[-1], f"{r['time_ratio']:.1f}"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="a list of rows on standard output, and nothing else")
@@ -417,6 +442,7 @@ def main() -> None:
     if device == "cpu":
         rows += measure_winsorised(arguments.rounds)
     if arguments.out:
+        write_tables(rows, arguments.out)
         environment = {
             "device": torch.cuda.get_device_name() if cuda else platform.machine(),
             "threads": torch.get_num_threads(),
