@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from genbook.models.written import Buffers
 from genbook.seeding import ORDER, generator
 from genbook.training.losses import LOSSES
 from genbook.training.recipe import Replica
@@ -39,6 +40,7 @@ class Batches:
         self.sets = torch.tensor(self._sets, device=device)
         self.orders = torch.tensor(self._orders, device=device)
         self._epoch, self._permutations = -1, None
+        self._buffers = Buffers()
         self._all: Tensor | None = None
         self._whole: Tensor | None = None
 
@@ -60,7 +62,7 @@ class Batches:
         return self._permutations[:, place * self.size : (place + 1) * self.size]
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs [R, B, ...] and targets, batch last: [R, B] or [R, C, B]."""
+        """Inputs [R, B, ...], overwritten by the next call, and targets, batch last: [R, B] or [R, C, B]."""
         if self.full:
             if self._all is None:
                 shared = len(self.inputs) == 1  # replicas that share one set see it without a copy each
@@ -70,8 +72,9 @@ class Batches:
             return self._all, self._full_targets()
         rows = self.indices(step)[self.orders]
         flat = (rows + (self.sets * self.examples).unsqueeze(1)).flatten()
-        inputs = self.inputs.flatten(0, 1).index_select(0, flat).unflatten(0, rows.shape)
-        return inputs, self.targets_of(rows)
+        gathered = self._buffers.empty("inputs", self.inputs, len(flat), *self.inputs.shape[2:])
+        torch.index_select(self.inputs.flatten(0, 1), 0, flat, out=gathered)
+        return gathered.unflatten(0, rows.shape), self.targets_of(rows)
 
     def shared(self, inputs: Tensor, replica: int, step: int) -> Tensor:
         """The rows [B, ...] of `inputs` [G, n, ...] that one replica sees, with all that share its batch."""
