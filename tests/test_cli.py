@@ -82,10 +82,11 @@ def test_a_mistake_ends_with_one_message_and_no_traceback(genbook, store, words,
 
 def test_data_that_are_not_there_are_named_with_what_to_type(genbook, store, tmp_path, monkeypatch):
     monkeypatch.setenv("GENBOOK_DATA", str(tmp_path / "no data"))
-    status, out, err = genbook("claims", "random_labels", "-p", "dataset", "fashion-mnist", "--json")
-    assert (status, out) == (1, "")
-    assert "genbook data fetch fashion-mnist" in err
-    assert "Traceback" not in err
+    for words in (["claims", "random_labels", "--json"], ["run", "2"], ["table", "random_labels"]):
+        status, out, err = genbook(*words, "-p", "dataset", "fashion-mnist")
+        assert (status, out) == (1, "")
+        assert "genbook data fetch fashion-mnist" in err
+        assert "Traceback" not in err
 
 
 def test_claims_as_json_are_json_alone(genbook, toy):

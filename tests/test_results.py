@@ -16,7 +16,7 @@ from tests.toy import ToyStudy, toy_study
 def study(store, monkeypatch):
     monkeypatch.setattr(ToyStudy, "computed", [])
     monkeypatch.setattr(data, "fingerprint", lambda name: f"fingerprint of {name}")
-    monkeypatch.setattr(data, "load", lambda name: None)
+    monkeypatch.setattr(data, "available", lambda name: True)
     return toy_study()
 
 
@@ -101,6 +101,18 @@ def test_a_published_table_serves_the_same_spec_and_version_alone(study, tmp_pat
     assert seeds_computed() == [(0, 1), (0,)]
 
 
+def test_a_published_table_serves_where_its_data_are_not(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    request = Request.build(study, "quick", {"dataset": "fashion-mnist", "seeds": 2})
+    tables.publish(request.table(), "fashion")
+    monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
+    monkeypatch.setattr(data, "available", lambda name: False)
+    assert request.runnable(request.main)
+    assert not request.runnable(request.world("nothing"))
+    assert request.table().published
+    assert request.table().fingerprint == "fingerprint of fashion-mnist"
+
+
 @pytest.mark.parametrize("seeds", [0, -1, [], [0, 0], [1.5], True, "three", [-1]])
 def test_seeds_that_are_none_are_refused(study, seeds):
     with pytest.raises(ParameterError, match="parameter seeds"):
@@ -119,8 +131,7 @@ def test_worlds_have_their_own_specs_and_the_confirmation_fresh_seeds(study):
         request.world("nothin")
 
 
-def test_a_claim_is_judged_in_its_three_worlds(study, monkeypatch):
-    monkeypatch.setattr(data, "available", lambda name: True)
+def test_a_claim_is_judged_in_its_three_worlds(study):
     (row,) = evaluate(Request.build(study))
     assert (row.main.verdict, row.confirm.verdict, row.null.verdict) == ("holds", "holds", "fails")
     told = row.as_dict()
@@ -141,10 +152,10 @@ def test_smoke_judges_nothing(study):
 
 def test_a_world_without_its_data_is_not_run_and_the_main_world_says_what_to_do(study, monkeypatch):
     def load(name):
-        if name == "mnist1d":
-            raise data.DataNotFound("mnist1d is not there: genbook data fetch mnist1d")
+        raise data.DataNotFound(f"{name} is not there: genbook data fetch {name}")
 
     monkeypatch.setattr(data, "load", load)
+    monkeypatch.setattr(data, "available", lambda name: name == "digits")
     (row,) = evaluate(Request.build(study))
     assert (row.main.verdict, row.confirm.verdict) == ("holds", "not run")
     assert row.as_dict()["confirm_estimate"] is None
@@ -152,8 +163,7 @@ def test_a_world_without_its_data_is_not_run_and_the_main_world_says_what_to_do(
         evaluate(Request.build(study, "quick", {"dataset": "mnist1d"}))
 
 
-def test_the_time_said_beforehand_falls_to_nothing_once_everything_is_stored(study, monkeypatch):
-    monkeypatch.setattr(data, "available", lambda name: True)
+def test_the_time_said_beforehand_falls_to_nothing_once_everything_is_stored(study):
     request = Request.build(study)
     assert request.seconds() == pytest.approx(10)
     evaluate(request)

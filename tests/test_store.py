@@ -112,7 +112,8 @@ def test_two_processes_that_want_one_part_take_turns(store, tmp_path):
     assert lines[0][0] == lines[1][0] != lines[2][0] == lines[3][0]
 
 
-def test_a_place_that_is_a_file_is_refused_in_one_sentence(tmp_path):
+def test_a_place_that_is_a_file_is_refused_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "store"))
     (tmp_path / "store").write_text("")
     with pytest.raises(StorageError, match=r"cannot write .*GENBOOK_STORE"):
         Store(tmp_path / "store").write("toy/abc", 0, Part(frame(0), {}))

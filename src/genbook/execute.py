@@ -89,7 +89,8 @@ def execute(chapter: str, parameters: Mapping[str, Any], out: Path, progress: Pr
 
     from genbook import figures
 
-    requests(chapter, parameters)
+    for request in requests(chapter, parameters).values():
+        request.require_data()
     _register_engine()
     source = notebooks_root() / f"{chapter}.ipynb"
     with tempfile.TemporaryDirectory(prefix="genbook-") as folder, _watched(Path(folder), progress) as engine_progress:

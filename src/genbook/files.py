@@ -60,9 +60,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in advice:
             raise
-        raise StorageError(
-            error.errno, f"cannot write {path}: {advice[error.errno]} (the store's folder is set by GENBOOK_STORE)"
-        ) from error
+        hint = " (GENBOOK_STORE names the store's folder)" if path.is_relative_to(store_root()) else ""
+        raise StorageError(error.errno, f"cannot write {path}: {advice[error.errno]}{hint}") from error
 
 
 def make_folder(path: Path) -> Path:

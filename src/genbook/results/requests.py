@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from genbook import data, studies
-from genbook.results.tables import Progress, Table, check_device, check_seeds, dataset_of, missing_seeds, obtain
+from genbook.results.tables import (
+    Progress,
+    Table,
+    check_device,
+    check_seeds,
+    dataset_of,
+    has_data,
+    missing_seeds,
+    obtain,
+)
 from genbook.spec import ParameterError, Spec, nearest
 from genbook.studies import CONFIRMATION_SEED, Study
 
@@ -68,9 +77,13 @@ class Request:
         return [self.world(name) for name in names]
 
     def runnable(self, world: World) -> bool:
-        """Whether the world's data are there or its table is stored or published."""
-        name = dataset_of(world.spec)
-        return name is None or data.available(name)
+        """Whether the world's data are there or its table is published."""
+        return has_data(world.spec) or not missing_seeds(self.study, world.spec, world.seeds)
+
+    def require_data(self) -> None:
+        """Raise `genbook.data.DataNotFound` where the main world has rows to compute and its data are not there."""
+        if not self.runnable(self.main):
+            data.load(dataset_of(self.main.spec))
 
     def table(self, world: str = "main", progress: Progress | None = None) -> Table:
         """The world's table; what is missing is computed."""

@@ -43,6 +43,11 @@ class Table:
         return sum(provenance["wall_seconds"] for provenance in self.provenances)
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the data that the rows were computed from; 'generated' where the study makes its own."""
+        return self.provenances[0]["data"]
+
+    @property
     def published(self) -> bool:
         """Whether any of the rows come from a published table."""
         return any(provenance.get("published") for provenance in self.provenances)
@@ -82,10 +87,25 @@ def check_seeds(seeds: Any) -> tuple[int, ...]:
     return listed
 
 
+def has_data(spec: Spec) -> bool:
+    """Whether the spec's data set is on this machine, or none is needed."""
+    name = dataset_of(spec)
+    return name is None or data.available(name)
+
+
 def obtain(
     study: Study, spec: Spec, seeds: Sequence[int], device: str = "auto", progress: Progress | None = None
 ) -> Table:
-    """The table of ``study`` with ``spec`` over ``seeds``: stored parts, then published ones, the rest computed."""
+    """The table of ``study`` with ``spec`` over ``seeds``: stored parts, then published ones, the rest computed.
+
+    Where the data are not on this machine only published parts can serve; raises `genbook.data.DataNotFound` if some
+    are missing.
+    """
+    if not has_data(spec):
+        parts = _published_parts(study, spec, seeds)
+        if len(parts) < len(seeds):
+            data.load(dataset_of(spec))
+        return _assembled(study, spec, seeds, parts, spec.digest())
     store, key = Store(), key_of(study, spec)
     parts = {seed: part for seed in seeds if (part := store.read(key, seed)) is not None}
     missing = [seed for seed in seeds if seed not in parts]
@@ -101,15 +121,18 @@ def obtain(
                 for seed, part in _compute(study, spec, missing, device, progress):
                     store.write(key, seed, part)
                     parts[seed] = part
+    return _assembled(study, spec, seeds, parts, key.rpartition("/")[2])
+
+
+def _assembled(study: Study, spec: Spec, seeds: Sequence[int], parts: dict[int, Part], digest: str) -> Table:
+    """The parts one after the other, in the order of ``seeds``."""
     frame = pd.concat([parts[seed].frame for seed in seeds], ignore_index=True)
-    return Table(
-        study, spec, tuple(seeds), frame, tuple(parts[seed].provenance for seed in seeds), key.rpartition("/")[2]
-    )
+    return Table(study, spec, tuple(seeds), frame, tuple(parts[seed].provenance for seed in seeds), digest)
 
 
 def missing_seeds(study: Study, spec: Spec, seeds: Sequence[int]) -> list[int]:
     """The seeds that `obtain` would have to compute."""
-    stored = set(Store().seeds(key_of(study, spec)))
+    stored = set(Store().seeds(key_of(study, spec))) if has_data(spec) else set()
     rest = [seed for seed in seeds if seed not in stored]
     found = _published_parts(study, spec, rest) if rest else {}
     return [seed for seed in rest if seed not in found]
@@ -149,9 +172,6 @@ def _compute(
     """Run the study once for all ``seeds`` and cut the table into a part per seed."""
     import torch
 
-    name = dataset_of(spec)
-    if name:
-        data.load(name)  # a data set that is not there is said before any work is done
     resolved, number = resolve_device(device), threads()
     before = torch.get_num_threads()
     torch.set_num_threads(number)

@@ -10,7 +10,7 @@ from typing import Any
 from genbook import data
 from genbook.claims import NOT_RUN, Claim, Judgement, judge
 from genbook.results.requests import Request
-from genbook.results.tables import Progress, Table, dataset_of, fingerprint_of
+from genbook.results.tables import Progress, Table, dataset_of
 from genbook.spec import ParameterError, nearest
 
 
@@ -24,6 +24,7 @@ class Row:
     confirm: Judgement
     null: Judgement
     confirm_dataset: str | None
+    data_fingerprint: str
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain JSON values: the keys that ``genbook claims --json`` documents."""
@@ -39,7 +40,7 @@ class Row:
             "profile": self.request.profile,
             "params": spec.model_dump(mode="json"),
             "dataset": dataset_of(spec),
-            "data_fingerprint": fingerprint_of(spec),
+            "data_fingerprint": self.data_fingerprint,
             "seeds": list(self.request.main.seeds),
             "estimate": _plain(self.main.estimate),
             "low": _plain(self.main.low),
@@ -97,6 +98,7 @@ def evaluate(request: Request, ids: Sequence[str] | None = None, progress: Progr
                 judgement(claim, "confirm") if confirming else NOT_RUN,
                 judgement(claim, claim.null),
                 dataset_of(request.world("confirm").spec) if confirming else None,
+                tables["main"].fingerprint,
             )
         )
     return rows
