@@ -131,9 +131,15 @@ class Outer:
         """Σ g_i² by coordinate, [R, q, p]."""
         return product(self.b.square().mT, self.a.square())
 
-    def gram(self, other: "Outer") -> Tensor:
-        """(a_i · a'_j)(b_i · b'_j), [R, m, m']."""
-        return product(self.a, other.a.mT).mul_(product(self.b, other.b.mT))
+    def shares(self, bias: Explicit) -> bool:
+        """Whether the gradients of a bias are b: the same memory, not a copy of it."""
+        g = bias.gradients
+        return g.data_ptr() == self.b.data_ptr() and g.shape == self.b.shape and g.stride() == self.b.stride()
+
+    def gram(self, other: "Outer", bias: bool = False) -> Tensor:
+        """(a_i · a'_j)(b_i · b'_j), [R, m, m']; `bias` adds that of a bias with the gradients b."""
+        inputs = product(self.a, other.a.mT)
+        return (inputs.add_(1) if bias else inputs).mul_(product(self.b, other.b.mT))
 
     def explicit(self) -> Tensor:
         """The gradients, [R, m, q·p]."""

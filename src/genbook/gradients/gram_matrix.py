@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from genbook.gradients.batch import Batch
 from genbook.gradients.capture import Capture
-from genbook.gradients.forms import Form
+from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.gradients.lens import refuse_nonfinite
 from genbook.gradients.losses import Loss
 
@@ -62,19 +62,22 @@ def gram(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, layer
     """
     with Capture(model, loss) as capture:
         batch = Batch(capture.replicas, inputs, targets)
-        shape = (batch.replicas or 1, batch.m, batch.m)
-        parts: dict[str, Tensor] = {}
+        forms: dict[str, dict[str, Form]] = {}
 
         def sink(name: str, form: Form) -> None:
-            layer = name.rpartition(".")[0] if layers else ""
-            matrix = parts.get(layer)
-            for rows, columns in _upper_blocks(batch.m):
-                block = _block(form, rows, columns)
-                if matrix is None:
-                    matrix = parts[layer] = block.new_zeros(shape)
-                matrix[:, rows, columns] += block
+            layer, _, parameter = name.rpartition(".")
+            forms.setdefault(layer, {})[parameter] = form
 
         losses = capture.run(inputs, targets, sink)
+    parts: dict[str, Tensor] = {}
+    for layer, own in forms.items():
+        key = layer if layers else ""
+        sides = {side.start: {name: form[:, side] for name, form in own.items()} for side in _sides(batch.m)}
+        for rows, columns in _upper_blocks(batch.m):
+            block = _block(sides[rows.start], sides[columns.start])
+            if key not in parts:
+                parts[key] = block.new_zeros(batch.replicas or 1, batch.m, batch.m)
+            parts[key][:, rows, columns] += block
     for matrix in parts.values():
         for rows, columns in _upper_blocks(batch.m):
             if rows != columns:
@@ -85,12 +88,18 @@ def gram(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, layer
     return Gram(squeeze(whole), {name: squeeze(matrix) for name, matrix in parts.items()} if layers else {})
 
 
+def _sides(m: int) -> list[slice]:
+    return [slice(start, min(start + _SIDE, m)) for start in range(0, m, _SIDE)]
+
+
 def _upper_blocks(m: int) -> Iterator[tuple[slice, slice]]:
-    starts = range(0, m, _SIDE)
-    sides = [slice(start, min(start + _SIDE, m)) for start in starts]
+    sides = _sides(m)
     return ((rows, columns) for i, rows in enumerate(sides) for columns in sides[i:])
 
 
-def _block(form: Form, rows: slice, columns: slice) -> Tensor:
-    everyone = slice(None)
-    return form[everyone, rows].gram(form[everyone, columns])
+def _block(rows: dict[str, Form], columns: dict[str, Form]) -> Tensor:
+    """One block of a layer's matrix; weight and bias of a dense layer share the products of output gradients."""
+    weight, bias = rows.get("weight"), rows.get("bias")
+    if isinstance(weight, Outer) and isinstance(bias, Explicit) and weight.shares(bias):
+        return weight.gram(columns["weight"], bias=True)
+    return sum(form.gram(columns[name]) for name, form in rows.items())
