@@ -75,10 +75,19 @@ def projected(table: pd.DataFrame, spec: LateCoherenceSpec, labels: str = "rando
 
 
 def _slope(table: pd.DataFrame, spec: LateCoherenceSpec) -> pd.Series:
-    """Power of the step size with which late coherence grows: least squares on logarithms over the steps up to 1."""
+    """Power of the step size with which late coherence grows: least squares on logarithms over the steps up to 1.
+
+    Larger steps reach the edge of stability, where sharpness itself depends on the step. NaN for a single step size.
+    """
     logs = np.log(late(table))
-    logs = logs[[factor for factor in logs.columns if factor <= 1]]
-    return logs.apply(lambda row: np.polyfit(np.log(row.index.to_numpy(float)), row, 1)[0], axis=1)
+    small = [factor for factor in logs.columns if factor <= 1]
+    logs = logs[small if len(small) > 1 else logs.columns]
+
+    def slope(row: pd.Series) -> float:
+        row = row.dropna()
+        return np.polyfit(np.log(row.index.to_numpy(float)), row, 1)[0] if len(row) > 1 else np.nan
+
+    return logs.apply(slope, axis=1)
 
 
 def _off_prediction(table: pd.DataFrame, spec: LateCoherenceSpec) -> pd.Series:

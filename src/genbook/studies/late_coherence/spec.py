@@ -26,7 +26,7 @@ class LateCoherenceSpec(Spec):
     )
     learning_rate: float = parameter(0.03, "step size of stochastic gradient descent", "", gt=0, le=100)
     step_factors: tuple[Annotated[float, Field(gt=0, le=100)], ...] = parameter(
-        (0.3, 1.0, 3.0), "step sizes compared, 1 among them", "of learning_rate", min_length=1, max_length=8
+        (0.5, 1.0, 3.0), "step sizes compared, 1 among them", "of learning_rate", min_length=1, max_length=8
     )
     batch_size: int = parameter(50, "examples in one gradient step", "examples", ge=1)
     steps: int = parameter(

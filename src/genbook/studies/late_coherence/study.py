@@ -25,7 +25,7 @@ STUDY = Study(
     profiles={
         "smoke": Profile(
             seeds=2,
-            parameters={"n_train": 100, "hidden": [32], "step_factors": [1.0, 3.0], "steps": 1000, "time": 0.5},
+            parameters={"n_train": 100, "hidden": [32], "step_factors": [1.0, 3.0], "steps": 400, "time": 0.2},
             seconds=3,
             judged=False,
         ),

@@ -25,11 +25,11 @@ STUDY = Study(
     profiles={
         "smoke": Profile(
             seeds=2,
-            parameters={"n_train": 100, "noise_levels": [0.0, 1.0], "hidden": [32], "steps": 1000, "probes": 30},
+            parameters={"n_train": 100, "noise_levels": [0.0, 1.0], "hidden": [32], "steps": 400, "probes": 12},
             seconds=3,
             judged=False,
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=60),
+        "quick": Profile(seeds=5, parameters={}, seconds=25),
         "full": Profile(seeds=20, parameters={"n_train": 1000, "hidden": [128, 128]}, seconds=600),
     },
     claims=CLAIMS,
