@@ -1,0 +1,65 @@
+"""Suppressing weak directions: profiles and worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from genbook.spec import Profile
+from genbook.studies import Study
+from genbook.studies.weak_directions.claims import CLAIMS
+from genbook.studies.weak_directions.spec import WeakDirectionsSpec
+
+
+def _confirmation(spec: WeakDirectionsSpec) -> Mapping[str, Any]:
+    """Other data: MNIST-1D, or digits where MNIST-1D is the main world."""
+    return {"dataset": "digits" if spec.dataset == "mnist1d" else "mnist1d"}
+
+
+STUDY = Study(
+    name="weak_directions",
+    title="Suppressing weak directions",
+    chapter="04_learning_from_noisy_labels",
+    version=1,
+    spec=WeakDirectionsSpec,
+    profiles={
+        "smoke": Profile(
+            seeds=2,
+            parameters={"few": 100, "units": 16, "long": 80, "winsorised": [5], "looks": 12},
+            seconds=3,
+            judged=False,
+        ),
+        "quick": Profile(seeds=5, parameters={}, seconds=40),
+        "full": Profile(
+            seeds=20,
+            parameters={
+                "few": 1000,
+                "units": 64,
+                "step_size": 0.2,
+                "winsorised": [1, 2, 5, 9],
+                "long": 12_000,
+                "looks": 80,
+            },
+            seconds=3000,
+        ),
+    },
+    claims=CLAIMS,
+    columns={
+        "seed": "the seed of the replica",
+        "rule": "how the gradients of a batch are averaged, or with which multiple of the step size plain descent runs",
+        "step": "gradient steps taken",
+        "epoch": "passes through the training set",
+        "quantity": "what was measured (see the quantities)",
+        "group": "'clean' or 'corrupted' training examples, or 'all'",
+        "value": "the measured value, in the quantity's unit",
+    },
+    quantities={
+        "as given": "share of the group's training examples classified by the label given to them",
+        "as true": "share of the group's training examples classified by the label they had before the corruption",
+        "test accuracy": "share of the test set's real labels that are predicted",
+        "held-out accuracy": "share of the held-out examples' labels, mislabelled as the training set's, predicted",
+    },
+    confirm=_confirmation,
+    nulls={"plain averages": {"averages": "plain"}},
+    varies=("training subset", "validation", "corruption", "order", "initialisation"),
+)
