@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from genbook import stats
-from genbook.claims import Claim
+from genbook.claims import Claim, Statistic
 from genbook.studies.weak_directions.spec import WeakDirectionsSpec
 
 #: Half of the corrupted labels: where a training counts as having memorised.
@@ -30,10 +30,9 @@ def at_end(table: pd.DataFrame, quantity: str = "test accuracy", group: str = "a
 
 
 def half_memorised(table: pd.DataFrame) -> pd.Series:
-    """By seed, the first step at which plain descent has memorised half of the corrupted labels; NaN where it never has.
+    """By seed, the step at which plain descent has memorised half of the corrupted labels; NaN where it never has.
 
-    The first steps, in which a network has not left its luck behind, are passed over: what counts is the first look from
-    which it stays at half.
+    It is the first look from which it stays at half: what the first steps get right by luck is not memory.
     """
     plain = memorised(table).xs("SGD", level="rule")
     stays = (plain >= HALF).iloc[:, ::-1].cummin(axis=1).iloc[:, ::-1]
@@ -130,8 +129,14 @@ def _clipping_over_tuned(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Se
 
 
 def _ratio(
-    id: str, statement: str, statistic, threshold: float, words: str, source="chatterjee-zielinski-2022"
+    id: str,
+    statement: str,
+    statistic: Statistic,
+    threshold: float,
+    words: str,
+    source: str = "chatterjee-zielinski-2022",
 ) -> Claim:
+    """A claim that a rule has at most ``threshold`` times the memory of another."""
     return Claim(
         id=id,
         statement=statement,
@@ -180,7 +185,7 @@ CLAIMS = (
         source="chatterjee-zielinski-2022",
         statistic=_beats_stopping,
         relation=">",
-        threshold=0.01,
+        threshold=0.02,
         threshold_text="difference in test accuracy",
         null="plain averages",
     ),
@@ -190,7 +195,7 @@ CLAIMS = (
         source="chatterjee-zielinski-2022",
         statistic=_beats_smaller_step,
         relation=">",
-        threshold=0.01,
+        threshold=0.02,
         threshold_text="difference in test accuracy at the end",
         null="plain averages",
     ),
@@ -233,7 +238,7 @@ CLAIMS = (
         source="li-et-al-2022",
         statistic=_clipping_over_tuned,
         relation=">",
-        threshold=0.01,
+        threshold=0.02,
         threshold_text="difference in test accuracy",
         null="plain averages",
     ),
