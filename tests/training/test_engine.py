@@ -418,6 +418,29 @@ def test_the_wide_network_trains_each_replica_as_in_a_plain_loop(activation, bat
         np.testing.assert_allclose(rows.value, alone.value, rtol=1e-10)
 
 
+@pytest.mark.parametrize("sizes", [(5, 3), (5, 6, 3), (5, 6, 4, 3)])
+@pytest.mark.parametrize("batch_size", [7, None])
+@pytest.mark.parametrize("bias", [True, False])
+def test_replicas_on_one_batch_train_each_as_in_a_plain_loop(sizes, batch_size, bias):
+    data, rates = examples(0, n=30), (0.05, 0.1, 0.2)
+    grid = [replica(0, models.mlp(sizes, bias=bias), data, optimiser=SGD(lr), batch_size=batch_size) for lr in rates]
+    result = train(grid)
+    for r in range(3):
+        assert_states(result.states[r], plain_loop(grid[r]), 1e-12)
+
+
+@pytest.mark.parametrize("frozen", [[], ["0"]])
+def test_a_diverging_replica_on_the_same_batch_leaves_the_others_untouched_to_the_bit(frozen):
+    data, model = examples(0, n=30, dtype=torch.float32), models.mlp((5, 9, 8, 3), "squared-relu", frozen=frozen)
+
+    def grid(lrs):
+        return [replica(0, model, data, optimiser=SGD(lr), loss="squared", steps=40) for lr in lrs]
+
+    calm, mixed = train(grid((0.01, 0.02, 0.01))), train(grid((1e12, 0.02, 1e13)))
+    assert mixed.endings.diverged.tolist() == [True, False, True]
+    assert_states(mixed.states[1], calm.states[1], 0)
+
+
 def test_a_diverging_replica_leaves_the_rest_of_a_wide_network_untouched_to_the_bit():
     calm = wide_grid(torch.float32, activation="squared-relu", loss="squared", optimiser=SGD(0.01), steps=40)
     wild = list(calm)

@@ -43,13 +43,22 @@ class Buffers:
         return held
 
 
-def forward(model: nn.Sequential, inputs: Tensor, buffers: Buffers) -> tuple[list[Tensor], Tensor]:
-    """What goes into each dense layer of a stack, and the outputs [R, C, B], in `buffers`; inputs are [R, d, B]."""
-    hidden = [inputs]
+def forward(
+    model: nn.Sequential, inputs: Tensor, buffers: Buffers, shared: bool = False
+) -> tuple[list[Tensor], Tensor]:
+    """What goes into each dense layer of a stack, and the outputs [R, C, B], in `buffers`.
+
+    Inputs are [R, d, B], or with `shared` [1, d, B] for all replicas: their first layers are then one product.
+    """
+    replicas, hidden = len(model[0].weight), [inputs]
     for place in range(0, len(model), 2):
         layer = model[place]
-        z = buffers.empty(("forward", place), inputs, len(inputs), layer.out_features, inputs.shape[2])
-        if layer.bias is None:
+        z = buffers.empty(("forward", place), inputs, replicas, layer.out_features, inputs.shape[2])
+        if shared and place == 0:
+            torch.mm(layer.weight.flatten(0, 1), inputs[0], out=z.flatten(0, 1))
+            if layer.bias is not None:
+                z.add_(layer.bias.unsqueeze(2))
+        elif layer.bias is None:
             torch.bmm(layer.weight, hidden[-1], out=z)
         else:
             torch.baddbmm(layer.bias.unsqueeze(2), layer.weight, hidden[-1], out=z)

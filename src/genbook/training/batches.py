@@ -37,6 +37,8 @@ class Batches:
         orders = [r.batch_key[1] for r in replicas]
         self.order_seeds = sorted(set(orders))
         self._sets, self._orders = sets, [self.order_seeds.index(o) for o in orders]
+        # Decided once: the arithmetic of those that stay must not change when others leave.
+        self.one = len({*zip(self._sets, self._orders, strict=True)}) == 1
         self.sets = torch.tensor(self._sets, device=device)
         self.orders = torch.tensor(self._orders, device=device)
         self._epoch, self._permutations = -1, None
@@ -62,14 +64,17 @@ class Batches:
         return self._permutations[:, place * self.size : (place + 1) * self.size]
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs [R, B, ...], overwritten by the next call, and targets, batch last: [R, B] or [R, C, B]."""
+        """Inputs and targets of a step; what the inputs are in is overwritten by the next call.
+
+        Inputs are [R, B, ...], or [1, B, ...] where all replicas of the stack share their batches. Targets have the
+        batch last: [R, B] or [R, C, B].
+        """
         if self.full:
             if self._all is None:
-                shared = len(self.inputs) == 1  # replicas that share one set see it without a copy each
-                self._all = (
-                    self.inputs.expand(len(self.sets), *self.inputs.shape[1:]) if shared else self.inputs[self.sets]
-                )
+                self._all = self.inputs[self.sets[:1]] if self.one else self.inputs[self.sets]
             return self._all, self._full_targets()
+        if self.one:
+            return self.shared(self.inputs, 0, step).unsqueeze(0), self.targets_at(step)
         rows = self.indices(step)[self.orders]
         flat = (rows + (self.sets * self.examples).unsqueeze(1)).flatten()
         gathered = self._buffers.empty("inputs", self.inputs, len(flat), *self.inputs.shape[2:])

@@ -79,7 +79,7 @@ class StackedProgram:
         """Fill `gradient` with that of each replica's mean loss on its batch."""
         inputs, targets = batches.at(step)
         self.gradient.zero_()
-        outputs = self.module(inputs)
+        outputs = self.module(inputs.expand(len(targets), *inputs.shape[1:]))
         by_outputs = self.loss.gradient(outputs.detach().transpose(1, 2).contiguous(), targets)
         outputs.backward(by_outputs.transpose(1, 2))
 
@@ -108,6 +108,7 @@ class AveragedProgram(StackedProgram):
     def compute_gradient(self, batches: Batches, step: int) -> None:
         """Fill `gradient` with the rule's average over each replica's batch."""
         inputs, targets = batches.at(step)
+        inputs = inputs.expand(len(targets), *inputs.shape[1:])
         targets = targets if targets.dim() == 2 else targets.transpose(1, 2)
         self.rule.backward(self.module, self.loss.module(), inputs, targets)
 
@@ -132,11 +133,14 @@ class WrittenProgram(StackedProgram):
     def compute_gradient(self, batches: Batches, step: int) -> None:
         """Fill `gradient` with that of each replica's mean loss on its batch."""
         inputs, targets = batches.at(step)
-        hidden, outputs = written.forward(self.module, inputs.transpose(1, 2), self._buffers)
+        hidden, outputs = written.forward(self.module, inputs.transpose(1, 2), self._buffers, shared=batches.one)
         gradient = self.loss.gradient(outputs, targets)
         for place in reversed(range(0, len(self.module), 2)):
             layer, h = self.module[place], hidden[place // 2]
-            torch.bmm(gradient, h.transpose(1, 2), out=layer.weight.grad)
+            if batches.one and place == 0:
+                torch.mm(gradient.flatten(0, 1), h[0].T, out=layer.weight.grad.flatten(0, 1))
+            else:
+                torch.bmm(gradient, h.transpose(1, 2), out=layer.weight.grad)
             if layer.bias is not None:
                 torch.sum(gradient, 2, out=layer.bias.grad)
             if place:
