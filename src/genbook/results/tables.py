@@ -7,6 +7,7 @@ import functools
 import importlib.metadata
 import os
 import platform
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from genbook import data, syntax
-from genbook.files import repository, sha256
+from genbook.files import make_folder, repository, sha256
 from genbook.spec import ParameterError, Spec
 from genbook.store import Part, Store, read_table, write_table
 from genbook.studies import Study
@@ -118,9 +119,11 @@ def obtain(
             parts.update({seed: part for seed in missing if (part := store.read(key, seed)) is not None})
             missing = [seed for seed in seeds if seed not in parts]
             if missing:
-                for seed, part in _compute(study, spec, missing, device, progress):
+                state = store.root / "checkpoints" / key / sha256(str(missing).encode())[:16]
+                for seed, part in _compute(study, spec, missing, device, progress, state):
                     store.write(key, seed, part)
                     parts[seed] = part
+                shutil.rmtree(state, ignore_errors=True)
     return _assembled(study, spec, seeds, parts, key.rpartition("/")[2])
 
 
@@ -167,17 +170,23 @@ def threads() -> int:
 
 
 def _compute(
-    study: Study, spec: Spec, seeds: Sequence[int], device: str, progress: Progress | None
+    study: Study, spec: Spec, seeds: Sequence[int], device: str, progress: Progress | None, state: Path
 ) -> Iterator[tuple[int, Part]]:
-    """Run the study once for all ``seeds`` and cut the table into a part per seed."""
+    """Run the study once for all ``seeds`` and cut the table into a part per seed.
+
+    Long trainings keep their checkpoints in ``state``: after a kill, the same request goes on from there.
+    """
     import torch
+
+    from genbook.training import watched
 
     resolved, number = resolve_device(device), threads()
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     start = time.perf_counter()
     try:
-        frame = study.run(spec, seeds, resolved, progress)
+        with watched(progress, make_folder(state)):
+            frame = study.run(spec, seeds, resolved, progress)
     finally:
         torch.set_num_threads(before)
     wall = (time.perf_counter() - start) / len(seeds)

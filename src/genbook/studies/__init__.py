@@ -14,6 +14,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from genbook.claims import Claim
@@ -75,7 +76,8 @@ class Study:
 @functools.cache
 def names() -> tuple[str, ...]:
     """The studies' names in alphabetical order."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
+    folders = [Path(__path__[0]) / module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    return tuple(sorted(folder.name for folder in folders if (folder / "study.py").is_file()))
 
 
 def get(name: str) -> Study:

@@ -40,6 +40,7 @@ from genbook.training.recipe import (
 from genbook.training.result import Training
 from genbook.training.stacks import stacks
 from genbook.training.view import View
+from genbook.training.watch import watched
 
 __all__ = [
     "LOSSES",
@@ -59,4 +60,5 @@ __all__ = [
     "View",
     "stacks",
     "train",
+    "watched",
 ]

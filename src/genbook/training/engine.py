@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.backends import cudnn
@@ -17,6 +17,7 @@ from genbook.training.recipe import Replica
 from genbook.training.result import Records, Training, assemble
 from genbook.training.run import StackRun
 from genbook.training.stacks import stacks
+from genbook.training.watch import current
 
 
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager:
@@ -33,7 +34,7 @@ def train(
     *,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: float = 60.0,
-    progress: bool | None = None,
+    progress: bool | Callable[[float, str], None] | None = None,
 ) -> Training:
     """Train replicas together, watched by probes.
 
@@ -49,7 +50,9 @@ def train(
         checkpoint: a file in which to keep the state. Where it exists, the training goes on from it, to the same table
             to the bit on the same machine with the same threads; it is removed when the training is complete.
         checkpoint_every: seconds between two writes of it.
-        progress: whether to draw a bar; by default in a terminal alone.
+        progress: whether to draw a bar; by default in a terminal alone. A function is told the share done instead.
+
+    Where `checkpoint` or `progress` is not given, that of the surrounding `genbook.training.watched` holds.
 
     Returns:
         A `Training`: the tidy table, how each replica ended, and its final state.
@@ -59,6 +62,9 @@ def train(
             the loss, and a checkpoint that is damaged or of another training.
     """
     replicas, probes, device = list(replicas), list(probes), torch.device(device)
+    watch = current()
+    checkpoint = watch.checkpoint() if checkpoint is None else checkpoint
+    progress = watch.progress if progress is None else progress
     if not replicas:
         raise TrainingError("the grid has no replica; train() needs at least one")
     together = stacks(replicas)

@@ -18,13 +18,20 @@ class _Speed(ProgressColumn):
 
 
 @contextlib.contextmanager
-def progress_bar(total: int, show: bool | None = None) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    total: int, show: bool | Callable[[float, str], None] | None = None
+) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the number of steps done out of `total`.
 
     Args:
         total: steps of all stacks.
-        show: whether to draw the bar, on standard error; `None` draws it in a terminal alone.
+        show: whether to draw the bar, on standard error; `None` draws it in a terminal alone. A function is called
+            instead, with the share done and the steps per second in words.
     """
+    if callable(show):
+        start = time.monotonic()
+        yield lambda done: show(done / total, f"{done / max(time.monotonic() - start, 1e-9):,.0f} steps/s")
+        return
     if not (sys.stderr.isatty() if show is None else show):
         yield lambda done: None
         return
