@@ -1,0 +1,127 @@
+"""Late coherence: closed forms against brute force and simulation, statistics on tables with known answers."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from genbook import studies
+from genbook.gradients import coherence
+from genbook.models import mlp
+from genbook.studies.late_coherence import claims
+from genbook.studies.late_coherence.run import noise_coherence, per_example_gradients, run, without_directions
+
+STUDY = studies.get("late_coherence")
+
+
+def test_per_example_gradients_have_the_coherence_of_the_library():
+    torch.manual_seed(0)
+    model, inputs, labels = mlp((5, 7, 3)).double(), torch.randn(20, 5).double(), torch.randint(3, (20,))
+    gradients = per_example_gradients(model, inputs, labels)
+    expected = coherence(model, nn.CrossEntropyLoss(), inputs, labels).m_coherence
+    found = without_directions(gradients, gradients[:, :0])
+    assert found.shape == (1,)
+    assert float(found[0]) == pytest.approx(float(expected), rel=1e-10)
+
+
+def test_removing_directions_is_projecting_them_out():
+    torch.manual_seed(1)
+    gradients = torch.randn(12, 9).double()
+    directions = torch.linalg.qr(torch.randn(9, 4).double()).Q.T
+    found = without_directions(gradients, gradients @ directions.T)
+    for k in range(5):
+        rest = gradients - gradients @ directions[:k].T @ directions[:k]
+        expected = rest.sum(0).square().sum() / rest.square().sum()
+        assert float(found[k]) == pytest.approx(float(expected), rel=1e-10)
+
+
+@pytest.mark.parametrize(("step", "curvature"), [(0.3, 0.5), (0.5, 3.0)])
+def test_noise_coherence_is_that_of_sgd_on_a_valley(step, curvature):
+    """SGD on ½λw² with examples' gradients λw + ε_i, Σ ε = 0, each batch drawn anew without replacement."""
+    rng = np.random.default_rng(2)
+    m, batch, walkers = 20, 5, 4000
+    noise = rng.standard_normal(m)
+    noise -= noise.mean()
+    w, squares = np.zeros(walkers), []
+    for moment in range(300):
+        chosen = rng.permuted(np.tile(noise, (walkers, 1)), axis=1)[:, :batch]
+        w -= step * (curvature * w + chosen.mean(1))
+        if moment >= 100:
+            squares.append(np.mean((curvature * w) ** 2))
+    spread = noise.var() * m / (m - 1)  # the variance of a mean without replacement is spread (m - b) / (m b)
+    measured = m * np.mean(squares) / spread
+    predicted = float(noise_coherence(torch.ones(1), torch.tensor([curvature]), step, batch, m))
+    assert measured == pytest.approx(predicted, rel=0.06)
+
+
+def test_noise_coherence_vanishes_with_whole_batches_and_ignores_negative_curvature():
+    assert float(noise_coherence(torch.ones(1), torch.tensor([5.0]), 0.1, 30, 30)) == 0
+    assert float(noise_coherence(torch.ones(1), torch.tensor([-5.0]), 0.1, 10, 30)) == 0
+    assert math.isfinite(float(noise_coherence(torch.ones(1), torch.tensor([50.0]), 0.1, 10, 30)))
+
+
+def _table(power: float = 2.0, calm: float = 0.1) -> pd.DataFrame:
+    """Late coherence 3 · factor^power; small steps multiply it by ``calm``; sharp directions halve or double it."""
+    rows = []
+
+    def add(seed, labels, factor, path, time, quantity, part, value):
+        rows.append((seed, labels, factor, path, time, quantity, part, value))
+
+    for seed in range(3):
+        for labels, scale in (("real", 6.0), ("random", 3.0)):
+            for factor in (0.5, 1.0, 3.0):
+                for time in (0.0, 1.0, 2.0):
+                    add(seed, labels, factor, "as before", time, "m-coherence", "all", scale * factor**power)
+                removed = 2.0 if labels == "real" else 0.5
+                add(seed, labels, factor, "at the start", 0.0, "m-coherence", "0 removed", scale)
+                add(seed, labels, factor, "at the start", 0.0, "m-coherence", "9 removed", scale * removed)
+                add(seed, labels, factor, "at the start", 0.0, "predicted m-coherence", "all", 2 * scale)
+            for time in (0.0, 0.1, 1.0, 2.0):
+                kept = 1.0 if labels == "real" or time == 0 else calm
+                loss = 1.0 - 0.2 * time if labels == "real" else 0.8
+                add(seed, labels, 1.0, "small steps", time, "m-coherence", "all", scale * kept)
+                add(seed, labels, 1.0, "small steps", time, "loss", "all", loss)
+    columns = ["seed", "labels", "factor", "path", "time", "quantity", "part", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [
+        ("late-rise-needs-large-steps", 2.0),
+        ("small-steps-calm-random", 0.1),
+        ("sharp-directions-carry-random", 0.5),
+        ("real-pattern-lies-elsewhere", 2.0),
+        ("noise-explains-late-rise", 2.0),
+        ("calm-real-above-random", 20.0),
+    ],
+)
+def test_statistics_on_a_table_with_known_answers(claim, value):
+    statistic = next(one.statistic for one in STUDY.claims if one.id == claim)
+    found = statistic(_table(), STUDY.build("quick", {}))
+    assert list(found.index) == [0, 1, 2]
+    assert found.to_numpy() == pytest.approx(value)
+
+
+def test_one_step_size_leaves_its_power_unknown():
+    table = _table()
+    statistic = next(one.statistic for one in STUDY.claims if one.id == "late-rise-needs-large-steps")
+    assert statistic(table[table["factor"] == 1], STUDY.build("quick", {})).isna().all()
+
+
+def test_table_keeps_to_its_schema_and_pairs_add_up():
+    changes = {"n_train": 60, "hidden": [12], "steps": 200, "time": 0.1, "step_factors": [1.0], "directions": 3}
+    table = run(STUDY.build("quick", changes), [0, 1], "cpu")
+    assert set(table.columns) == set(STUDY.columns)
+    assert set(table["quantity"]) == set(STUDY.quantities)
+    assert set(table["seed"]) == {0, 1}
+    for labels in ("real", "random"):
+        whole = claims.at_start(table, "m-coherence", "0 removed", labels)[1.0]
+        pairs = table[(table["quantity"] == "pairs") & (table["path"] == "at the start") & (table["labels"] == labels)]
+        assert (1 + pairs.groupby("seed")["value"].sum()).to_numpy() == pytest.approx(whole.to_numpy(), rel=1e-3)
+        path = claims.select(table, "m-coherence", "small steps", labels=labels)
+        first = path[path["time"] == 0].set_index("seed")["value"]
+        assert first.to_numpy() == pytest.approx(whole.to_numpy(), rel=1e-3)
