@@ -188,7 +188,7 @@ class Chapter:
     def _csv(self, table: Table) -> tuple[str, str]:
         """Label and book-relative path of a table as CSV; the file waits in the store for the book to be built."""
         world = next(key[1] for key, known in self._tables.items() if known is table)
-        file = f"{table.study.name}-{world}-{table.digest[:8]}.csv"
+        file = f"{table.study.name}-{world.replace(' ', '-')}-{table.digest[:8]}.csv"
         with atomic(store_root() / "csv" / file) as temporary:
             table.frame.to_csv(temporary, index=False)
         return f"{table.study.name}, {world} world", f"../tables/{file}"
