@@ -283,14 +283,14 @@ def seconds(step: Step, device: str) -> float:
 def interleaved(steps: dict, rounds: int, device: str) -> dict:
     """Median time of each step, all in turn in every round; the first round warms up.
 
-    A step that takes more than ten times the fastest is not repeated: its first time stands.
+    A step that takes more than ten times the fastest takes part in the first round alone.
     """
-    first = {name: seconds(step, device) for name, step in steps.items()}
-    limit = 10 * min(first.values())
-    times = {name: [value] if value > limit else [] for name, value in first.items()}
-    for _ in range(rounds):
+    for step in steps.values():
+        step()
+    times = {name: [] for name in steps}
+    for r in range(rounds):
         for name, step in steps.items():
-            if first[name] <= limit:
+            if r == 0 or times[name][0] <= 10 * min(values[0] for values in times.values()):
                 times[name].append(seconds(step, device))
         gc.collect()
     return {name: statistics.median(values) for name, values in times.items()}
