@@ -403,7 +403,7 @@ def test_numbers(value, text):
 
 
 def test_intervals_share_their_decimals():
-    assert html.interval(0.101, 0.098, 0.104) == '0.101 <span class="interval">[0.098,\u00a00.104]</span>'
+    assert html.interval(0.101, 0.098, 0.104) == '0.101 <span class="interval">[0.098, 0.104]</span>'
     assert html.interval(1.0, 1.0, 1.0) == "1.00"
 
 

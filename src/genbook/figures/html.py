@@ -77,9 +77,8 @@ def interval(estimate: float | None, low: float | None, high: float | None) -> s
     ends = [value for value in (estimate, low, high) if value and math.isfinite(value)]
     plain = ends and all(1e-3 <= abs(value) < 1e4 for value in ends)
     decimals = min(map(_decimals, ends)) if plain else None
-    gap = "\u00a0" if plain else " "  # where both ends are long, a line may break between them
     low_text, high_text = number(low, decimals), number(high, decimals)
-    return f'{number(estimate, decimals)} <span class="interval">[{low_text},{gap}{high_text}]</span>'
+    return f'{number(estimate, decimals)} <span class="interval">[{low_text}, {high_text}]</span>'
 
 
 def _decimals(value: float) -> int:
