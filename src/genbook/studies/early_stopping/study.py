@@ -12,7 +12,7 @@ from genbook.studies.early_stopping.spec import EarlyStoppingSpec
 
 
 def _confirmation(spec: EarlyStoppingSpec) -> Mapping[str, Any]:
-    """Other data: MNIST-1D, or digits where MNIST-1D is the main world (which have no more than some 1,300 examples)."""
+    """Other data: MNIST-1D, or digits where MNIST-1D is the main world (of which there are fewer)."""
     if spec.dataset == "mnist1d":
         return {"dataset": "digits", "n_train": min(spec.n_train, 1000)}
     return {"dataset": "mnist1d"}
