@@ -14,7 +14,7 @@ from genbook.studies.benign_oscillation.spec import BenignOscillationSpec
 def _confirmation(spec: BenignOscillationSpec) -> Mapping[str, Any]:
     """There are no other data for a problem made up whole: other sizes, more noise, fresh seeds, no phase diagram."""
     return {
-        "dimension": min(2 * spec.dimension, 1000),
+        "dimension": min(spec.dimension * 3 // 2, 1000),
         "examples": min(spec.examples * 3 // 4 * 2, 200),
         "noise": min(1.5 * spec.noise, 1.0),
         "batch_steps": max(spec.batch_steps // 2, 100),

@@ -1,0 +1,64 @@
+"""Edge of stability: profiles and worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from genbook.spec import Profile
+from genbook.studies import Study
+from genbook.studies.edge_of_stability.claims import CLAIMS
+from genbook.studies.edge_of_stability.spec import EdgeOfStabilitySpec
+
+
+def _confirmation(spec: EdgeOfStabilitySpec) -> Mapping[str, Any]:
+    """Other data: MNIST-1D, or digits where MNIST-1D is the main world."""
+    return {"dataset": "digits" if spec.dataset == "mnist1d" else "mnist1d"}
+
+
+STUDY = Study(
+    name="edge_of_stability",
+    title="The edge of stability",
+    chapter="05_large_learning_rates",
+    version=1,
+    spec=EdgeOfStabilitySpec,
+    profiles={
+        "smoke": Profile(
+            seeds=2,
+            parameters={"edge_examples": 20, "edge_hidden": 8, "edge_steps": 60, "edge_probes": 6, "edge_batches": [5]},
+            seconds=5,
+            judged=False,
+        ),
+        "quick": Profile(seeds=5, parameters={}, seconds=40),
+        "full": Profile(
+            seeds=20,
+            parameters={"edge_examples": 1000, "edge_hidden": 200, "edge_steps": 10_000, "edge_batches": [5, 25, 100]},
+            seconds=3000,
+        ),
+    },
+    claims=CLAIMS,
+    columns={
+        "seed": "the seed of the replica",
+        "run": "'full batch' (tanh, squared loss), 'ReLU', 'other loss', or 'mini-batch'",
+        "activation": "of the hidden units",
+        "loss": "what is minimised",
+        "rate": "step size",
+        "batch": "examples in one step; 0 for all",
+        "step": "steps taken",
+        "quantity": "what was measured (see the quantities)",
+        "value": "the measured value",
+    },
+    quantities={
+        "sharpness": "largest eigenvalue of the Hessian of the training loss",
+        "train loss": "mean training loss",
+        "Hessian trace": "Hutchinson's estimate of the trace of that Hessian, at the end",
+    },
+    confirm=_confirmation,
+    nulls={
+        "small steps": {"edge_rates": [0.01, 0.02], "edge_batches": [50], "edge_steps": 150},
+        "large steps": {"edge_rates": [1.5, 1.7], "edge_batches": [50], "edge_steps": 200},
+        "squared loss": {"other_loss": "squared", "edge_batches": [50], "edge_rates": [0.6, 0.8], "edge_steps": 300},
+        "whole batches": {"edge_batches": [10**6], "edge_rates": [0.6, 0.8], "edge_steps": 300},
+    },
+    varies=("training subset", "order", "initialisation"),
+)
