@@ -41,6 +41,12 @@ def test_parameters_are_injected_and_the_copy_names_its_key(notebook):
     assert not execute.is_current(notebook("x"), "another")
 
 
+def test_a_run_leaves_nothing_beside_the_notebook_and_its_copy(notebook, tmp_path):
+    done = nbformat.read(notebook("import os\nprint(sorted(os.listdir()))"), as_version=4)
+    assert done.cells[-1].outputs[0].text == "['42_toy.ipynb']\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"out.ipynb", "42_toy.ipynb"}
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

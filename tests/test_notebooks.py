@@ -8,7 +8,7 @@ from genbook.execute import chapters, notebooks_root
 
 SOURCES = {name: nbformat.read(notebooks_root() / f"{name}.ipynb", as_version=4) for name in chapters()}
 
-#: What may hold digits in prose: maths, code and settings, citations and references, links, directives' options.
+#: What may hold digits in prose: maths, code and settings, citations and references, links, names.
 _ALLOWED = (
     r"```.*?```",
     r"\$\$.*?\$\$(?:\s*\([\w-]+\))?",
@@ -17,6 +17,7 @@ _ALLOWED = (
     r"`[^`]*`",
     r"\]\([^)]*\)",
     r"Exercise \d+",
+    r"\b(?:MNIST-1D|CIFAR-10N?|R?M3|RA3|EL2N|ResNet-\d+)\b",
 )
 
 

@@ -105,6 +105,7 @@ def execute(chapter: str, parameters: Mapping[str, Any], out: Path, progress: Pr
                 cwd=str(source.parent),
                 progress_bar=False,
                 cell_complete=engine_progress,
+                sockets=str(Path(folder) / "kernel"),
             )
         except PapermillExecutionError as error:
             raise ExecutionError(f"chapter {chapter}, cell {error.exec_count}: {error.ename}: {error.evalue}") from None
@@ -141,9 +142,9 @@ def _register_engine() -> None:
 
         @classmethod
         def execute_managed_notebook(
-            cls, nb_man: Any, kernel_name: str, cell_complete: Any = None, **words: Any
+            cls, nb_man: Any, kernel_name: str, sockets: str, cell_complete: Any = None, **words: Any
         ) -> Any:
-            """Execute, calling ``cell_complete(done, total)``."""
+            """Execute, calling ``cell_complete(done, total)``; the kernel's sockets are files that begin so."""
             total, done, complete = len(nb_man.nb.cells), 0, nb_man.cell_complete
 
             def completed(cell: Any, *arguments: Any, **options: Any) -> None:
@@ -154,8 +155,8 @@ def _register_engine() -> None:
                     cell_complete(done, total)
 
             nb_man.cell_complete = completed
-            # Sockets in the file system: no ports to clash, and nothing that other users of the machine could read.
-            config = Config({"KernelManager": {"transport": "ipc"}})
+            # Sockets in a folder of this run: no ports to clash, and nothing that others on the machine could read.
+            config = Config({"KernelManager": {"transport": "ipc", "ip": sockets}})
             return super().execute_managed_notebook(nb_man, kernel_name, config=config, **words)
 
     papermill_engines.register("genbook", Engine)
