@@ -1,0 +1,83 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genbook import studies
+from genbook.claims import judge
+from genbook.spec import ParameterError
+from genbook.studies.easy_hard import claims
+from genbook.studies.easy_hard.run import _agreement, _halves, run
+
+STUDY = studies.get("easy_hard")
+SPEC = STUDY.build("smoke", {})
+
+
+@pytest.fixture(scope="module")
+def table():
+    return run(SPEC, [0, 1], "cpu")
+
+
+def test_the_table_is_what_the_study_documents(table):
+    assert list(table.columns) == list(STUDY.columns)
+    named = {"right in k" if name.startswith("right in") else name for name in table["quantity"]}
+    assert named == set(STUDY.quantities)
+
+
+def test_every_image_is_counted_once(table):
+    shares = claims.counts(table, SPEC.initialisations)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    mean = (shares * np.arange(SPEC.initialisations + 1)).sum(axis=1) / SPEC.initialisations
+    np.testing.assert_allclose(mean, claims.values(table, "early accuracy")["all"], atol=1e-6)
+
+
+def test_halves_are_split_by_score_and_cover_the_pool():
+    score = torch.rand(SPEC.pool, generator=torch.Generator().manual_seed(0))
+    parts = _halves(SPEC, 7, score)
+    assert score[parts["easy"]].max() < score[parts["hard"]].min()
+    assert sorted(np.concatenate([parts["easy"], parts["hard"]])) == list(range(SPEC.pool))
+    assert len(set(parts["mixed"])) == SPEC.pool // 2
+
+
+def test_juries_that_rank_in_reverse_disagree():
+    errors = torch.stack([torch.arange(6.0), torch.arange(6.0), -torch.arange(6.0), -torch.arange(6.0)])
+    rows = _agreement(0, errors, errors > 2)
+    found = {quantity: value for *_, quantity, value in rows}
+    assert found["agreement of two juries"] == pytest.approx(-1)
+    assert found["right in 0"] == pytest.approx(0.5)
+    assert found["right in 2"] == pytest.approx(0.5)
+    assert found["early accuracy"] == pytest.approx(0.25)
+
+
+def test_coherence_is_compared_only_while_all_images_are_learned():
+    steps = [0, 1, 2, 3]
+    curves = {
+        ("loss", "all"): [2.0, 1.9, 1.0, 0.1],
+        ("accuracy", "all"): [0.1, 0.2, 0.5, 0.95],
+        ("m-coherence", "easy"): [50, 30, 8, 1],
+        ("m-coherence", "hard"): [1, 1, 2, 5],
+    }
+    table = pd.DataFrame(
+        [
+            {"seed": 0, "half": half, "step": step, "quantity": f"together: {quantity}", "value": value}
+            for (quantity, half), values in curves.items()
+            for step, value in zip(steps, values, strict=True)
+        ]
+    )
+    assert claims.coherence_ratio(table)[0] == pytest.approx(4)
+
+
+@pytest.mark.parametrize("null", ["shuffled labels", "random halves"])
+def test_claims_fail_in_their_null_worlds(null):
+    spec = STUDY.world(STUDY.build("quick", {}), STUDY.nulls[null])
+    table = run(spec, range(5), "cpu")
+    for claim in (claim for claim in STUDY.claims if claim.null == null):
+        judgement = judge(claim, table, spec)
+        assert judgement.verdict == "fails", claim.id
+        assert np.isfinite(judgement.estimate)
+
+
+@pytest.mark.parametrize("wrong", [{"pool": 1201}, {"initialisations": 7}, {"pool": 160}])
+def test_a_spec_that_cannot_be_halved_is_refused(wrong):
+    with pytest.raises(ParameterError, match=r"multiple of four|at most a quarter"):
+        STUDY.build("quick", wrong)
