@@ -255,7 +255,7 @@ CLAIMS = (
         threshold_text="relative distance from that share",
         null="weak patch by lot",
         note=(
-            "The formula is ours, and was put in this form after the first confirmation of the next claim had failed; "
+            "The formula is ours, and was put in this form after the confirmation of the next claim had failed; "
             "that paper shows how instability ends itself by lowering the sharpness."
         ),
     ),

@@ -14,7 +14,7 @@ from genbook.studies.benign_oscillation.spec import BenignOscillationSpec
 def _confirmation(spec: BenignOscillationSpec) -> Mapping[str, Any]:
     """There are no other data for a problem made up whole: other sizes, more noise, fresh seeds, no phase diagram."""
     return {
-        "dimension": min(spec.dimension * 3 // 2, 1000),
+        "dimension": min(2 * spec.dimension, 1000),
         "examples": min(spec.examples * 3 // 4 * 2, 200),
         "noise": min(1.5 * spec.noise, 1.0),
         "batch_steps": max(spec.batch_steps // 2, 100),
@@ -33,12 +33,12 @@ STUDY = Study(
             seeds=2,
             parameters={
                 "rates": [0.1, 0.24, 0.3, 0.36, 0.45],
-                "steps": 800,
+                "steps": 400,
                 "batch_rates": [0.4, 0.7],
                 "batch_steps": 100,
                 "strengths": [1.0, 2.0],
                 "diagram_steps": [0.05, 0.3],
-                "checkpoints": 10,
+                "checkpoints": 5,
             },
             seconds=5,
             judged=False,

@@ -69,7 +69,7 @@ CLAIMS = (
         relation="<",
         threshold=0.15,
         threshold_text="relative distance from 2/step, at the worst step size",
-        null="small steps",
+        null="calm",
     ),
     Claim(
         id="edge-relu",
@@ -79,7 +79,7 @@ CLAIMS = (
         relation="<",
         threshold=0.15,
         threshold_text="relative distance from 2/step",
-        null="small steps",
+        null="calm",
     ),
     Claim(
         id="progressive-sharpening",
@@ -101,7 +101,7 @@ CLAIMS = (
         threshold=0.5,
         threshold_text="of its highest value",
         scale="log",
-        null="squared loss",
+        null="calm",
     ),
     Claim(
         id="batch-moves-edge",
@@ -112,7 +112,7 @@ CLAIMS = (
         threshold=0.85,
         threshold_text="of the full batch's sharpness",
         scale="log",
-        null="whole batches",
+        null="calm",
     ),
     Claim(
         id="batch-lowers-trace",
@@ -123,7 +123,7 @@ CLAIMS = (
         threshold=0.9,
         threshold_text="of the full batch's trace",
         scale="log",
-        null="whole batches",
+        null="calm",
         reported="Batches of one example bound the trace by 2/step; the full batch bounds the sharpness alone.",
     ),
 )

@@ -22,7 +22,7 @@ def run(spec: EdgeOfStabilitySpec, seeds: Sequence[int], device: str, progress: 
     replicas = [replica for seed in seeds for replica in replicas_of(spec, dataset, seed)]
     at = LogSpaced(spec.edge_probes)
     table = train(
-        replicas, [Sharpness(at=at, tolerance=1e-2), MeanLoss(at=at), HessianTrace(at=AtEnd(), samples=30)], device
+        replicas, [Sharpness(at=at, tolerance=2e-2), MeanLoss(at=at), HessianTrace(at=AtEnd(), samples=20)], device
     ).table
     names = {"sharpness": "sharpness", "loss": "train loss", "Hessian trace": "Hessian trace"}
     found = table.assign(quantity=table["quantity"].map(names)).dropna(subset="quantity")

@@ -55,10 +55,8 @@ STUDY = Study(
     },
     confirm=_confirmation,
     nulls={
-        "small steps": {"edge_rates": [0.01, 0.02], "edge_batches": [50], "edge_steps": 150},
-        "large steps": {"edge_rates": [1.5, 1.7], "edge_batches": [50], "edge_steps": 200},
-        "squared loss": {"other_loss": "squared", "edge_batches": [50], "edge_rates": [0.6, 0.8], "edge_steps": 300},
-        "whole batches": {"edge_batches": [10**6], "edge_rates": [0.6, 0.8], "edge_steps": 300},
+        "calm": {"edge_rates": [0.01, 0.02], "edge_batches": [10**6], "other_loss": "squared", "edge_probes": 6},
+        "large steps": {"edge_rates": [1.5, 1.7], "edge_batches": [50], "edge_probes": 6},
     },
     varies=("training subset", "order", "initialisation"),
 )
