@@ -66,9 +66,12 @@ def package(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(syntax, "__file__", str(tmp_path / "syntax.py"))
-    syntax.source_of.cache_clear()
+    caches = (syntax.source_of, syntax._imported)  # by name of the module, which is another's here
+    for function in caches:
+        function.cache_clear()
     yield tmp_path
-    syntax.source_of.cache_clear()
+    for function in caches:
+        function.cache_clear()
 
 
 def test_modules_used_follows_imports_nested_in_functions_and_relative_ones(package):

@@ -25,6 +25,7 @@ def source_of(module: str) -> Path | None:
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
 
 
+@functools.cache
 def normalised(source: str) -> str:
     """The code of ``source`` without comments, docstrings and layout (the text of its syntax tree)."""
     tree = ast.parse(source)
@@ -37,11 +38,12 @@ def normalised(source: str) -> str:
     return ast.unparse(tree)
 
 
-def _imported(module: str, tree: ast.Module) -> set[str]:
-    """Dotted names of the package's modules that ``tree`` imports, at any depth of nesting."""
+@functools.cache
+def _imported(module: str, source: str) -> frozenset[str]:
+    """Dotted names of the package's modules that ``source`` imports, at any depth of nesting."""
     is_package = source_of(module).name == "__init__.py"
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -51,7 +53,7 @@ def _imported(module: str, tree: ast.Module) -> set[str]:
                 base = importlib.util.resolve_name("." * node.level + base, package)
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)
-    return {name for name in found if source_of(name) is not None}
+    return frozenset(name for name in found if source_of(name) is not None)
 
 
 def modules_used(module: str) -> list[str]:
@@ -70,7 +72,7 @@ def modules_used(module: str) -> list[str]:
         if path is None:
             raise ModuleNotFoundError(f"{name} is not a module of {_PACKAGE}")
         seen.add(name)
-        waiting.extend(_imported(name, ast.parse(path.read_text(encoding="utf-8"))))
+        waiting.extend(_imported(name, path.read_text(encoding="utf-8")))
     return sorted(seen)
 
 
