@@ -40,7 +40,7 @@ STUDY = Study(
                 "diagram_steps": [0.05, 0.3],
                 "checkpoints": 5,
             },
-            seconds=5,
+            seconds=6,
             judged=False,
         ),
         "quick": Profile(seeds=5, parameters={"strengths": [0.7, 1.0, 1.4, 2.0, 2.8]}, seconds=30),

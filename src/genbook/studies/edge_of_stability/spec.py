@@ -28,7 +28,7 @@ class EdgeOfStabilitySpec(Spec):
         "cross-entropy", "loss of one more network, at the smallest step size ('squared' is a null world)"
     )
     edge_steps: int = parameter(800, "steps of training", "steps", ge=20, le=10**6)
-    edge_probes: int = parameter(10, "points along the training at which sharpness is measured, log-spaced", "", ge=5)
+    edge_probes: int = parameter(10, "points along the training at which sharpness is measured, log-spaced", "", ge=3)
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:

@@ -25,8 +25,8 @@ STUDY = Study(
     profiles={
         "smoke": Profile(
             seeds=2,
-            parameters={"edge_examples": 20, "edge_hidden": 8, "edge_steps": 60, "edge_probes": 6, "edge_batches": [5]},
-            seconds=5,
+            parameters={"edge_examples": 20, "edge_hidden": 8, "edge_steps": 40, "edge_probes": 3, "edge_batches": [5]},
+            seconds=8,
             judged=False,
         ),
         "quick": Profile(seeds=5, parameters={}, seconds=40),
@@ -55,8 +55,8 @@ STUDY = Study(
     },
     confirm=_confirmation,
     nulls={
-        "calm": {"edge_rates": [0.01, 0.02], "edge_batches": [10**6], "other_loss": "squared", "edge_probes": 6},
-        "large steps": {"edge_rates": [1.5, 1.7], "edge_batches": [50], "edge_probes": 6},
+        "calm": {"edge_rates": [0.01, 0.02], "edge_batches": [10**6], "other_loss": "squared", "edge_probes": 4},
+        "large steps": {"edge_rates": [1.5, 1.7], "edge_batches": [50], "edge_probes": 4},
     },
     varies=("training subset", "order", "initialisation"),
 )
