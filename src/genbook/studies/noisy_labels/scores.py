@@ -48,10 +48,21 @@ class FindsCorrupted(Probe):
         error.scatter_add_(1, targets.unsqueeze(1), -torch.ones_like(error[:, :1]))
         scores = {
             "EL2N": torch.linalg.vector_norm(error, dim=1),
-            "gradient norm": gradient_norms(view.model, view.loss.module(), view.sets.inputs(self.on), targets),
+            "gradient norm": self._norms(view),
             "loss": view.values(self.on),
         }
         positive = view.sets.groups(self.on)[self.group].cpu().numpy()
         for name, values in scores.items():
             found = torch.from_numpy(auc(values.detach().cpu().numpy(), positive))
             yield Measurement(f"AUC of {name}", found, self.on, "given", self.group)
+
+    def _norms(self, view: View) -> torch.Tensor:
+        """Gradient norms [R, n]; NaN for a replica that has diverged and is about to leave the stack."""
+        losses = view.values(self.on)
+        norms = torch.full_like(losses, torch.nan)
+        finite = torch.nonzero(losses.isfinite().all(1)).flatten().tolist()
+        if finite:
+            part = view if len(finite) == len(losses) else view.substack(finite)
+            inputs, targets = part.sets.inputs(self.on), part.sets.targets(self.on)
+            norms[finite] = gradient_norms(part.model, part.loss.module(), inputs, targets)
+        return norms

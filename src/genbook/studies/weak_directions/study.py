@@ -29,7 +29,7 @@ STUDY = Study(
             seconds=3,
             judged=False,
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=40),
+        "quick": Profile(seeds=5, parameters={}, seconds=50),
         "full": Profile(
             seeds=20,
             parameters={
