@@ -99,7 +99,9 @@ def test_groups_of_a_stack(sizes, chunk_size):
 
 
 @pytest.mark.parametrize(
-    "make", [lens.Mean, lens.MedianOfMeans, lambda: lens.Winsorized(2), lambda: lens.Clipped(0.3)], ids=repr
+    "make",
+    [lens.Mean, lens.MedianOfMeans, lambda: lens.Winsorized(2), lambda: lens.Clipped(0.3)],
+    ids=["mean", "median of means", "winsorized", "clipped"],
 )
 @pytest.mark.parametrize("case", ["mlp", "sentences"])
 def test_averages_of_a_stack(make, case):
