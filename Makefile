@@ -33,7 +33,7 @@ test: $(READY)  ## floors, style, unit tests, notebooks, the built book
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

@@ -13,3 +13,8 @@ def store(tmp_path, monkeypatch):
     """An empty store for this test and for every process that it starts."""
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "store"))
     return tmp_path / "store"
+
+
+def pytest_collection_modifyitems(items):
+    """The built book first: it takes longest, and the other worker does the rest meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_book.py")

@@ -13,8 +13,6 @@ from genbook import studies
 from genbook.execute import chapters
 from genbook.files import repository
 
-pytestmark = pytest.mark.xdist_group("book")
-
 
 class Page(HTMLParser):
     """What the tests ask of a page: its images, links, resources and text."""
@@ -97,8 +95,10 @@ def test_figures_have_alt_text_captions_provenance_a_rerun_line_and_their_table(
         assert re.search(r"Fig\. \d+", caption)
         assert "commit" in caption
         assert "genbook run" in caption
-        (link,) = set(re.findall(r'href="([^"]+\.csv)"', figure)) or [""]
-        assert len((page.path.parent / link).read_text().split("\n")) > 2
+        links = set(re.findall(r'href="([^"]+\.csv)"', figure))
+        assert links
+        for link in links:
+            assert len((page.path.parent / link).read_text().split("\n")) > 2
     assert len(set(alts)) == len(alts)
 
 
@@ -116,10 +116,10 @@ def test_every_claim_stands_on_its_page_and_on_the_scoreboard_with_a_verdict(pag
 
 def test_no_page_shows_a_traceback_or_a_number_that_is_none(pages):
     for name, page in pages.items():
-        text = " ".join(page.text)
+        text = re.sub(r"<pre.*?</pre>|<script.*?</script>", "", page.path.read_text(encoding="utf-8"), flags=re.DOTALL)
         assert "Traceback" not in text, name
         if name.startswith("chapters/"):
-            assert not re.search(r"\bnan\b(?!\w)", text), name
+            assert not re.search(r"\bnan\b", text), name
 
 
 def test_run_statistics_name_chapters_and_versions(pages):

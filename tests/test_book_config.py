@@ -89,7 +89,7 @@ def toc_files():
 
 def stage(folder):
     """Lay out the book as the build does, with one small notebook as every chapter and stubs for generated pages."""
-    shutil.copytree(BOOK, folder, ignore=shutil.ignore_patterns("_build", "results"))
+    shutil.copytree(BOOK, folder, ignore=shutil.ignore_patterns("_build", "*.parquet"))
     (folder / "tables").mkdir()
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()
