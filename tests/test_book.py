@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from genbook import studies
-from genbook.execute import chapters
+from genbook.execute import chapter_title, chapters
 from genbook.files import repository
 
 
@@ -42,7 +42,7 @@ def built(tmp_path_factory):
     """A smoke book from an empty store: (store, html)."""
     folder = tmp_path_factory.mktemp("book")
     store, out = folder / "store", folder / "out"
-    command = [sys.executable, "-m", "genbook", "build", "--profile", "smoke", "--out", str(out), "--jobs", "1"]
+    command = [sys.executable, "-m", "genbook", "build", "--profile", "smoke", "--out", str(out)]
     done = subprocess.run(
         command, env={**os.environ, "GENBOOK_STORE": str(store)}, capture_output=True, text=True, check=False
     )
@@ -124,7 +124,7 @@ def test_no_page_shows_a_traceback_or_a_number_that_is_none(pages):
 
 def test_run_statistics_name_chapters_and_versions(pages):
     text = " ".join(pages["run-statistics.html"].text)
-    for word in (*chapters(), "torch", "cpu"):
+    for word in (*map(chapter_title, chapters()), "torch", "cpu"):
         assert word in text
 
 
@@ -132,9 +132,22 @@ def test_nbval_gets_the_same_from_a_second_empty_store(built, tmp_path):
     copies = built[0] / "executed" / "smoke"
     assert {path.stem for path in copies.glob("*.ipynb")} == set(chapters())
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout", "120"]
-    command += ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(copies), str(copies)]
+    command += [
+        "-n",
+        "2",
+        "--dist",
+        "loadscope",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(copies),
+        str(copies),
+    ]
     environment = {**os.environ, "GENBOOK_STORE": str(tmp_path / "store")}
-    environment.pop("PYTEST_XDIST_WORKER", None)
+    environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     compared = sum("nbval-check-output" in path.read_text() for path in copies.glob("*.ipynb"))

@@ -33,6 +33,10 @@ def test_a_chapter_is_found_by_number_name_or_both():
         execute.find_chapter("random labels")
 
 
+def test_a_chapters_title_is_its_heading():
+    assert execute.chapter_title("02_random_vs_real_labels") == "Random versus real labels"
+
+
 def test_parameters_are_injected_and_the_copy_names_its_key(notebook):
     done = nbformat.read(notebook("print(x + 1)", parameters={"x": 41}), as_version=4)
     assert done.cells[-1].outputs[0].text == "42\n"

@@ -20,7 +20,7 @@ import pandas as pd
 
 from genbook import studies
 from genbook.errors import ForeseenError
-from genbook.execute import chapters, execute, executed_path, execution_key, is_current
+from genbook.execute import chapter_title, chapters, execute, executed_path, execution_key, is_current
 from genbook.files import disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.results.requests import Request
 from genbook.results.verdicts import Row, evaluate
@@ -125,10 +125,9 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     ]
     for chapter in dict.fromkeys(row.request.study.chapter for row in rows):
         mine = [row for row in rows if row.request.study.chapter == chapter]
-        title = mine[0].request.study.title
         shown = [{**row_for_page(row), "stays": row in stays} for row in mine]
         claims = figures.claims_table(shown, references="references.html")
-        lines += [f"## [{title}](chapters/{chapter})", "", claims, ""]
+        lines += [f"## [{chapter_title(chapter)}](chapters/{chapter})", "", claims, ""]
     return "\n".join(lines)
 
 
@@ -138,7 +137,12 @@ def run_statistics(profile: str) -> str:
     for chapter in chapters():
         notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
         seconds = notebook["metadata"].get("papermill", {}).get("duration")
-        rows.append({"chapter": f"[{chapter}](chapters/{chapter})", "execution of the page (s)": f"{seconds:.1f}"})
+        rows.append(
+            {
+                "chapter": f"[{chapter_title(chapter)}](chapters/{chapter})",
+                "execution of the page (s)": f"{seconds:.1f}",
+            }
+        )
     parts = pd.DataFrame(_part_rows())
     sections = [
         "# Run statistics",

@@ -6,6 +6,7 @@ import functools
 import importlib.metadata
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,14 @@ def notebooks_root() -> Path:
 def chapters() -> list[str]:
     """The chapters' names (stems of their notebooks) in the order of their numbers."""
     return sorted(path.stem for path in notebooks_root().glob("[0-9][0-9]_*.ipynb"))
+
+
+def chapter_title(chapter: str) -> str:
+    """The heading of the chapter's notebook; its name where there is none."""
+    cells = json.loads((notebooks_root() / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    heading = re.search(r"^# (.+)$", prose, flags=re.MULTILINE)
+    return heading.group(1) if heading else chapter
 
 
 def find_chapter(name: str) -> str:
