@@ -4,7 +4,7 @@ import sys
 import nbformat
 import pytest
 
-from genbook import execute
+from genbook import execute, syntax
 from genbook.execute import ExecutionError
 from genbook.spec import ParameterError
 
@@ -35,6 +35,34 @@ def test_a_chapter_is_found_by_number_name_or_both():
 
 def test_a_chapters_title_is_its_heading():
     assert execute.chapter_title("02_random_vs_real_labels") == "Random versus real labels"
+
+
+def changed_keys(monkeypatch, module):
+    """The chapters whose key moves when the code of ``module`` does."""
+    before = {chapter: execute.execution_key(chapter, {}) for chapter in execute.chapters()}
+    path, normalised = syntax.source_of(module), syntax.normalised
+    content = path.read_text(encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(syntax, "normalised", lambda source: normalised(source) + ("# changed" * (source == content)))
+        return {chapter[:2] for chapter, key in before.items() if execute.execution_key(chapter, {}) != key}
+
+
+@pytest.mark.parametrize(
+    ("module", "chapters"),
+    [
+        ("genbook.studies.xor_digits.claims", {"07"}),
+        ("genbook.studies.xor_digits.run", {"07"}),
+        ("genbook.studies.sample_descent.study", {"06"}),
+        ("genbook.gradients.scores", {"01", "04"}),
+        ("genbook.figures.draw", {"01", "02", "03", "04", "05", "06", "07"}),
+        ("genbook.spec", {"01", "02", "03", "04", "05", "06", "07"}),
+        ("genbook.training.progress", set()),
+        ("genbook.cli", set()),
+        ("genbook.build", set()),
+    ],
+)
+def test_a_chapter_is_executed_anew_when_what_it_uses_changed(monkeypatch, module, chapters):
+    assert changed_keys(monkeypatch, module) == chapters
 
 
 def test_parameters_are_injected_and_the_copy_names_its_key(notebook):

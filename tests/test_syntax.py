@@ -1,8 +1,9 @@
+import re
 import textwrap
 
 import pytest
 
-from genbook import syntax
+from genbook import studies, syntax
 
 
 def code(text):
@@ -51,22 +52,35 @@ def test_a_function_of_a_docstring_alone_stays_a_function():
     compile(syntax.normalised('def f():\n    """Only this."""'), "f", "exec")
 
 
+FILES = {
+    "__init__.py": "",
+    "a.py": "from genbook.b import g\n",
+    "b.py": "def g():\n    from genbook import c\n    return c.X\n",
+    "c.py": "X = 1\n",
+    "alone.py": "Y = 1\n",
+    "sub/__init__.py": "from .inner import Z\nfrom genbook.sub.other import W as V\nOWN = 1\n",
+    "sub/inner.py": "from ..c import X\nZ = X\n",
+    "sub/other.py": "W = 2\n",
+    "named.py": "from genbook.sub import V\n",
+    "spaced.py": "from genbook import sub\nprint(sub.Z)\n",
+    "whole.py": "from genbook import sub\nprint(vars(sub))\n",
+    "own.py": "from genbook.sub import OWN\n",
+    "outer/__init__.py": "from genbook.sub import V as U\n",
+    "twice.py": "from genbook.outer import U\n",
+    "typed.py": "if TYPE_CHECKING:\n    from genbook.c import X\nelse:\n    import genbook.alone\n",
+    "watched.py": "from genbook.training.progress import bar\nfrom genbook.c import X\n",
+    "training/__init__.py": "",
+    "training/progress.py": "from genbook.alone import Y\ndef bar(): pass\n",
+}
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    files = {
-        "__init__.py": "",
-        "a.py": "from genbook.b import g\n",
-        "b.py": "def g():\n    from genbook import c\n    return c.X\n",
-        "c.py": "X = 1\n",
-        "alone.py": "Y = 1\n",
-        "sub/__init__.py": "from .inner import Z\n",
-        "sub/inner.py": "from ..c import X\nZ = X\n",
-    }
-    for name, text in files.items():
+    for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(syntax, "__file__", str(tmp_path / "syntax.py"))
-    caches = (syntax.source_of, syntax._imported)  # by name of the module, which is another's here
+    caches = (syntax.source_of, syntax._imported, syntax._faced)  # by name of the module, which is another's here
     for function in caches:
         function.cache_clear()
     yield tmp_path
@@ -74,9 +88,26 @@ def package(tmp_path, monkeypatch):
         function.cache_clear()
 
 
-def test_modules_used_follows_imports_nested_in_functions_and_relative_ones(package):
-    assert syntax.modules_used("genbook.a") == ["genbook", "genbook.a", "genbook.b", "genbook.c"]
-    assert syntax.modules_used("genbook.sub") == ["genbook.c", "genbook.sub", "genbook.sub.inner"]
+@pytest.mark.parametrize(
+    ("module", "used"),
+    [
+        ("a", ["a", "b", "c"]),
+        ("sub", ["c", "sub", "sub.inner", "sub.other"]),
+        ("named", ["named", "sub.other"]),
+        ("spaced", ["c", "spaced", "sub.inner"]),
+        ("whole", ["c", "sub", "sub.inner", "sub.other", "whole"]),
+        ("own", ["c", "own", "sub", "sub.inner", "sub.other"]),
+        ("twice", ["sub.other", "twice"]),
+        ("typed", ["alone", "typed"]),
+        ("watched", ["c", "watched"]),
+    ],
+)
+def test_a_name_leads_to_the_module_that_defines_it(package, module, used):
+    assert syntax.modules_used(f"genbook.{module}") == [f"genbook.{name}" for name in used]
+
+
+def test_a_programs_text_uses_what_its_imports_lead_to(package):
+    assert syntax.modules_used_by_code("from genbook.sub import Z\nimport os\n") == ["genbook.c", "genbook.sub.inner"]
 
 
 def test_a_changed_constant_in_a_used_module_changes_the_hash_and_in_an_unused_one_does_not(package):
@@ -88,7 +119,44 @@ def test_a_changed_constant_in_a_used_module_changes_the_hash_and_in_an_unused_o
     assert syntax.code_hash("genbook.a") != before
 
 
-def test_the_study_depends_on_the_engine_and_not_on_claims_or_figures():
-    used = syntax.modules_used("genbook.studies.random_labels.run")
-    assert {"genbook.studies.random_labels.spec", "genbook.models.networks", "genbook.data.splits"} <= set(used)
-    assert not {name for name in used if "claims" in name or "figures" in name or "results" in name}
+def test_what_cannot_change_a_number_outdates_nothing(package):
+    before = syntax.code_hash("genbook.watched")
+    (package / "training/progress.py").write_text("def bar(): return 'another colour'\n")
+    assert syntax.code_hash("genbook.watched") == before
+
+
+def test_another_face_that_leads_to_the_same_code_outdates_nothing(package):
+    before = syntax.code_hash("genbook.named")
+    (package / "sub/__init__.py").write_text("from genbook.sub.other import W as V\nfrom genbook.alone import Y\n")
+    syntax._faced.cache_clear()
+    assert syntax.code_hash("genbook.named") == before
+
+
+def test_a_module_that_is_not_there_is_refused():
+    with pytest.raises(ModuleNotFoundError, match=r"genbook\.nowhere is not a module"):
+        syntax.code_hash("genbook.nowhere")
+
+
+def test_modules_that_cannot_change_a_number_exist():
+    assert all(syntax.source_of(name) for name in syntax.NEUTRAL)
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_no_studys_numbers_depend_on_claims_figures_or_results(name):
+    used = syntax.modules_used(f"genbook.studies.{name}.run")
+    assert f"genbook.studies.{name}.run" in used
+    assert not {module for module in used if re.search("claims|figures|results|study$", module)}
+
+
+def test_the_study_depends_on_the_engine_and_an_option_of_gram_outdates_only_its_callers():
+    used = {name: syntax.modules_used(f"genbook.studies.{name}.run") for name in studies.names()}
+    assert {"genbook.models.networks", "genbook.data.splits", "genbook.training.wide"} <= set(used["random_labels"])
+    calls = {
+        name
+        for name, modules in used.items()
+        if any(
+            re.search(r"\bgram\(", syntax.source_of(module).read_text()) for module in modules if ".studies." in module
+        )
+    }
+    assert {name for name, modules in used.items() if "genbook.gradients.gram_matrix" in modules} == calls
+    assert 0 < len(calls) < 5

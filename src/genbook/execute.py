@@ -9,20 +9,21 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from genbook import spec, studies, syntax
 from genbook.errors import ForeseenError
 from genbook.files import atomic, repository, sha256, store_root
 from genbook.results.progress import PROGRESS_FILE
 from genbook.results.requests import requests
-from genbook.results.tables import Progress
+from genbook.results.tables import Progress, published_root
 from genbook.spec import ParameterError, nearest
-from genbook.syntax import normalised
+from genbook.studies import Study
 
 
 class ExecutionError(ForeseenError):
@@ -60,17 +61,32 @@ def find_chapter(name: str) -> str:
 
 
 def execution_key(chapter: str, parameters: Mapping[str, Any]) -> str:
-    """What an executed copy depends on: the notebook, its parameters, the package's code, published tables, versions.
+    """What an executed copy depends on: the notebook, its parameters, the code and published tables it uses, versions.
 
-    Two executions with one key show the same, but for what the store has computed in between.
+    Two executions with one key show the same, but for what the store has computed in between. Another chapter's
+    studies do not enter.
     """
-    package = Path(__file__).parent
-    code = (normalised(path.read_text(encoding="utf-8")).encode() for path in sorted(package.rglob("*.py")))
-    published = (path.read_bytes() for path in sorted((repository() / "book" / "results").rglob("*.parquet")))
-    versions = [importlib.metadata.version(name) for name in ("torch", "numpy", "pandas", "matplotlib", "seaborn")]
     source = (notebooks_root() / f"{chapter}.ipynb").read_bytes()
-    given = json.dumps([dict(parameters), versions], sort_keys=True).encode()
-    return sha256(source, given, *code, *published)
+    told = studies.of_chapter(chapter)
+    code = syntax.hash_of(sorted(_modules_shown(json.loads(source), told)))
+    published = (
+        path.read_bytes() for study in told for path in sorted((published_root() / study.name).glob("*.parquet"))
+    )
+    versions = [importlib.metadata.version(name) for name in ("torch", "numpy", "pandas", "matplotlib", "seaborn")]
+    given = json.dumps([dict(parameters), versions, code], sort_keys=True).encode()
+    return sha256(source, given, *published)
+
+
+def _modules_shown(notebook: Mapping[str, Any], told: Sequence[Study]) -> set[str]:
+    """The modules that decide what a chapter shows: what its cells import, its studies, and this one.
+
+    A spec's module cannot change a number, but the page says with which parameters to rerun it.
+    """
+    cells = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    declared = (f"{studies.__name__}.{study.name}.study" for study in told)
+    computed = (study.module for study in told)
+    shown = syntax.modules_used_by_code("\n".join(cells)), syntax.modules_used(__name__, *declared, *computed)
+    return {spec.__name__}.union(*shown)
 
 
 def executed_path(chapter: str, profile: str) -> Path:

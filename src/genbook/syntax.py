@@ -1,15 +1,37 @@
-"""A hash of the code that a result depends on: syntax trees, so that comments and docstrings do not count."""
+"""A hash of the code that a result depends on: syntax trees of the modules really used, so that words do not count.
+
+A package's ``__init__`` that re-exports names is a face: a name taken from it leads to the module that defines the
+name, and to nothing else of the package. Modules that cannot change a number are left out (`NEUTRAL`).
+"""
 
 from __future__ import annotations
 
 import ast
 import functools
 import importlib.util
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from genbook.files import sha256
 
 _PACKAGE = "genbook"
+
+#: Modules that cannot change a number: they tell how far a computation is, keep and restore its state to the bit,
+#: refuse what cannot be computed, and name what was asked (a spec's values are in a table's key themselves).
+NEUTRAL = frozenset(
+    f"{_PACKAGE}.{name}"
+    for name in (
+        "errors",
+        "files",
+        "results.progress",
+        "spec",
+        "training.checkpoint",
+        "training.errors",
+        "training.memory",
+        "training.progress",
+        "training.watch",
+    )
+)
 
 
 @functools.cache
@@ -38,47 +60,129 @@ def normalised(source: str) -> str:
     return ast.unparse(tree)
 
 
+def _is_face(module: str) -> bool:
+    """Whether ``module`` is a package, whose ``__init__`` may re-export what others define."""
+    path = source_of(module)
+    return path is not None and path.name == "__init__.py"
+
+
+class _OnlyForTypes(ast.NodeTransformer):
+    """Takes out what is imported for type checkers alone."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        """Leave of ``if TYPE_CHECKING:`` its else branch."""
+        if "TYPE_CHECKING" in ast.unparse(node.test):
+            return [self.visit(child) for child in node.orelse]
+        return self.generic_visit(node)
+
+
 @functools.cache
-def _imported(module: str, source: str) -> frozenset[str]:
-    """Dotted names of the package's modules that ``source`` imports, at any depth of nesting."""
-    is_package = source_of(module).name == "__init__.py"
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+def _tree(source: str) -> ast.Module:
+    return _OnlyForTypes().visit(ast.parse(source))
+
+
+def _absolute(node: ast.ImportFrom, module: str) -> str:
+    """The dotted name that ``from … import`` in ``module`` takes its names from."""
+    if not node.level:
+        return node.module or ""
+    package = module if _is_face(module) else module.rpartition(".")[0]
+    return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+
+
+@functools.cache
+def _faced(face: str) -> dict[str, tuple[str, str]]:
+    """What a face re-exports from other modules: the name, and from which module under which name it comes."""
+    tree = _tree(source_of(face).read_text(encoding="utf-8"))
+    return {
+        alias.asname or alias.name: (_absolute(node, face), alias.name)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and source_of(_absolute(node, face)) is not None
+        for alias in node.names
+        if _absolute(node, face) != face
+    }
+
+
+def _defining(base: str, name: str) -> Iterator[str]:
+    """The modules that ``name``, taken from the module ``base``, leads to."""
+    if _is_face(base) and name in _faced(base):
+        yield from _defining(*_faced(base)[name])
+    elif source_of(f"{base}.{name}") is not None:
+        yield f"{base}.{name}"
+    elif source_of(base) is not None:
+        yield base
+
+
+@functools.cache
+def _imported(source: str, module: str) -> frozenset[str]:
+    """Dotted names of the package's modules that ``source`` (of ``module``) uses, imported at any depth of nesting."""
+    return frozenset(_followed(source, module))
+
+
+def _followed(source: str, module: str) -> Iterator[str]:
+    tree = _tree(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            yield from (alias.name for alias in node.names if source_of(alias.name) is not None)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                package = module if is_package else module.rpartition(".")[0]
-                base = importlib.util.resolve_name("." * node.level + base, package)
-            found.add(base)
-            found.update(f"{base}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in found if source_of(name) is not None)
+            base = _absolute(node, module)
+            for alias in node.names:
+                for found in _defining(base, alias.name):
+                    if _is_face(found) and found == f"{base}.{alias.name}":
+                        yield from _through(found, alias.asname or alias.name, tree)
+                    else:
+                        yield found
 
 
-def modules_used(module: str) -> list[str]:
-    """``module`` and every module of the package that it imports, directly or not, in alphabetical order.
+def _through(face: str, name: str, tree: ast.Module) -> Iterator[str]:
+    """What ``tree`` uses of the package ``face``, there called ``name``: all of it unless always ``name.attribute``."""
+    nodes = list(ast.walk(tree))
+    attributes = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+    used = [node.attr for node in attributes if node.value.id == name]
+    everywhere = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
+    if len(used) < everywhere or not used:
+        yield face
+        return
+    for attribute in set(used):
+        yield from _defining(face, attribute)
 
-    A module's parent packages count only where they are imported by name: their ``__init__`` re-exports would
-    otherwise tie every result to every module.
+
+def modules_used(*roots: str) -> list[str]:
+    """``roots`` and every module of the package that they use, directly or not, in alphabetical order.
+
+    A module's parent packages count only where a name is defined in them or they are used as a whole: their
+    re-exports would otherwise tie every result to every module. `NEUTRAL` modules are left out, with what they import.
+
+    Raises:
+        ModuleNotFoundError: a root is no module of the package.
     """
+    for root in roots:
+        if source_of(root) is None:
+            raise ModuleNotFoundError(f"{root} is not a module of {_PACKAGE}")
+    return _closure(roots)
+
+
+def modules_used_by_code(source: str) -> list[str]:
+    """Every module of the package that a program's text (a notebook's cells, say) uses, directly or not."""
+    return _closure(_imported(source, "__main__"))
+
+
+def _closure(names: Iterable[str]) -> list[str]:
     seen: set[str] = set()
-    waiting = [module]
+    waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name in seen:
-            continue
-        path = source_of(name)
-        if path is None:
-            raise ModuleNotFoundError(f"{name} is not a module of {_PACKAGE}")
-        seen.add(name)
-        waiting.extend(_imported(name, path.read_text(encoding="utf-8")))
+        if name not in seen and name not in NEUTRAL:
+            seen.add(name)
+            waiting.extend(_imported(source_of(name).read_text(encoding="utf-8"), name))
     return sorted(seen)
 
 
-def code_hash(module: str) -> str:
-    """SHA-256 over the normalised code of ``module`` and of all modules of the package that it imports."""
-    chunks = (
-        f"{name}\n{normalised(source_of(name).read_text(encoding='utf-8'))}\n".encode() for name in modules_used(module)
-    )
+def hash_of(modules: Iterable[str]) -> str:
+    """SHA-256 over names and normalised code of ``modules``."""
+    chunks = (f"{name}\n{normalised(source_of(name).read_text(encoding='utf-8'))}\n".encode() for name in modules)
     return sha256(*chunks)
+
+
+def code_hash(*roots: str) -> str:
+    """SHA-256 over the normalised code of ``roots`` and of all modules of the package that they use."""
+    return hash_of(modules_used(*roots))
