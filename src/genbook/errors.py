@@ -8,3 +8,7 @@ class ForeseenError(Exception):
     """
 
     status = 1
+
+
+class TrainingError(ForeseenError, ValueError):
+    """Settings without meaning, data that do not fit them, too little memory, or a checkpoint of something else."""

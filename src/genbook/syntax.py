@@ -26,7 +26,6 @@ NEUTRAL = frozenset(
         "results.progress",
         "spec",
         "training.checkpoint",
-        "training.errors",
         "training.memory",
         "training.progress",
         "training.watch",

@@ -9,8 +9,8 @@ from genbook.probes.coherence import GradientCoherence
 from genbook.probes.curvature import HessianTrace, Sharpness
 from genbook.probes.outputs import Accuracy, MeanLoss
 from genbook.probes.probe import Measurement, Probe
-from genbook.probes.schedules import AtEnd, AtEpochs, AtSteps, Epochs, Every, LogSpaced
 from genbook.probes.weights import DistanceFromInitialisation, WeightNorm
+from genbook.when import AtEnd, AtEpochs, AtSteps, Epochs, Every, LogSpaced
 
 __all__ = [
     "Accuracy",

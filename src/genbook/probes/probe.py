@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from genbook.probes.schedules import Epochs, ProbeSchedule
+from genbook.when import Epochs, MeasuringSchedule
 
 if TYPE_CHECKING:
     from genbook.training.view import View
@@ -34,7 +34,7 @@ class Measurement:
 class Probe:
     """A quantity with its schedule; a subclass measures it on a `View`."""
 
-    at: ProbeSchedule = field(default_factory=Epochs, kw_only=True)
+    at: MeasuringSchedule = field(default_factory=Epochs, kw_only=True)
 
     def measure(self, view: View) -> Iterable[Measurement]:
         """What there is to say of the replicas in view."""

@@ -21,23 +21,12 @@ A grid is a list of replicas; what differs between them is each one's own, the e
     >>> result.model(3)   # the plain network of replica 3 at its end
 """
 
+from genbook.errors import TrainingError
+from genbook.recipes import SGD, Adam, Average, Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
 from genbook.training.engine import train
-from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES
-from genbook.training.recipe import (
-    SGD,
-    Adam,
-    Average,
-    Constant,
-    Cosine,
-    Examples,
-    InverseSquareRoot,
-    Linear,
-    Recipe,
-    Replica,
-    Step,
-)
-from genbook.training.result import Training
+from genbook.training.replica import Examples, Replica
+from genbook.training.result import TrainingResult
 from genbook.training.stacks import stacks
 from genbook.training.view import View
 from genbook.training.watch import watched
@@ -55,8 +44,8 @@ __all__ = [
     "Recipe",
     "Replica",
     "Step",
-    "Training",
     "TrainingError",
+    "TrainingResult",
     "View",
     "stacks",
     "train",

@@ -8,7 +8,7 @@ from torch import Tensor
 from genbook.models.written import Buffers
 from genbook.seeding import ORDER, generator
 from genbook.training.losses import LOSSES
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 
 
 def pool(tensors: Sequence[Tensor], device: torch.device) -> tuple[Tensor, list[int]]:

@@ -16,9 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import genbook
+from genbook.errors import TrainingError
 from genbook.files import atomic
-from genbook.training.errors import TrainingError
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 from genbook.training.result import Ending, Records
 from genbook.training.run import StackRun
 

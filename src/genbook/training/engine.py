@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.backends import cudnn
 
+from genbook.errors import TrainingError
 from genbook.probes import Probe
 from genbook.training.checkpoint import Checkpoint, fingerprint
-from genbook.training.errors import TrainingError
 from genbook.training.memory import refuse_too_many
 from genbook.training.progress import progress_bar
-from genbook.training.recipe import Replica
-from genbook.training.result import Records, Training, assemble
+from genbook.training.replica import Replica
+from genbook.training.result import Records, TrainingResult, assemble
 from genbook.training.run import StackRun
 from genbook.training.stacks import stacks
 from genbook.training.watch import current
@@ -35,7 +35,7 @@ def train(
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: float = 60.0,
     progress: bool | Callable[[float, str], None] | None = None,
-) -> Training:
+) -> TrainingResult:
     """Train replicas together, watched by probes.
 
     Replicas of equal architecture, batch size, kind of optimiser and number of examples form a stack, which is one
@@ -55,7 +55,7 @@ def train(
     Where `checkpoint` or `progress` is not given, that of the surrounding `genbook.training.watched` holds.
 
     Returns:
-        A `Training`: the tidy table, how each replica ended, and its final state.
+        A `TrainingResult`: the tidy table, how each replica ended, and its final state.
 
     Raises:
         TrainingError: for a grid without a replica or with more than memory holds, data that do not fit the network or

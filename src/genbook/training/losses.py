@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genbook.training.errors import TrainingError
+from genbook.errors import TrainingError
 
 
 @dataclass(frozen=True)

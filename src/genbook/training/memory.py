@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from genbook.training.errors import TrainingError
-from genbook.training.recipe import SGD, Replica
+from genbook.errors import TrainingError
+from genbook.recipes import SGD
+from genbook.training.replica import Replica
 
 _GIB = 2**30
 

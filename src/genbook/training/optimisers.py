@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
+from genbook.recipes import SGD, Adam, Optimiser
 from genbook.training.layout import Layout
-from genbook.training.recipe import SGD, Adam, Optimiser
 
 
 class FlatOptimiser:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from genbook.errors import TrainingError
 from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.models import StackedLayer, initialise, stack, written
 from genbook.seeding import INITIALISATION, generator
 from genbook.training.batches import Batches
-from genbook.training.errors import TrainingError
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 
 
 def initial_model(replica: Replica) -> nn.Module:

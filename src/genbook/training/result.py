@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 
 LABELS = ("quantity", "on", "labels", "group", "layer")
 
@@ -47,7 +47,7 @@ class Ending:
 
 
 @dataclass
-class Training:
+class TrainingResult:
     """What a training returns.
 
     Attributes:
@@ -81,7 +81,7 @@ def _conditions(replicas: Sequence[Replica]) -> pd.DataFrame:
     return described
 
 
-def assemble(replicas: Sequence[Replica], records: Records, endings: dict[int, Ending]) -> Training:
+def assemble(replicas: Sequence[Replica], records: Records, endings: dict[int, Ending]) -> TrainingResult:
     """The tables from what was recorded."""
     conditions = _conditions(replicas)
     columns = records.arrays()
@@ -103,4 +103,4 @@ def assemble(replicas: Sequence[Replica], records: Records, endings: dict[int, E
         flags = np.array([getattr(e, name) for e in ends])
         ended[name] = flags
         ended[f"{name}_step"] = np.where(flags, steps, np.nan)
-    return Training(table, ended, [e.state for e in ends], list(replicas))
+    return TrainingResult(table, ended, [e.state for e in ends], list(replicas))

@@ -10,7 +10,7 @@ from genbook.models import StackedLayer, unstack
 from genbook.probes import Probe
 from genbook.training.batches import Batches
 from genbook.training.optimisers import FlatOptimiser
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 from genbook.training.result import Ending, Records
 from genbook.training.stacks import outputs_of, program_for
 from genbook.training.view import Sets, View

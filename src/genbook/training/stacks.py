@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from genbook.errors import TrainingError
 from genbook.models import written
-from genbook.training.errors import TrainingError
 from genbook.training.programs import AveragedProgram, StackedProgram, WrittenAveragedProgram, WrittenProgram
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 from genbook.training.wide import WideProgram
 
 

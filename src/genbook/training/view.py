@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from genbook.errors import TrainingError
 from genbook.models import StackedLayer, written
 from genbook.training.batches import batch_last, pool
-from genbook.training.errors import TrainingError
 from genbook.training.losses import LOSSES, Loss
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 
 _ROWS = 1 << 15  # rows of R x examples in one forward pass: keeps what a probe holds at once small
 

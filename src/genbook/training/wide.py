@@ -16,7 +16,7 @@ from genbook.training.batches import Batches
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES
 from genbook.training.programs import initial_model
-from genbook.training.recipe import Replica
+from genbook.training.replica import Replica
 
 
 class WideProgram:

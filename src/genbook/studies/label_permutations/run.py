@@ -14,7 +14,7 @@ from genbook.models import mlp
 from genbook.seeding import CORRUPTION, generator
 from genbook.studies.label_permutations.spec import LabelPermutationsSpec
 from genbook.studies.late_coherence.branch import go_on
-from genbook.training import SGD, Examples, Recipe, Replica, Training, train
+from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
 
 _POINTS = 24  # of each path on which coherence is measured
 
@@ -86,7 +86,7 @@ def exchange(block: np.ndarray, names: np.ndarray, seed: int) -> np.ndarray:
     return generator(seed, CORRUPTION).permutation(names)[block]
 
 
-def _stopped(stopped: Training) -> pd.DataFrame:
+def _stopped(stopped: TrainingResult) -> pd.DataFrame:
     """Steps until the accuracy was reached, and the share of labels that differ from the real ones."""
     sets = [replica.data["train"] for replica in stopped.replicas]
     wrong = [float((s.labels != s.true_labels).double().mean()) for s in sets]
@@ -96,7 +96,7 @@ def _stopped(stopped: Training) -> pd.DataFrame:
     return rows.melt(id_vars=["seed", "blocks", "path", "time"], var_name="quantity", value_name="value")
 
 
-def _path(training: Training, path: str, step: float) -> pd.DataFrame:
+def _path(training: TrainingResult, path: str, step: float) -> pd.DataFrame:
     """The whole network's accuracy, loss and m-coherence on one path."""
     table = training.table
     table = table[table["quantity"].isin(["accuracy", "loss", "m-coherence"]) & table["layer"].isin(["", "all"])]

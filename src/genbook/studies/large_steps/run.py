@@ -13,7 +13,7 @@ from genbook import data
 from genbook.models import mlp
 from genbook.probes import Accuracy, AtSteps, GradientCoherence, MeanLoss, Sharpness
 from genbook.studies.large_steps.spec import LargeStepsSpec
-from genbook.training import SGD, Examples, Recipe, Replica, Training, train
+from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
 
 _NAMES = {
     ("train", "loss"): "train loss",
@@ -77,7 +77,7 @@ def _decayed(spec: LargeStepsSpec, sets: Mapping, device: str) -> pd.DataFrame:
     )
 
 
-def _going_on(begun: Training, place: int, recipe: Recipe) -> Replica:
+def _going_on(begun: TrainingResult, place: int, recipe: Recipe) -> Replica:
     state = begun.states[place]
     return replace(begun.replicas[place], recipe=recipe, initialise=lambda model: model.load_state_dict(state))
 

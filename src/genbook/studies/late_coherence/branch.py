@@ -9,10 +9,12 @@ import numpy as np
 from torch import Tensor, nn
 
 from genbook.probes import Accuracy, AtSteps, GradientCoherence, MeanLoss
-from genbook.training import Recipe, Training, train
+from genbook.training import Recipe, TrainingResult, train
 
 
-def go_on(stopped: Training, places: Sequence[int], recipe: Recipe, shares: np.ndarray, device: str) -> Training:
+def go_on(
+    stopped: TrainingResult, places: Sequence[int], recipe: Recipe, shares: np.ndarray, device: str
+) -> TrainingResult:
     """Train the networks at ``places`` of a training on by another recipe, each from its final weights.
 
     Accuracy, loss and m-coherence on the training set are measured at the beginning and after ``shares`` of the steps.

@@ -15,7 +15,7 @@ from genbook.gradients import gram
 from genbook.models import mlp, stack
 from genbook.studies.late_coherence.branch import go_on
 from genbook.studies.late_coherence.spec import LateCoherenceSpec
-from genbook.training import SGD, Examples, Recipe, Replica, Training, train
+from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
 
 _POINTS = 24  # of each path on which coherence is measured
 _EDGE = 0.1  # a direction at the edge of stability counts as if 2 - ηλ were this, so that a prediction stays finite
@@ -72,7 +72,7 @@ def _rows(replica: Replica, values: dict[tuple[str, str], float], path: str, tim
     return [{**about, "quantity": quantity, "part": part, "value": value} for (quantity, part), value in values.items()]
 
 
-def _started(branched: Training) -> pd.DataFrame:
+def _started(branched: TrainingResult) -> pd.DataFrame:
     rows = []
     for replica, ending in zip(branched.replicas, branched.endings.itertuples(), strict=True):
         rows += _rows(replica, {("steps", "all"): ending.fitted_step}, "at the start")
@@ -80,8 +80,8 @@ def _started(branched: Training) -> pd.DataFrame:
 
 
 def _path(
-    branched: Training, places: Sequence[int], recipe: Recipe, shares: np.ndarray, name: str, device: str
-) -> tuple[pd.DataFrame, Training | None]:
+    branched: TrainingResult, places: Sequence[int], recipe: Recipe, shares: np.ndarray, name: str, device: str
+) -> tuple[pd.DataFrame, TrainingResult | None]:
     """Go on from where the networks were stopped, and measure after the ``shares`` of the steps."""
     if not places:
         return pd.DataFrame(), None
@@ -103,7 +103,7 @@ def _path(
     return rows, trained
 
 
-def _pairs(training: Training | None, places: Sequence[int] | None, path: str, device: str) -> pd.DataFrame:
+def _pairs(training: TrainingResult | None, places: Sequence[int] | None, path: str, device: str) -> pd.DataFrame:
     """What pairs of examples with one given label, and pairs with two, add to m-coherence, their sum plus one."""
     if training is None:
         return pd.DataFrame()
@@ -123,7 +123,7 @@ def _pairs(training: Training | None, places: Sequence[int] | None, path: str, d
     return pd.DataFrame(rows)
 
 
-def _sharp(spec: LateCoherenceSpec, branched: Training, places: Sequence[int], device: str) -> pd.DataFrame:
+def _sharp(spec: LateCoherenceSpec, branched: TrainingResult, places: Sequence[int], device: str) -> pd.DataFrame:
     """m-coherence without the sharpest directions of the Hessian, and what the noise of the batches makes of it."""
     if not places:
         return pd.DataFrame()

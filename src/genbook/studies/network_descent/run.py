@@ -13,7 +13,7 @@ from genbook.curvature import Hessian, top_eigenpairs
 from genbook.models import mlp, parameter_count, stack
 from genbook.probes import Accuracy, AtEnd, GradientCoherence, LogSpaced, MeanLoss, WeightNorm
 from genbook.studies.network_descent.spec import NetworkDescentSpec
-from genbook.training import SGD, Examples, Recipe, Replica, Training, train
+from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
 
 _COLUMNS = ["seed", "width", "step", "epoch", "quantity", "group", "value"]
 _NAMES = {
@@ -73,7 +73,7 @@ def _measured(table: pd.DataFrame) -> pd.DataFrame:
     return rows.loc[rows["layer"].isin(["", "all"]), _COLUMNS]
 
 
-def _summary(training: Training, device: str) -> pd.DataFrame:
+def _summary(training: TrainingResult, device: str) -> pd.DataFrame:
     """What there is one number of per network: its parameters, and the sharpness at its end."""
     endings = training.endings
     wide = endings[["seed", "width"]].assign(
@@ -87,7 +87,7 @@ def _summary(training: Training, device: str) -> pd.DataFrame:
     return wide.melt(id_vars=kept, var_name="quantity", value_name="value")[_COLUMNS]
 
 
-def _sharpness(training: Training, device: str) -> pd.Series:
+def _sharpness(training: TrainingResult, device: str) -> pd.Series:
     """The largest eigenvalue of the training loss's Hessian at the end, width by width; NaN for what diverged."""
     values = pd.Series(float("nan"), index=training.endings.index)
     for _, alike in training.endings.groupby("width"):

@@ -22,7 +22,7 @@ from genbook.probes import (
     WeightNorm,
 )
 from genbook.studies.random_labels.spec import RandomLabelsSpec
-from genbook.training import SGD, Examples, Recipe, Replica, Training, train
+from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
 
 
 def run(spec: RandomLabelsSpec, seeds: Sequence[int], device: str) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def _measured(table: pd.DataFrame) -> pd.DataFrame:
     return rows[["seed", "noise", "network", "step", "epoch", "quantity", "layer", "value"]]
 
 
-def _summary(training: Training, device: str) -> pd.DataFrame:
+def _summary(training: TrainingResult, device: str) -> pd.DataFrame:
     """What there is one number of per replica: steps to fit, wrong labels, classes, parameters, sharpness."""
     replicas, endings = training.replicas, training.endings
     wrong = [float((r.data["train"].labels != r.data["train"].true_labels).double().mean()) for r in replicas]
@@ -110,7 +110,7 @@ def _summary(training: Training, device: str) -> pd.DataFrame:
     return wide.melt(id_vars=kept, var_name="quantity", value_name="value")
 
 
-def _sharpness(training: Training, device: str) -> np.ndarray:
+def _sharpness(training: TrainingResult, device: str) -> np.ndarray:
     """The largest eigenvalue of the training loss's Hessian at the end, for real and for the most random labels.
 
     NaN for what lies between, which no claim compares, and for what diverged.

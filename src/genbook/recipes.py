@@ -1,30 +1,32 @@
-"""What to train and how: optimisers, schedules, recipes, examples and replicas, as frozen settings."""
+"""How a network is trained: optimisers, learning-rate schedules and recipes, as frozen settings; no torch."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from genbook.errors import TrainingError
 
-from genbook.gradients import Mean
-from genbook.training.errors import TrainingError
-from genbook.training.losses import LOSSES
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-_TABLE = {"replica", "seed", "step", "epoch", "quantity", "on", "labels", "group", "layer", "value"}
-_ENDINGS = {"steps", "epochs", "fitted", "fitted_step", "diverged", "diverged_step"}
-RESERVED = frozenset(_TABLE | _ENDINGS)
-"""Names of columns that a condition cannot have."""
+    from genbook.gradients import Mean
+
+LOSS_NAMES = ("cross-entropy", "squared", "logistic")
 
 
-def _refuse(condition: bool, message: str) -> None:
+def refuse(condition: bool, message: str) -> None:
+    """Raise `TrainingError` with the message where the condition holds."""
     if condition:
         raise TrainingError(message)
 
 
 def _finite(name: str, value: float, positive: bool = False) -> None:
     wrong = not math.isfinite(value) or value < 0 or (positive and value == 0)
-    _refuse(wrong, f"{name} is {value}; it must be finite and {'positive' if positive else 'not negative'}")
+    refuse(wrong, f"{name} is {value}; it must be finite and {'positive' if positive else 'not negative'}")
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ class SGD:
         """Refuse settings without meaning."""
         _finite("lr", self.lr)
         _finite("weight_decay", self.weight_decay)
-        _refuse(not 0 <= self.momentum < 1, f"momentum is {self.momentum}; it must lie in [0, 1)")
-        _refuse(self.nesterov and self.momentum == 0, "nesterov needs a momentum above 0")
+        refuse(not 0 <= self.momentum < 1, f"momentum is {self.momentum}; it must lie in [0, 1)")
+        refuse(self.nesterov and self.momentum == 0, "nesterov needs a momentum above 0")
 
     def of_torch(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
         """The same optimiser for a plain loop."""
+        import torch
+
         return torch.optim.SGD(
             parameters, self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay
         )
@@ -65,10 +69,12 @@ class Adam:
         _finite("lr", self.lr)
         _finite("eps", self.eps)
         _finite("weight_decay", self.weight_decay)
-        _refuse(not all(0 <= b < 1 for b in self.betas), f"betas are {self.betas}; both must lie in [0, 1)")
+        refuse(not all(0 <= b < 1 for b in self.betas), f"betas are {self.betas}; both must lie in [0, 1)")
 
     def of_torch(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
         """The same optimiser for a plain loop."""
+        import torch
+
         kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
         return kind(parameters, self.lr, self.betas, self.eps, self.weight_decay)
 
@@ -178,100 +184,13 @@ class Recipe:
 
     def __post_init__(self):
         """Refuse settings without meaning."""
-        _refuse(self.steps < 1, f"steps is {self.steps}; a run needs at least one")
-        _refuse(
+        refuse(self.steps < 1, f"steps is {self.steps}; a run needs at least one")
+        refuse(
             self.batch_size is not None and self.batch_size < 1,
             f"batch_size is {self.batch_size}; it must be at least 1",
         )
-        _refuse(self.loss not in LOSSES, f"loss is {self.loss!r}; it must be one of {', '.join(LOSSES)}")
+        refuse(self.loss not in LOSS_NAMES, f"loss is {self.loss!r}; it must be one of {', '.join(LOSS_NAMES)}")
         _finite("init_scale", self.init_scale)
-        if self.average is not None:
-            rule, settings = self.average.make(), self.optimiser
-            rule.check_optimizer(settings.of_torch([torch.zeros(1)]))
-            if self.batch_size is not None:
-                rule.refuse(self.batch_size)
         level = self.stop_at_accuracy
-        _refuse(level is not None and not 0 < level <= 1, f"stop_at_accuracy is {level}; it must lie in (0, 1]")
-        _refuse(self.check_every is not None and self.check_every < 1, f"check_every is {self.check_every}; at least 1")
-
-
-@dataclass(frozen=True, eq=False)
-class Examples:
-    """Inputs with their labels; replicas that are handed the same `inputs` tensor share it in memory.
-
-    Attributes:
-        inputs: [n, ...] in the precision in which to train.
-        labels: [n] as given to the network: integer classes, or real targets [n] or [n, C] for the squared loss.
-        true_labels: [n] before corruption, where they differ.
-        groups: named boolean masks [n], such as clean and corrupted.
-    """
-
-    inputs: Tensor
-    labels: Tensor
-    true_labels: Tensor | None = None
-    groups: Mapping[str, Tensor] = field(default_factory=dict)
-
-    def __post_init__(self):
-        """Refuse an empty set, unequal lengths and inputs that are not real numbers."""
-        n = len(self.inputs)
-        _refuse(n == 0, "inputs are empty; a set of examples needs at least one")
-        named = {"labels": self.labels, "true_labels": self.true_labels}
-        for name, values in {**named, **{f"groups[{k!r}]": v for k, v in self.groups.items()}}.items():
-            _refuse(
-                values is not None and len(values) != n,
-                f"{name} has {len(values) if values is not None else 0} entries for {n} inputs",
-            )
-        for name, mask in self.groups.items():
-            _refuse(mask.dtype != torch.bool, f"groups[{name!r}] is {mask.dtype}; a group is a boolean mask")
-
-    def __len__(self) -> int:
-        """The number of examples."""
-        return len(self.inputs)
-
-
-@dataclass(frozen=True, eq=False)
-class Replica:
-    """One network among many that train at the same time.
-
-    Attributes:
-        seed: keys the streams of batch order and initial weights.
-        model: the plain network; its weights are drawn anew, it itself stays as it is.
-        recipe: how it is trained.
-        data: named sets of examples; the one called "train" is trained on, probes may look at any.
-        condition: what tells this replica from others, such as {"label noise": 0.5}; columns of the table.
-        order_seed: seed of the batch order where it is not `seed`: replicas with one order are paired.
-        init_seed: seed of the initial weights where it is not `seed`.
-        initialise: called with the plain network after the draw, where a start needs more than a scale.
-    """
-
-    seed: int
-    model: nn.Module
-    recipe: Recipe
-    data: Mapping[str, Examples]
-    condition: Mapping[str, object] = field(default_factory=dict)
-    order_seed: int | None = None
-    init_seed: int | None = None
-    initialise: Callable[[nn.Module], object] | None = None
-
-    def __post_init__(self):
-        """Refuse a replica without training data, or with batches larger than them."""
-        _refuse("train" not in self.data, f"data has sets {sorted(self.data)}; it needs one called 'train'")
-        taken = RESERVED.intersection(self.condition)
-        _refuse(bool(taken), f"condition has {', '.join(sorted(taken))}; the table has a column of that name already")
-        size, n = self.recipe.batch_size, len(self.data["train"])
-        _refuse(size is not None and size > n, f"batch_size is {size}, but there are {n} training examples")
-
-    @property
-    def batch_size(self) -> int:
-        """Examples a step; all of them in full-batch descent."""
-        return self.recipe.batch_size or len(self.data["train"])
-
-    @property
-    def batch_key(self) -> tuple[int, int]:
-        """Equal for replicas that see the same batches: one tensor of inputs, one order."""
-        return id(self.data["train"].inputs), self.seed if self.order_seed is None else self.order_seed
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """⌊n / batch size⌋."""
-        return len(self.data["train"]) // self.batch_size
+        refuse(level is not None and not 0 < level <= 1, f"stop_at_accuracy is {level}; it must lie in (0, 1]")
+        refuse(self.check_every is not None and self.check_every < 1, f"check_every is {self.check_every}; at least 1")

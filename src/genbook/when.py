@@ -1,4 +1,4 @@
-"""When a probe measures."""
+"""At which steps of a training something is measured: frozen settings, no torch."""
 
 from dataclasses import dataclass
 
@@ -54,6 +54,18 @@ class AtSteps:
 
 
 @dataclass(frozen=True)
+class AtFractions:
+    """Step 0 and the fractions named of all steps, each rounded to a step; with `end`, also where a replica stops."""
+
+    fractions: tuple[float, ...]
+    end: bool = False
+
+    def due(self, total: int, steps_per_epoch: int) -> set[int]:
+        """The steps of a run of `total` steps at which to measure."""
+        return {0, *np.round(np.multiply(self.fractions, total)).astype(int).tolist()}
+
+
+@dataclass(frozen=True)
 class AtEpochs:
     """The ends of the epochs named (0 is the start); with `end`, also where a replica stops."""
 
@@ -76,4 +88,4 @@ class AtEnd:
         return set()
 
 
-ProbeSchedule = Every | Epochs | LogSpaced | AtSteps | AtEpochs | AtEnd
+MeasuringSchedule = Every | Epochs | LogSpaced | AtSteps | AtFractions | AtEpochs | AtEnd
