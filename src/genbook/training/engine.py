@@ -1,30 +1,22 @@
 """The loop: every stack of replicas through its steps, with checkpoints and a progress bar."""
 
-import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
 
 import torch
-from torch.backends import cudnn
 
 from genbook.errors import TrainingError
 from genbook.probes import Probe
 from genbook.training.checkpoint import Checkpoint, fingerprint
 from genbook.training.memory import refuse_too_many
+from genbook.training.precision import full_precision
 from genbook.training.progress import progress_bar
 from genbook.training.replica import Replica
 from genbook.training.result import Records, TrainingResult, assemble
 from genbook.training.run import StackRun
 from genbook.training.stacks import stacks
 from genbook.training.watch import current
-
-
-def full_precision(device: torch.device) -> contextlib.AbstractContextManager:
-    """Convolutions in float32 on CUDA too, where cuDNN rounds to TF32 unless told: a spec means the same everywhere."""
-    if device.type != "cuda":
-        return contextlib.nullcontext()
-    return cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False)
 
 
 def train(

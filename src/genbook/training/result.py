@@ -1,13 +1,22 @@
 """What a training returns: a tidy table of what was measured, and each replica's end."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
+from genbook.models import stack
+from genbook.probes import Measurement, Probe
+from genbook.recipes import refuse
+from genbook.training.precision import full_precision
+from genbook.training.programs import initial_model
 from genbook.training.replica import Replica
+from genbook.training.stacks import alike, outputs_of
+from genbook.training.view import Sets, View
 
 LABELS = ("quantity", "on", "labels", "group", "layer")
 
@@ -21,14 +30,17 @@ class Records:
         default_factory=lambda: {"replica": [], "step": [], "kind": [], "value": []}
     )
 
-    def add(self, members: np.ndarray, step: int, kind: tuple[str, ...], values: np.ndarray) -> None:
-        """One measurement of some replicas."""
-        if kind not in self.kinds:
-            self.kinds.append(kind)
-        count = len(members)
-        added = (members, np.full(count, step), np.full(count, self.kinds.index(kind)), values)
-        for column, entries in zip(self.columns.values(), added, strict=True):
-            column.append(entries)
+    def add(self, members: np.ndarray, steps: np.ndarray, measurements: Iterable[Measurement]) -> None:
+        """What was measured of some replicas, each after its number of steps."""
+        for m in measurements:
+            values = m.values.detach().to("cpu", torch.float64).numpy()
+            present = np.ones(len(members), bool) if m.present is None else m.present.cpu().numpy()
+            kind = (m.quantity, m.on, m.labels, m.group, m.layer)
+            if kind not in self.kinds:
+                self.kinds.append(kind)
+            kinds = np.full(len(members), self.kinds.index(kind))
+            for column, entries in zip(self.columns.values(), (members, steps, kinds, values), strict=True):
+                column.append(entries[present])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Each column as one array."""
@@ -66,12 +78,55 @@ class TrainingResult:
 
     def model(self, replica: int) -> nn.Module:
         """The plain network of one replica at its end, in evaluation mode."""
-        import copy
-
         settings = self.replicas[replica]
         model = copy.deepcopy(settings.model).to("cpu", settings.data["train"].inputs.dtype)
         model.load_state_dict(self.states[replica])
         return model.eval()
+
+    def measure(
+        self, probe: Probe, at: Sequence[int] | None = None, device: str | torch.device = "cpu"
+    ) -> pd.DataFrame:
+        """Measure a probe once on the final networks, whatever its schedule.
+
+        Networks that can be stacked are measured together. The start from which `DistanceFromInitialisation` measures
+        is drawn again.
+
+        Args:
+            probe: what to measure.
+            at: places of replicas; all by default.
+            device: where to measure.
+
+        Returns:
+            Rows in the format of `table`, "step" being where the replica ended. As in `table` there is none of a
+            replica that diverged: its last network is no result.
+
+        Raises:
+            TrainingError: for places that are not the result's, and for sets of examples that the replicas lack.
+        """
+        device, steps = torch.device(device), self.endings["steps"].to_numpy()
+        places = [place for place in self._places(at) if not self.endings["diverged"][place]]
+        records = Records()
+        with full_precision(device):
+            for group in alike([self.replicas[place] for place in places]):
+                members = np.array(places)[group]
+                view = self._view(members, steps[members], device)
+                records.add(members, steps[members], probe.measure(view))
+        return _tidy(self.replicas, records)
+
+    def _view(self, members: Sequence[int], steps: np.ndarray, device: torch.device) -> View:
+        replicas = [self.replicas[place] for place in members]
+        start = stack([initial_model(replica) for replica in replicas]).to(device)
+        initial = [p.detach() for p in start.parameters() if p.requires_grad]
+        sets = Sets(replicas, outputs_of(replicas[0]), device)
+        return View(stack([self.model(place) for place in members]).to(device), sets, steps, initial)
+
+    def _places(self, at: Sequence[int] | None) -> list[int]:
+        """The places in `at`, each once."""
+        places, count = np.arange(len(self.replicas)) if at is None else np.asarray(at), len(self.replicas)
+        refuse(places.dtype == bool, "at is a mask; it takes places, which are np.flatnonzero(mask)")
+        outside = [int(place) for place in places if not 0 <= place < count]
+        refuse(bool(outside), f"at has {outside}; the result has {count} replicas, at places 0 to {count - 1}")
+        return list(dict.fromkeys(places.tolist()))
 
 
 def _conditions(replicas: Sequence[Replica]) -> pd.DataFrame:
@@ -83,24 +138,30 @@ def _conditions(replicas: Sequence[Replica]) -> pd.DataFrame:
 
 def assemble(replicas: Sequence[Replica], records: Records, endings: dict[int, Ending]) -> TrainingResult:
     """The tables from what was recorded."""
-    conditions = _conditions(replicas)
-    columns = records.arrays()
-    order = np.lexsort((columns["kind"], columns["step"], columns["replica"]))
-    columns = {name: column[order] for name, column in columns.items()}
-    per_epoch = np.array([r.steps_per_epoch for r in replicas])
-    table = conditions.iloc[columns["replica"]].reset_index(drop=True)
-    table["step"] = columns["step"]
-    table["epoch"] = columns["step"] / per_epoch[columns["replica"]]
-    labels = np.array(records.kinds, dtype=object).reshape(-1, len(LABELS))[columns["kind"]]
-    for place, name in enumerate(LABELS):
-        table[name] = pd.array(labels[:, place], dtype="str")
-    table["value"] = columns["value"]
-
     ends = [endings[r] for r in range(len(replicas))]
     steps = np.array([e.steps for e in ends])
-    ended = conditions.assign(steps=steps, epochs=steps / per_epoch)
+    ended = _conditions(replicas).assign(steps=steps, epochs=steps / _steps_per_epoch(replicas))
     for name in ("fitted", "diverged"):
         flags = np.array([getattr(e, name) for e in ends])
         ended[name] = flags
         ended[f"{name}_step"] = np.where(flags, steps, np.nan)
-    return TrainingResult(table, ended, [e.state for e in ends], list(replicas))
+    return TrainingResult(_tidy(replicas, records), ended, [e.state for e in ends], list(replicas))
+
+
+def _tidy(replicas: Sequence[Replica], records: Records) -> pd.DataFrame:
+    """What was recorded, by replica, step and kind."""
+    columns = records.arrays()
+    order = np.lexsort((columns["kind"], columns["step"], columns["replica"]))
+    columns = {name: column[order] for name, column in columns.items()}
+    table = _conditions(replicas).iloc[columns["replica"]].reset_index(drop=True)
+    table["step"] = columns["step"]
+    table["epoch"] = columns["step"] / _steps_per_epoch(replicas)[columns["replica"]]
+    labels = np.array(records.kinds, dtype=object).reshape(-1, len(LABELS))[columns["kind"]]
+    for place, name in enumerate(LABELS):
+        table[name] = pd.array(labels[:, place], dtype="str")
+    table["value"] = columns["value"]
+    return table
+
+
+def _steps_per_epoch(replicas: Sequence[Replica]) -> np.ndarray:
+    return np.array([replica.steps_per_epoch for replica in replicas])

@@ -109,12 +109,8 @@ class StackRun:
             yield places, View(module.eval(), sets, self.step, initial)
 
     def _measure(self, probe: Probe, view: View, places: Sequence[int]) -> None:
-        places = np.array([self.members[place] for place in places])
-        for m in probe.measure(view):
-            values = m.values.detach().to("cpu", torch.float64).numpy()
-            present = np.ones(len(places), bool) if m.present is None else m.present.cpu().numpy()
-            kind = (m.quantity, m.on, m.labels, m.group, m.layer)
-            self.records.add(places[present], self.step, kind, values[present])
+        members = np.array([self.members[place] for place in places])
+        self.records.add(members, np.full(len(members), self.step), probe.measure(view))
 
     def _freeze_diverged(self) -> None:
         gradient = self.program.gradient

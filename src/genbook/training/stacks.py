@@ -15,15 +15,20 @@ from genbook.training.wide import WideProgram
 
 def stacks(replicas: Sequence[Replica]) -> list[list[int]]:
     """Which replicas train as one tensor program."""
+    # Equal settings side by side, so that the optimiser steps through them in one call.
+    stacked = [sorted(members, key=lambda r: repr(replicas[r].recipe.optimiser)) for members in alike(replicas)]
+    return _widened(replicas, stacked)
+
+
+def alike(replicas: Sequence[Replica]) -> list[list[int]]:
+    """Groups of places: replicas of one architecture, kind of recipe and shapes of sets, as `models.stack` takes."""
     together: dict[tuple, list[int]] = {}
     described: dict[int, str] = {}  # many replicas are handed one and the same model
     for place, replica in enumerate(replicas):
         if id(replica.model) not in described:
             described[id(replica.model)] = _architecture(replica.model)
         together.setdefault((described[id(replica.model)], *_settings(replica)), []).append(place)
-    # Equal settings side by side, so that the optimiser steps through them in one call.
-    stacked = [sorted(members, key=lambda r: repr(replicas[r].recipe.optimiser)) for members in together.values()]
-    return _widened(replicas, stacked)
+    return list(together.values())
 
 
 def _architecture(model: nn.Module) -> str:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -79,17 +80,17 @@ class Sets:
 
 
 class View:
-    """R replicas of one stack after `step` updates.
+    """R replicas of one stack after `step` updates; at their ends, after as many as each has made.
 
     Attributes:
         model: the stacked module, in evaluation mode; probes must leave its parameters as they are.
         replicas: their settings, in the order of the stack.
-        step: updates made; `epoch` is `step` over the steps of an epoch.
+        step: updates made, [R] at their ends; `epoch` is `step` over the steps of an epoch.
         sets: their examples.
         initial: the trained parameters at the start, [R, ...] each, in the order of `model.parameters()`.
     """
 
-    def __init__(self, model: nn.Module, sets: Sets, step: int, initial: Sequence[Tensor]):
+    def __init__(self, model: nn.Module, sets: Sets, step: int | np.ndarray, initial: Sequence[Tensor]):
         """A view is made by the engine."""
         self.model, self.sets, self.step, self.initial = model, sets, step, initial
         self.replicas = sets.replicas
