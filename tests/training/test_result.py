@@ -11,8 +11,10 @@ from genbook import models
 from genbook.probes import (
     Accuracy,
     AtEnd,
+    AtSteps,
     DistanceFromInitialisation,
     Epochs,
+    Every,
     GradientCoherence,
     MeanLoss,
     Measurement,
@@ -133,3 +135,80 @@ def test_places_that_are_none_are_refused(at, message):
     result = train(grid(steps=1))
     with pytest.raises(TrainingError, match=message):
         result.measure(Accuracy(), at)
+
+
+def assert_states(actual, expected):
+    for a, b in zip(actual, expected, strict=True):
+        assert list(a) == list(b)
+        for key, value in b.items():
+            torch.testing.assert_close(a[key], value, rtol=1e-12, atol=1e-12, msg=key)
+
+
+def full_batch(steps, lr=0.3):
+    return Recipe(steps, SGD(lr))
+
+
+def test_two_trainings_one_after_the_other_are_one_longer_training():
+    whole = train(grid(steps=20, batch_size=None, optimiser=SGD(0.3)), [MeanLoss(at=Every(4))])
+    first = train(grid(steps=8, batch_size=None, optimiser=SGD(0.3)))
+    second = first.continued(full_batch(12), [MeanLoss(at=Every(4)), DistanceFromInitialisation(at=AtSteps((0,)))])
+    assert_states(second.states, whole.states)
+    expected = whole.table[whole.table["step"] >= 8]
+    loss = second.table[second.table["quantity"] == "loss"]
+    assert_equal(loss.assign(step=loss["step"] + 8, epoch=loss["epoch"] + 8).reset_index(drop=True), expected)
+    assert (second.table.query("quantity == 'distance'")["value"] == 0).all()
+    assert second.endings[["seed", "width"]].equals(first.endings[["seed", "width"]])
+    # The first training's networks stay as they were, and so do the plain networks that were handed in.
+    assert_states(first.states, train(grid(steps=8, batch_size=None, optimiser=SGD(0.3))).states)
+
+
+def test_some_networks_go_on_from_their_own_ends_and_another_time():
+    first = train(grid(stop_at_accuracy=0.9))
+    at = [7, 0, 4]
+    second = first.continued(full_batch(5, 0.1), [MeanLoss(at=AtSteps((0,)))], at)
+    assert second.endings["width"].tolist() == [3, 6, 3]
+    assert second.endings["seed"].tolist() == [2, 0, 1]
+    begun = second.table[second.table["group"] == "all"]["value"]
+    ended = first.measure(MeanLoss(), at)
+    ended = ended[ended["group"] == "all"].set_index("replica")["value"]
+    np.testing.assert_allclose(begun, ended[at], rtol=1e-12)
+    third = second.continued(full_batch(7, 0.1))
+    assert_states(third.states, first.continued(full_batch(12, 0.1), at=at).states)
+
+
+def test_running_statistics_go_on_too():
+    draw = torch.Generator().manual_seed(0)
+    images = Examples(torch.randn(6, 3, 32, 32, generator=draw, dtype=torch.float64), torch.arange(6) % 3)
+    model = models.five_layer_cnn(1, 3, norm="batch")
+
+    def trained(steps):
+        return train([Replica(seed, model, full_batch(steps), {"train": images}) for seed in (0, 1)])
+
+    assert_states(trained(1).continued(full_batch(2)).states, trained(3).states)
+
+
+def test_batches_of_a_continuation_are_those_of_its_seeds_first_epochs():
+    first = train(grid(optimiser=SGD(0.1), steps=9))
+    second = first.continued(Recipe(4, SGD(0.2), 7))
+    start = {"initialise": lambda model: model.load_state_dict(first.states[3])}
+    alone = train([replace(first.replicas[3], recipe=Recipe(4, SGD(0.2), 7), **start)])
+    assert_states(second.states[3:4], alone.states)
+
+
+def test_what_diverged_cannot_go_on():
+    result = train(diverging())
+    with pytest.raises(TrainingError, match=r"replicas \[0, 10\] diverged"):
+        result.continued(full_batch(5))
+    with pytest.raises(TrainingError, match=r"replicas \[10\] diverged"):
+        result.continued(full_batch(5), at=[3, 10])
+    going = result.continued(full_batch(5), at=np.flatnonzero(~result.endings["diverged"]))
+    assert len(going.replicas) == 9
+
+
+def test_a_continuation_takes_the_options_of_train(tmp_path):
+    told = []
+    first = train(grid(steps=4))
+    path = tmp_path / "state"
+    first.continued(full_batch(5), progress=lambda share, words: told.append(share), checkpoint=path)
+    assert told[-1] == 1
+    assert not path.exists()

@@ -1,8 +1,8 @@
 """What a training returns: a tidy table of what was measured, and each replica's end."""
 
 import copy
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from genbook.models import stack
 from genbook.probes import Measurement, Probe
-from genbook.recipes import refuse
+from genbook.recipes import Recipe, refuse
 from genbook.training.precision import full_precision
 from genbook.training.programs import initial_model
 from genbook.training.replica import Replica
@@ -112,6 +112,49 @@ class TrainingResult:
                 view = self._view(members, steps[members], device)
                 records.add(members, steps[members], probe.measure(view))
         return _tidy(self.replicas, records)
+
+    def continued(
+        self,
+        recipe: Recipe,
+        probes: Sequence[Probe] = (),
+        at: Sequence[int] | None = None,
+        device: str | torch.device = "cpu",
+        **options: object,
+    ) -> "TrainingResult":
+        """Train the final networks on by another recipe, each on its own data; conditions and seeds stay.
+
+        Parameters and buffers go on from where they ended. Steps are counted from 0 again, with the batches of the
+        seed's first epochs; momentum and averages begin anew.
+
+        Args:
+            recipe: how to train on, for all.
+            probes: what to measure.
+            at: places of replicas; all by default.
+            device: where to train.
+            options: `checkpoint`, `checkpoint_every` and `progress` of `genbook.training.train`.
+
+        Returns:
+            The continuation's result, the replicas in the order of `at`.
+
+        Raises:
+            TrainingError: for places that are not the result's, and for replicas that diverged: there is no network
+                to go on from, and `at=np.flatnonzero(~result.endings["diverged"])` are the others.
+        """
+        from genbook.training.engine import train  # which makes results
+
+        places = self._places(at)
+        gone = [place for place in places if self.endings["diverged"][place]]
+        refuse(
+            bool(gone),
+            f"replicas {gone} diverged and cannot go on; of the others the places are "
+            'at=np.flatnonzero(~result.endings["diverged"])',
+        )
+        going = [replace(self.replicas[p], recipe=recipe, initialise=self._load(p)) for p in places]
+        return train(going, probes, device, **options)
+
+    def _load(self, place: int) -> Callable[[nn.Module], object]:
+        state = self.states[place]
+        return lambda model: model.load_state_dict(state)
 
     def _view(self, members: Sequence[int], steps: np.ndarray, device: torch.device) -> View:
         replicas = [self.replicas[place] for place in members]
