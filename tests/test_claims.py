@@ -85,5 +85,5 @@ def test_a_smoke_run_computes_and_judges_nothing():
 
 
 def test_a_relation_that_cannot_be_judged_is_refused():
-    with pytest.raises(ValueError, match="kind 'exact'"):
+    with pytest.raises(ValueError, match="kinds 'exact' and 'equal'"):
         claim(relation="=")

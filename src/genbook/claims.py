@@ -13,10 +13,10 @@ from genbook import stats
 from genbook.spec import Spec
 
 Verdict = Literal["holds", "fails", "undecided", "not judged", "not run"]
-Kind = Literal["mean", "all", "exact"]
+Kind = Literal["mean", "equal", "all", "exact"]
 
-#: A statistic: (table, spec) to one value per seed (kind 'mean'), one truth per trial (kind 'all'), or one number
-#: per check (kind 'exact').
+#: A statistic: (table, spec) to one value per seed (kinds 'mean' and 'equal'), one truth per trial (kind 'all'), or one
+#: number per check (kind 'exact').
 Statistic = Callable[[pd.DataFrame, Spec], pd.Series]
 
 
@@ -26,9 +26,10 @@ class Claim:
 
     ``id``: short name, unique in its study. ``statement``: in our words. ``source``: key of references.bib.
     ``statistic``: see `Statistic`; a value of NaN is a censored or undefined seed. ``relation`` and ``threshold``: the
-    side on which the claim holds. ``kind``: 'mean' has a Student t interval over seeds on ``scale``, 'all' a
-    Clopper-Pearson interval for the share of trials in which the statement is true, 'exact' no interval but a
-    ``tolerance``. ``null``: name of the study's null world in which the claim must come out as 'fails'.
+    side on which the claim holds. ``kind``: 'mean' has a Student t interval over seeds on ``scale``, 'equal' the same
+    interval, which must lie within ``tolerance`` of the threshold (a factor on the log scale), 'all' a Clopper-Pearson
+    interval for the share of trials in which the statement is true, 'exact' no interval but a ``tolerance``.
+    ``null``: name of the study's null world in which the claim must come out as 'fails'.
     ``reported``: the paper's own number, where it is known; ``note``: why ours differs. ``continuity``: half of the
     step in which the statistic is measured (see `genbook.stats.t_interval`). ``confirms``: whether it is judged on the
     confirmation's data too. ``threshold_text``: the threshold in words, where a number says too little.
@@ -52,8 +53,17 @@ class Claim:
 
     def __post_init__(self) -> None:
         """Refuse a combination that could not be judged."""
-        if (self.relation == "=") != (self.kind == "exact"):
-            raise ValueError(f"claim {self.id}: the relation '=' belongs to kind 'exact', '>' and '<' to the others")
+        if (self.relation == "=") != (self.kind in ("exact", "equal")):
+            raise ValueError(f"claim {self.id}: the relation '=' belongs to kinds 'exact' and 'equal', '>' and '<' not")
+        if self.kind == "equal" and self.tolerance <= (self.scale == "log"):
+            raise ValueError(f"claim {self.id}: equality needs a tolerance > 0, on the log scale a factor > 1")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which values a claim of kind 'equal' holds."""
+        if self.scale == "log":
+            return self.threshold / self.tolerance, self.threshold * self.tolerance
+        return self.threshold - self.tolerance, self.threshold + self.tolerance
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ def judge(claim: Claim, table: pd.DataFrame, spec: Spec, judged: bool = True) ->
         judgement = _judge_exact(claim, present)
     elif claim.kind == "all":
         judgement = _judge_share(claim, present)
+    elif claim.kind == "equal":
+        judgement = _judge_equal(claim, present)
     else:
         judgement = _judge_mean(claim, present)
     verdict: Verdict = judgement.verdict
@@ -113,7 +125,7 @@ def judge(claim: Claim, table: pd.DataFrame, spec: Spec, judged: bool = True) ->
 
 def _on_scale(claim: Claim, values: pd.Series) -> pd.Series:
     """The values that the claim's scale can show: a ratio of 0, or of something over 0, is as undefined as NaN."""
-    if claim.kind != "mean":
+    if claim.kind not in ("mean", "equal"):
         return values
     values = values[values.abs() < math.inf]
     if claim.scale == "identity" or claim.continuity is not None:
@@ -147,5 +159,25 @@ def _judge_mean(claim: Claim, values: pd.Series) -> Judgement:
     verdict = decide(interval.low, interval.high, claim.relation, claim.threshold)
     p = stats.p_value(
         values.to_numpy(), claim.threshold, claim.relation, scale=claim.scale, continuity=claim.continuity
+    )
+    return Judgement(interval.estimate, interval.low, interval.high, verdict, p=p)
+
+
+def _judge_equal(claim: Claim, values: pd.Series) -> Judgement:
+    """Equivalence: the interval inside the bounds holds, outside fails; the p-value is the larger of two one-sided.
+
+    Schuirmann (1987). The values are signed: a folded distance could not come out near zero.
+    """
+    if len(values) < 2:
+        estimate = float(values.iloc[0]) if len(values) else math.nan
+        return Judgement(estimate, math.nan, math.nan, "undecided")
+    low, high = claim.bounds
+    measured = values.to_numpy()
+    interval = stats.t_interval(measured, scale=claim.scale, continuity=claim.continuity)
+    sides = (decide(interval.low, interval.high, ">", low), decide(interval.low, interval.high, "<", high))
+    verdict: Verdict = "fails" if "fails" in sides else "holds" if sides == ("holds", "holds") else "undecided"
+    p = max(
+        stats.p_value(measured, low, ">", scale=claim.scale, continuity=claim.continuity),
+        stats.p_value(measured, high, "<", scale=claim.scale, continuity=claim.continuity),
     )
     return Judgement(interval.estimate, interval.low, interval.high, verdict, p=p)

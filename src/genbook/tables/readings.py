@@ -1,0 +1,167 @@
+"""Values read off curves, with one definition each for the whole book.
+
+A reading takes a tidy table, or what another reading made of one, and gives a value per seed and condition. Where a
+table tells examples in groups, layers or phases apart, a reading means all examples, all layers and the first phase
+unless it is told otherwise. What is chosen is chosen on the other seeds; with a single seed there is no other, and the
+reading is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from genbook import tidy
+
+_DEFAULTS = {"group": "all", "layer": "all", "phase": "training"}
+
+#: Learning begins, for comparisons at equal loss, once this fraction of the initial loss is left (at initialisation
+#: coherence is high for any labels), and ends at this training accuracy (beyond it there is little left to learn).
+LEARNING_STARTS, LEARNING_ENDS = 0.9, 0.9
+_POINTS = 16  # at which curves are compared over a range of losses
+
+
+def rows(table: pd.DataFrame, **where: object) -> pd.DataFrame:
+    """The rows in which the named columns have the given values, of all examples, layers and the first phase."""
+    defaults = {name: value for name, value in _DEFAULTS.items() if name in table.columns}
+    return tidy.select(table, **{**defaults, **where})
+
+
+def curve(table: pd.DataFrame, quantity: str, *by: str, **where: object) -> pd.Series:
+    """A quantity over training: values indexed and sorted by (seed, *by, step)."""
+    return rows(table, quantity=quantity, **where).set_index(["seed", *by, "step"])["value"].sort_index()
+
+
+def final(table: pd.DataFrame, quantity: str, *by: str, **where: object) -> pd.DataFrame:
+    """The last value of a quantity that is not missing, NaN where all are: seeds in rows, conditions in columns."""
+    last = tidy.last(rows(table, **where), ["seed", *by], quantity=quantity)
+    return last.unstack(list(by)) if by else last.to_frame(quantity)
+
+
+def chance(table: pd.DataFrame) -> float:
+    """Accuracy of a guess: one over the number of classes."""
+    return 1 / float(tidy.select(table, quantity="classes")["value"].iloc[0])
+
+
+def first_crossing(curves: pd.DataFrame, level: float, rising: bool = True) -> pd.Series:
+    """The first place at which each curve is at least (or, falling, at most) ``level``; NaN where none is.
+
+    Args:
+        curves: [seeds, places], the places in their order.
+    """
+    beyond = curves.ge(level) if rising else curves.le(level)
+    return _place(beyond)
+
+
+def last_crossing(curves: pd.DataFrame, level: float, rising: bool = True) -> pd.Series:
+    """The first place from which on each curve stays beyond ``level``; NaN where it is not beyond it at the end.
+
+    Args:
+        curves: [seeds, places], the places in their order.
+    """
+    beyond = curves.ge(level) if rising else curves.le(level)
+    return _place(beyond.iloc[:, ::-1].cummin(axis=1).iloc[:, ::-1])
+
+
+def _place(beyond: pd.DataFrame) -> pd.Series:
+    return beyond.idxmax(axis=1).where(beyond.any(axis=1)).astype(float)
+
+
+def on_other_seeds(scores: pd.DataFrame, values: pd.DataFrame | None = None) -> pd.Series:
+    """Each seed's value at the place whose score is best on average over the other seeds; NaN with one seed alone.
+
+    Args:
+        scores: [places, seeds]; the highest mean is the best, the first of equal ones.
+        values: what is read off at that place, [places, seeds]; by default the scores. Scores on one half of the test
+            set and values on the other keep the choice from what it is judged on.
+    """
+    values = scores if values is None else values
+    chosen = {}
+    for seed in scores:
+        others = scores.drop(columns=seed).mean(axis=1)
+        chosen[seed] = np.nan if others.isna().all() else values.loc[others.idxmax(), seed]
+    return pd.Series(chosen, dtype=float)
+
+
+def geometric_mean(values: pd.Series, by: str | Sequence[str]) -> pd.Series:
+    """The geometric mean of positive values over all that ``by``, levels of the index, does not tell apart."""
+    return np.exp(np.log(values).groupby(level=by if isinstance(by, str) else list(by)).mean())
+
+
+def while_learning(table: pd.DataFrame, quantity: str, by: str, **where: object) -> pd.DataFrame:
+    """A quantity against training loss while learning: from a loss fallen by a tenth until training accuracy .9.
+
+    Returns:
+        Columns ``loss`` and ``value``, indexed by (seed, ``by``), in the order of training.
+    """
+    told = {name: value for name, value in where.items() if name not in ("layer", "group")}
+    wide = pd.concat(
+        {
+            "loss": curve(table, "train loss", by, **told),
+            "accuracy": curve(table, "train accuracy", by, **told),
+            "value": curve(table, quantity, by, **where),
+        },
+        axis=1,
+    ).dropna()
+    alike = ["seed", by]
+    started = (wide["loss"] <= LEARNING_STARTS * wide.groupby(alike)["loss"].transform("first")).groupby(alike).cummax()
+    ended = (wide["accuracy"] >= LEARNING_ENDS).groupby(alike).cummax()
+    return wide[started & ~ended].reset_index("step", drop=True)[["loss", "value"]]
+
+
+def at_loss(course: pd.DataFrame, losses: np.ndarray) -> pd.Series:
+    """Values at ``losses``, interpolated between the measured ones, linear in both logarithms.
+
+    Args:
+        course: columns ``loss`` and ``value`` of one network.
+        losses: within the range that it was measured in; beyond, its end values stand.
+    """
+    course = course.sort_values("loss")
+    logs = np.interp(np.log(losses), np.log(course["loss"]), np.log(course["value"]))
+    return pd.Series(np.exp(logs), index=pd.Index(losses, name="loss"))
+
+
+def at_equal_loss(courses: pd.DataFrame) -> pd.DataFrame:
+    """The geometric mean of a positive quantity over the training losses that all conditions of a seed pass.
+
+    The losses are even on the log scale, so that every condition is averaged over the same losses. NaN where the
+    conditions of a seed share no range of losses.
+
+    Args:
+        courses: columns ``loss`` and ``value``, indexed by (seed, condition), as of `while_learning`.
+
+    Returns:
+        Seeds in rows, conditions in columns.
+    """
+    condition = courses.index.names[1]
+    read = {}
+    for seed, mine in courses.groupby("seed"):
+        networks = dict(list(mine.groupby(condition)))
+        low = max(network["loss"].min() for network in networks.values())
+        high = min(network["loss"].max() for network in networks.values())
+        losses = np.geomspace(low, high, _POINTS) if low < high else None
+        read[seed] = {
+            name: np.nan if losses is None else float(np.exp(np.log(at_loss(network, losses)).mean()))
+            for name, network in networks.items()
+        }
+    return pd.DataFrame.from_dict(read, orient="index").sort_index(axis=1).rename_axis(index="seed", columns=condition)
+
+
+def against_loss(courses: pd.DataFrame, points: int = 24) -> pd.DataFrame:
+    """A quantity read off at losses that are even on a log scale: tidy rows for a figure.
+
+    Args:
+        courses: columns ``loss`` and ``value``, indexed by (seed, condition), as of `while_learning`.
+
+    Returns:
+        Columns ``seed``, the condition, ``loss``, ``value``; a network has rows only between the losses it passes.
+    """
+    names = courses.index.names
+    losses = np.geomspace(courses["loss"].min(), courses["loss"].max(), points)
+    parts: dict[tuple[Hashable, ...], pd.DataFrame] = {}
+    for key, mine in courses.groupby(list(names)):
+        passed = losses[(losses >= mine["loss"].min()) & (losses <= mine["loss"].max())]
+        parts[key] = at_loss(mine, passed).to_frame("value").reset_index()
+    return pd.concat(parts, names=names).reset_index(names).reset_index(drop=True)

@@ -1,0 +1,134 @@
+"""Statistics of tables that know what they are: their kind, the scale of their interval, and words for a threshold.
+
+@ratio("times chance")
+def test_over_chance(table, spec):
+    return final(table, "test accuracy") / chance(table)
+
+claim("generalizes", "…", "a-paper-2020", test_over_chance, above=3, control="shuffled labels")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from genbook.claims import Claim, Kind
+from genbook.spec import Spec
+from genbook.stats import Scale
+
+_Function = Callable[[pd.DataFrame, Any], pd.Series]
+_Decorator = Callable[[_Function], "Statistic"]
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A function of (table, spec) to one value per seed, with what it needs to be judged.
+
+    ``kind``, ``scale`` and ``continuity`` as of `genbook.claims.Claim`; ``words``: what a threshold is, after its
+    number ("times chance").
+    """
+
+    function: _Function
+    kind: Kind
+    scale: Scale
+    words: str
+    continuity: float | None = None
+
+    def __call__(self, table: pd.DataFrame, spec: Spec) -> pd.Series:
+        """One value per seed; NaN for a censored or undefined one."""
+        return self.function(table, spec)
+
+
+def _statistic(kind: Kind, scale: Scale, words: str, continuity: float | None = None) -> _Decorator:
+    return lambda function: Statistic(function, kind, scale, words, continuity)
+
+
+def ratio(words: str) -> _Decorator:
+    """Of two positive quantities within the seed: no effect is 1, the interval is on the log scale."""
+    return _statistic("mean", "log", words)
+
+
+def difference(words: str) -> _Decorator:
+    """Of two quantities within the seed: no effect is 0."""
+    return _statistic("mean", "identity", words)
+
+
+def fraction(words: str, continuity: float | None = None) -> _Decorator:
+    """Between 0 and 1 (an accuracy, an AUC): the interval is on the logit scale.
+
+    ``continuity``: half of the real step in which the fraction is measured, where 0 or 1 can occur.
+    """
+    return _statistic("mean", "logit", words, continuity)
+
+
+def order(words: str) -> _Decorator:
+    """A rank correlation within the seed, from -1 (reverse order) to 1 (the same order)."""
+    return _statistic("mean", "identity", words)
+
+
+def slope(words: str) -> _Decorator:
+    """A power or a rate of change fitted within the seed: no effect is 0."""
+    return _statistic("mean", "identity", words)
+
+
+def share(words: str = "") -> _Decorator:
+    """Truths, one per trial: the share that is true has a Clopper-Pearson interval."""
+    return _statistic("all", "identity", words)
+
+
+def identity(words: str = "") -> _Decorator:
+    """Numbers that must be equal to one: the farthest decides, within a tolerance."""
+    return _statistic("exact", "identity", words)
+
+
+def _bound(scale: Scale, within: float) -> str:
+    return f"a factor of {within:g}" if scale == "log" else f"{within:g}"
+
+
+def claim(
+    id: str,
+    statement: str,
+    source: str,
+    statistic: Statistic,
+    *,
+    control: str,
+    above: float | None = None,
+    below: float | None = None,
+    equals: float | None = None,
+    within: float | None = None,
+    **about: Any,
+) -> Claim:
+    """A claim that a `Statistic` is ``above`` or ``below`` a threshold, or ``equals`` a number ``within`` a bound.
+
+    For an `identity`, ``within`` is the tolerance. For a ratio or a difference ``equals`` asks for equivalence: the
+    claim holds where the whole interval lies within the bound, a factor (> 1) for a ratio, else a distance.
+    ``control``: the setting in which the claim must fail. ``about``: ``reported``, ``note``, ``confirms``.
+
+    Raises:
+        ValueError: not exactly one of ``above``, ``below`` and ``equals``, or ``equals`` without ``within``.
+    """
+    told = {">": above, "<": below, "=": equals}
+    relations = [relation for relation, threshold in told.items() if threshold is not None]
+    if len(relations) != 1 or (equals is None) != (within is None):
+        raise ValueError(f"claim {id}: want one of above, below, or equals with within")
+    kind, words = statistic.kind, statistic.words
+    if kind == "mean" and within is not None:
+        kind, words = "equal", f"within {_bound(statistic.scale, within)} {words}"
+    return Claim(
+        id=id,
+        statement=statement,
+        source=source,
+        statistic=statistic,
+        relation=relations[0],
+        threshold=told[relations[0]],
+        null=control,
+        kind=kind,
+        scale=statistic.scale,
+        tolerance=within or 0.0,
+        continuity=statistic.continuity,
+        threshold_text=words,
+        **about,
+    )
