@@ -8,9 +8,11 @@
 Nothing is downloaded unless `fetch` is called.
 """
 
+from genbook.data.blocks import exchange_blocks
 from genbook.data.corruption import Corrupted, CorruptionKind, corrupt, shuffle_labels
 from genbook.data.human import HUMAN_KINDS, HumanKind, human_labels
 from genbook.data.sources import (
+    N_CLASSES,
     NAMES,
     DataDamaged,
     DataNotFound,
@@ -28,6 +30,7 @@ from genbook.data.splits import Examples, Split, split
 __all__ = [
     "HUMAN_KINDS",
     "NAMES",
+    "N_CLASSES",
     "Corrupted",
     "CorruptionKind",
     "DataDamaged",
@@ -41,6 +44,7 @@ __all__ = [
     "available",
     "corrupt",
     "data_root",
+    "exchange_blocks",
     "fetch",
     "fingerprint",
     "human_labels",

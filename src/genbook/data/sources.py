@@ -25,6 +25,7 @@ from genbook.seeding import generator
 
 DatasetName = Literal["digits", "mnist1d", "fashion-mnist", "mnist", "cifar10"]
 NAMES: Final[tuple[DatasetName, ...]] = get_args(DatasetName)
+N_CLASSES: Final = 10  # of every one of them
 
 _DIGITS_POOL = 1300
 _MNIST1D_KEYS = ("x", "y", "x_test", "y_test")

@@ -1,0 +1,140 @@
+"""The conditions of an experiment, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from genbook.experiments.labels import Labels
+from genbook.recipes import Recipe
+from genbook.tables import quantities
+from genbook.when import MeasuringSchedule
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Images:
+    """A training set drawn by the seed from a data set, with its labels; a larger one contains the smaller.
+
+    ``n_train``: its size, the same number of each class. ``labels``: what is done to the real ones.
+    """
+
+    dataset: str
+    n_train: int
+    labels: Labels = field(default_factory=Labels)
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A fully connected network: widths of its hidden layers, and its activation."""
+
+    hidden: tuple[int, ...]
+    activation: str = "relu"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Quantities that are measured at the same steps.
+
+    Attributes:
+        quantities: names of the catalogue.
+        at: the steps at which they are measured.
+        layers: whether they are told of each layer too.
+        groups: groups of training examples that they are told of too: "clean", "corrupted".
+        examples: how many of the training set gradients and curvature are measured on, the first ones; None is all.
+        tolerance: relative, of the sharpness.
+    """
+
+    quantities: tuple[str, ...]
+    at: MeasuringSchedule
+    layers: bool = False
+    groups: tuple[str, ...] = ()
+    examples: int | None = None
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is not in the catalogue."""
+        quantities.check(self.quantities)
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """How training goes on from the networks as they were left, and what is watched on the way."""
+
+    phase: str
+    recipe: Recipe
+    watch: tuple[Watch, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One network's setting, the same for every seed.
+
+    Attributes:
+        columns: what tells it from the other conditions, by name of column.
+        images: what it is trained on; the test set is the data set's.
+        network: its architecture.
+        recipe: how it is trained.
+        watch: what is measured along the way. Conditions that watch the same train as one tensor program.
+        at_end: what is measured once training has ended (the schedule is not used).
+        continued: how training goes on from there, each time from the same weights.
+        facts: what there is one number of: names of `quantities.FACTS`.
+    """
+
+    columns: Mapping[str, object]
+    images: Images
+    network: MLP
+    recipe: Recipe
+    watch: tuple[Watch, ...]
+    at_end: tuple[Watch, ...] = ()
+    continued: tuple[Continuation, ...] = ()
+    facts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse columns that every table has, and facts that are none."""
+        taken = set(self.columns) & set(quantities.COLUMNS)
+        if taken:
+            raise ValueError(f"condition {dict(self.columns)}: every table has {', '.join(sorted(taken))} already")
+        if unknown := set(self.facts) - set(quantities.FACTS):
+            raise ValueError(f"no fact is called {', '.join(sorted(unknown))}; want {', '.join(quantities.FACTS)}")
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """All that is measured, along the way, at the end and in the continuations."""
+        return (*self.watch, *self.at_end, *(watch for phase in self.continued for watch in phase.watch))
+
+
+class Design:
+    """All conditions of an experiment."""
+
+    def __init__(self, conditions: Iterable[Condition]) -> None:
+        """Refuse conditions with unequal columns, and two that the columns do not tell apart."""
+        self.conditions = tuple(conditions)
+        names = {tuple(condition.columns) for condition in self.conditions}
+        if len(names) != 1:
+            raise ValueError(f"a design needs conditions with the same columns, got {sorted(names)}")
+        places = [tuple(condition.columns.values()) for condition in self.conditions]
+        if twice := {place for place in places if places.count(place) > 1}:
+            raise ValueError(f"two conditions of {', '.join(*names)} are {sorted(twice)[0]}")
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Everything that is measured of some condition, each once."""
+        watched = [name for c in self.conditions for watch in c.watches for name in watch.quantities]
+        return tuple(dict.fromkeys([*watched, *(fact for c in self.conditions for fact in c.facts)]))
+
+    def together(self) -> Iterator[list[Condition]]:
+        """The conditions that watch the same, in the order of the design: each group trains at once."""
+        groups: dict[object, list[Condition]] = {}
+        for condition in self.conditions:
+            groups.setdefault((condition.watch, condition.continued), []).append(condition)
+        yield from groups.values()
+
+    def run(self, seeds: Sequence[int], device: str) -> pd.DataFrame:
+        """Train every condition for every seed and return the tidy table: `quantities.COLUMNS` and the conditions'."""
+        from genbook.experiments.run import run
+
+        return run(self, seeds, device)

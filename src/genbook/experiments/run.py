@@ -1,0 +1,164 @@
+"""From a design to its table: draw the data, train all seeds of all conditions, name what was measured."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from genbook import data
+from genbook.data.stratified import stratified_order
+from genbook.experiments.design import MLP, Condition, Design, Watch
+from genbook.models import mlp, parameter_count
+from genbook.probes import (
+    Accuracy,
+    DistanceFromInitialisation,
+    GradientCoherence,
+    HessianTrace,
+    MeanLoss,
+    Probe,
+    Sharpness,
+    WeightNorm,
+)
+from genbook.seeding import generator
+from genbook.tables import quantities
+from genbook.training import Examples, Replica, TrainingResult, train
+
+_HALVES = ("first half", "second half")
+_COHERENCE = {"m-coherence", "m-coherence at equal size", "off-diagonal coherence", "gradient norm", "gradient cosine"}
+
+
+def run(design: Design, seeds: Sequence[int], device: str) -> pd.DataFrame:
+    """Train every condition of ``design`` for every seed and return the tidy table (see `Design.run`)."""
+    drawn = Drawn()
+    names = list(design.conditions[0].columns)
+    tables = []
+    for conditions in design.together():
+        placed = [(condition, seed) for seed in seeds for condition in conditions]
+        result = train([drawn.replica(*place) for place in placed], _probes(conditions[0].watch), device)
+        tables += [_rows(result.table, conditions[0].watch), _facts(result, [condition for condition, _ in placed])]
+        tables += _at_end(result, [condition for condition, _ in placed], device)
+        alive = np.flatnonzero(~result.endings["diverged"]).tolist()
+        for continuation in conditions[0].continued if alive else ():
+            on = result.continued(continuation.recipe, _probes(continuation.watch), at=alive, device=device)
+            tables.append(_rows(on.table, continuation.watch, continuation.phase))
+    table = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    return table[["seed", *names, *list(quantities.COLUMNS)[1:]]]
+
+
+class Drawn:
+    """What has been drawn so far: networks that share examples share them in memory."""
+
+    def __init__(self) -> None:
+        """Nothing is drawn until it is asked for."""
+        self._split = functools.cache(_split)
+        self._inputs = functools.cache(lambda rounds, *split: self._split(*split).train.inputs.repeat(rounds, 1))
+        self._network = functools.cache(_network)
+
+    def replica(self, condition: Condition, seed: int) -> Replica:
+        """The network of one condition and seed, with its training set and the test set in halves."""
+        images = condition.images
+        key = images.dataset, seed, images.n_train
+        split = self._split(*key)
+        given = images.labels.given(split.train.inputs.numpy(), split.train.labels.numpy(), seed, split.n_classes)
+        inputs = split.train.inputs if given.rounds == 1 else self._inputs(given.rounds, *key)
+        clean = torch.from_numpy(given.clean)
+        groups = {"clean": clean, "corrupted": ~clean} if any(w.groups for w in condition.watches) else {}
+        train_set = Examples(inputs, torch.from_numpy(given.labels), torch.from_numpy(given.true), groups)
+        test_set = Examples(split.test.inputs, split.test.labels, groups=_halves(split.test.labels))
+        model = self._network(condition.network, inputs.shape[1], split.n_classes)
+        return Replica(seed, model, condition.recipe, {"train": train_set, "test": test_set}, condition.columns)
+
+
+def _split(dataset: str, seed: int, n_train: int) -> data.Split:
+    return data.split(data.load(dataset), seed, n_train, flat=True)
+
+
+def _network(network: MLP, inputs: int, outputs: int) -> nn.Module:
+    return mlp((inputs, *network.hidden, outputs), network.activation)
+
+
+def _halves(labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Two stratified halves of a test set, the same for every seed: what is chosen on one is judged on the other."""
+    order = stratified_order(labels.numpy(), generator(0, "test halves"))
+    first = torch.zeros(len(labels), dtype=torch.bool)
+    first[order[: len(order) // 2]] = True
+    return dict(zip(_HALVES, (first, ~first), strict=True))
+
+
+def _probes(watched: Sequence[Watch]) -> list[Probe]:
+    """The probes that measure what is watched."""
+    return [probe for watch in watched for probe in _probes_of(watch)]
+
+
+def _probes_of(watch: Watch) -> list[Probe]:
+    wanted, at = set(watch.quantities), watch.at
+    of_gradients = {"on": "train", "examples": watch.examples, "at": at}
+    made = {
+        "train accuracy": Accuracy("train", at=at),
+        "train accuracy on true labels": Accuracy("train", "true", at=at),
+        "test accuracy": Accuracy("test", at=at),
+        "train loss": MeanLoss("train", at=at),
+        "test loss": MeanLoss("test", at=at),
+        "weight norm": WeightNorm(at=at),
+        "distance": DistanceFromInitialisation(at=at),
+        "sharpness": Sharpness(tolerance=watch.tolerance, **of_gradients),
+        "Hessian trace": HessianTrace(**of_gradients),
+    }
+    probes = [probe for name, probe in made.items() if name in wanted]
+    if wanted & _COHERENCE:
+        probes.append(GradientCoherence(groups=watch.groups, layers=watch.layers, **of_gradients))
+    unknown = wanted - set(made) - _COHERENCE
+    if unknown:
+        raise ValueError(f"{', '.join(sorted(unknown))} cannot be watched; facts are told once, as `Condition.facts`")
+    return probes
+
+
+def _rows(table: pd.DataFrame, watched: Sequence[Watch], phase: str = "training") -> pd.DataFrame:
+    """What was measured, under the catalogue's names: of the groups and layers that are watched."""
+    kinds = table[["quantity", "on", "labels", "group", "layer"]].drop_duplicates()
+    names = {kind: quantities.name_of(*kind[:3]) for kind in kinds.itertuples(index=False, name=None)}
+    kept = {kind: name for kind, name in names.items() if any(_is_watched(w, name, *kind[3:]) for w in watched)}
+    found = [kept.get(kind) for kind in zip(*(table[name] for name in kinds), strict=True)]
+    rows = table.assign(
+        quantity=found, phase=phase, group=table["group"].replace("", "all"), layer=table["layer"].replace("", "all")
+    )
+    return rows.dropna(subset="quantity")
+
+
+def _is_watched(watch: Watch, name: str, group: str, layer: str) -> bool:
+    groups = {"", "all", *_HALVES, *watch.groups, ", ".join(watch.groups)}
+    return name in watch.quantities and group in groups and (watch.layers or layer in ("", "all"))
+
+
+def _at_end(result: TrainingResult, conditions: Sequence[Condition], device: str) -> list[pd.DataFrame]:
+    """What is measured once training has ended, of the conditions that ask for it."""
+    wanted = dict.fromkeys(watch for condition in conditions for watch in condition.at_end)
+    tables = []
+    for watch in wanted:
+        places = [place for place, condition in enumerate(conditions) if watch in condition.at_end]
+        tables += [_rows(result.measure(probe, places, device), [watch]) for probe in _probes_of(watch)]
+    return tables
+
+
+def _facts(result: TrainingResult, conditions: Sequence[Condition]) -> pd.DataFrame:
+    """One number per network, at the step at which its training ended."""
+    sets = [replica.data["train"] for replica in result.replicas]
+    told = {
+        "steps to fit": result.endings["fitted_step"].tolist(),
+        "wrong labels": [float((s.labels != s.true_labels).double().mean()) for s in sets],
+        "classes": [float(replica.data["test"].labels.unique().numel()) for replica in result.replicas],
+        "parameters": [float(parameter_count(replica.model)) for replica in result.replicas],
+    }
+    asked = dict.fromkeys(name for condition in conditions for name in condition.facts)
+    ends = result.endings.rename(columns={"steps": "step", "epochs": "epoch"})
+    ends = ends.assign(phase="training", group="all", layer="all")
+    rows = []
+    for name in asked:
+        asking = [place for place, condition in enumerate(conditions) if name in condition.facts]
+        rows.append(ends.assign(quantity=name, value=told[name]).iloc[asking])
+    return pd.concat(rows) if rows else pd.DataFrame()

@@ -1,0 +1,62 @@
+"""Parts that specs are composed of: the data, the network, the descent, each with its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import AfterValidator, Field, model_validator
+
+from genbook.data import DatasetName
+from genbook.recipes import SGD, Recipe
+from genbook.spec import Spec, parameter
+
+Number = TypeVar("Number", int, float)
+
+
+def _grows(values: tuple[Number, ...]) -> tuple[Number, ...]:
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise ValueError("want values that grow")
+    return values
+
+
+Growing = Annotated[tuple[Number, ...], AfterValidator(_grows)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+HiddenWidths = tuple[Annotated[int, Field(ge=1, le=4096)], ...]
+
+
+class Dataset(Spec):
+    """The images that are learned."""
+
+    dataset: DatasetName = parameter("digits", "the images and their real labels")
+
+
+class Descent(Spec):
+    """Stochastic gradient descent on a training set."""
+
+    learning_rate: float = parameter(0.03, "learning rate of stochastic gradient descent", "", gt=0, le=100)
+    momentum: float = parameter(0.0, "heavy-ball momentum", "", ge=0, lt=1)
+    weight_decay: float = parameter(0.0, "weight decay, added to the gradient", "", ge=0, le=10)
+    batch_size: int = parameter(50, "examples in one gradient step", "examples", ge=1)
+    steps: int = parameter(4000, "gradient steps", "steps", ge=10, le=10**7)
+
+    def training_sets(self) -> Sequence[int]:
+        """The sizes of all training sets: ``n_train``, a number or several."""
+        n_train = self.n_train  # of the study's own spec
+        return n_train if isinstance(n_train, Sequence) else (n_train,)
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> Self:
+        smallest = min(self.training_sets())
+        if self.batch_size > smallest:
+            raise ValueError(
+                f"parameter batch_size = {self.batch_size}: want at most the smallest training set's size, {smallest}"
+            )
+        return self
+
+    def recipe(self, *, learning_rate: float | None = None, **changes: Any) -> Recipe:
+        """How these parameters train a network, with another learning rate or other fields of `Recipe` where given."""
+        optimiser = SGD(learning_rate or self.learning_rate, self.momentum, weight_decay=self.weight_decay)
+        return replace(Recipe(self.steps, optimiser, self.batch_size), **changes)

@@ -1,0 +1,164 @@
+"""Designs: what they refuse, what they say is measured, and the table that they come to."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genbook import data
+from genbook.experiments import MLP, Condition, Continuation, Design, Images, Labels, Watch
+from genbook.experiments.run import Drawn
+from genbook.probes import Accuracy, AtEnd, GradientCoherence, Sharpness
+from genbook.recipes import SGD, Recipe
+from genbook.tables.quantities import COLUMNS
+from genbook.training import train
+from genbook.when import AtFractions, Every
+
+RECIPE = Recipe(20, SGD(0.1), 10)
+LOSS = Watch(("train loss", "test accuracy"), Every(10))
+
+
+def condition(noise=0.0, watch=(LOSS,), **settings):
+    images = Images("digits", settings.pop("n_train", 40), Labels().wrong(noise))
+    return Condition({"noise": noise}, images, MLP((8,)), settings.pop("recipe", RECIPE), watch, **settings)
+
+
+def test_designs_are_data_without_torch():
+    check = (
+        "import sys; from genbook import studies;"
+        "[s.spec() for s in map(studies.get, studies.names())]; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_what_cannot_be_measured_or_told_apart_is_refused():
+    with pytest.raises(ValueError, match="no quantity is called 'accuracy'; the catalogue has train accuracy"):
+        Watch(("accuracy",), AtEnd())
+    with pytest.raises(ValueError, match="every table has step already"):
+        replace(condition(), columns={"step": 1})
+    with pytest.raises(ValueError, match="no fact is called loss; want steps to fit"):
+        condition(facts=("loss",))
+    with pytest.raises(ValueError, match="two conditions of noise are"):
+        Design([condition(0.1), condition(0.1)])
+    with pytest.raises(ValueError, match="conditions with the same columns"):
+        Design([condition(0.1), replace(condition(0.2), columns={"width": 3})])
+    with pytest.raises(ValueError, match="classes cannot be watched"):
+        Design([condition(watch=(Watch(("classes",), AtEnd()),))]).run([0], "cpu")
+
+
+def test_a_design_knows_what_is_measured():
+    phase = Continuation("later", RECIPE, (Watch(("m-coherence",), AtEnd()),))
+    design = Design([condition(0.0, facts=("classes",)), condition(0.5, continued=(phase,))])
+    assert design.quantities == ("train loss", "test accuracy", "m-coherence", "classes")
+    assert [len(group) for group in design.together()] == [1, 1]
+
+
+def test_a_table_has_the_conditions_columns_and_those_of_all_tables():
+    table = Design([condition(0.0), condition(0.5)]).run([3, 4], "cpu")
+    assert list(table.columns) == ["seed", "noise", *list(COLUMNS)[1:]]
+    assert table.groupby(["seed", "noise", "quantity", "group", "step"]).size().eq(1).all()
+    assert set(zip(table["quantity"], table["group"], strict=True)) == {
+        ("train loss", "all"),
+        ("test accuracy", "all"),
+        ("test accuracy", "first half"),
+        ("test accuracy", "second half"),
+    }
+    assert set(table["step"]) == {0, 10, 20}
+
+
+def test_the_halves_of_the_test_set_are_one_stratified_partition_for_all_seeds():
+    drawn = Drawn()
+    sets = [drawn.replica(condition(), seed).data["test"] for seed in (0, 1)]
+    first, second = sets[0].groups["first half"], sets[0].groups["second half"]
+    assert (first ^ second).all()
+    assert abs(int(first.sum()) - int(second.sum())) <= 1
+    counts = [torch.bincount(sets[0].labels[half], minlength=10) for half in (first, second)]
+    assert (counts[0] - counts[1]).abs().max() <= 1
+    assert torch.equal(first, sets[1].groups["first half"])
+
+
+def test_the_halves_average_to_the_whole():
+    table = Design([condition(0.2)]).run([0], "cpu")
+    accuracy = table[table["quantity"] == "test accuracy"].pivot(index="step", columns="group", values="value")
+    sizes = [int(mask.sum()) for mask in Drawn().replica(condition(), 0).data["test"].groups.values()]
+    halves = np.average(accuracy[["first half", "second half"]], axis=1, weights=sizes)
+    np.testing.assert_allclose(accuracy["all"], halves, rtol=1e-12)
+
+
+def test_the_table_is_that_of_the_engine_by_hand():
+    watch = (
+        Watch(("train accuracy", "train accuracy on true labels"), Every(10)),
+        Watch(("m-coherence", "gradient cosine"), Every(20), layers=True, groups=("clean", "corrupted"), examples=30),
+    )
+    sharpness = Watch(("sharpness",), AtEnd(), tolerance=1e-4)
+    wrong = condition(0.4, watch, at_end=(sharpness,), facts=("wrong labels", "classes", "parameters", "steps to fit"))
+    table = Design([wrong]).run([2], "cpu").set_index(["quantity", "step", "group", "layer"])["value"]
+
+    split = data.split(data.load("digits"), 2, 40, flat=True)
+    given = data.corrupt(split.train.labels.numpy(), 0.4, "uniform", 2, 10)
+    replica = Drawn().replica(wrong, 2)
+    assert torch.equal(replica.data["train"].labels, torch.from_numpy(given.labels))
+    probes = [
+        *(Accuracy("train", at=Every(10)), Accuracy("train", "true", at=Every(10))),
+        GradientCoherence(examples=30, groups=("clean", "corrupted"), at=Every(20)),
+        Sharpness(tolerance=1e-4, at=AtEnd()),
+    ]
+    rows = train([replica], probes).table
+
+    def by_hand(quantity, step=20, labels="given", group="all", layer="all"):
+        kind = {"quantity": quantity, "step": step, "labels": labels, "group": group}
+        own = rows[(rows[list(kind)] == pd.Series(kind)).all(axis=1) & rows.layer.isin([layer, ""])]
+        return pytest.approx(own.value.item(), rel=1e-3 if quantity == "sharpness" else 1e-6)
+
+    assert table["train accuracy on true labels", 10, "all", "all"] == pytest.approx(
+        rows[
+            (rows.quantity == "accuracy") & (rows.labels == "true") & (rows.group == "all") & (rows.step == 10)
+        ].value.item()
+    )
+    for group, layer in (("all", "all"), ("all", "0"), ("clean", "all")):
+        assert table["m-coherence", 20, group, layer] == pytest.approx(
+            by_hand("m-coherence", 20, "given", group, layer)
+        )
+    pair = "clean, corrupted"
+    assert table["gradient cosine", 0, pair, "all"] == by_hand("gradient cosine", 0, "given", pair)
+    assert table["sharpness", 20, "all", "all"] == by_hand("sharpness")
+    assert table["wrong labels", 20, "all", "all"] == given.changed.mean() == 0.4
+    assert table["classes", 20, "all", "all"] == 10
+    assert table["parameters", 20, "all", "all"] == 64 * 8 + 8 + 8 * 10 + 10
+    assert np.isnan(table["steps to fit", 20, "all", "all"])
+
+
+def test_continuations_begin_at_the_weights_that_training_ended_with():
+    watch = (Watch(("train loss",), AtFractions((0.5, 1.0))),)
+    phases = tuple(Continuation(name, Recipe(6, SGD(lr)), watch) for name, lr in (("small", 0.01), ("none", 1e-9)))
+    table = Design([condition(0.2, continued=phases)]).run([0, 1], "cpu")
+    loss = table[table["quantity"] == "train loss"].set_index(["phase", "seed", "step"])["value"]
+    for seed in (0, 1):
+        start = loss["training", seed, 20]
+        assert loss["small", seed, 0] == pytest.approx(start, rel=1e-6)
+        assert loss["none", seed, 6] == pytest.approx(start, rel=1e-5)
+        assert loss["small", seed, 6] < start
+    assert set(table.loc[table["phase"] == "small", "step"]) == {0, 3, 6}
+
+
+def test_networks_that_diverged_do_not_go_on():
+    watch = (Watch(("train loss",), AtEnd()),)
+    wild = condition(
+        0.2, recipe=Recipe(20, SGD(1e6), 10, loss="squared"), continued=(Continuation("on", RECIPE, watch),)
+    )
+    assert set(Design([wild]).run([0], "cpu")["phase"]) == {"training"}
+
+
+def test_conditions_share_their_examples_in_memory():
+    drawn = Drawn()
+    first, second = (drawn.replica(condition(noise), 0).data["train"].inputs for noise in (0.0, 0.5))
+    assert first is second
+    copies = [replace(condition(), images=Images("digits", 40, Labels().diluted(c))) for c in (2, 2, 3)]
+    inputs = [drawn.replica(c, 0).data["train"].inputs for c in copies]
+    assert inputs[0] is inputs[1]
+    assert len(inputs[2]) == 160
+    assert torch.equal(inputs[2][40:80], first)
