@@ -1,59 +1,42 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from genbook import studies
 from genbook.claims import judge
 from genbook.spec import ParameterError
 from genbook.studies.massive_noise import claims
-from genbook.studies.massive_noise.run import conditions, diluted, run
+from genbook.studies.massive_noise.design import design
 
 STUDY = studies.get("massive_noise")
-SPEC = STUDY.build("smoke", {})
 
 
-@pytest.fixture(scope="module")
-def table():
-    return run(SPEC, [0, 1], "cpu")
-
-
-def test_the_table_is_what_the_study_documents(table):
-    assert list(table.columns) == list(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-    assert not table["value"].isna().any()
-    assert list(claims.at_end(table).columns) == sorted(conditions(SPEC))
-
-
-def test_labels_are_diluted_with_random_ones_and_a_smaller_dilution_begins_a_larger():
-    inputs, labels = torch.arange(4000.0).reshape(2000, 2), torch.arange(10).repeat(200)
-    more, wrong = diluted(inputs, labels, 7, 10, 5)
-    assert len(more) == len(wrong) == 16_000
-    assert torch.equal(wrong[:2000], labels)
-    assert torch.equal(more[2000:4000], inputs)
-    shares = torch.bincount(wrong[2000:], minlength=10).double() / 14_000
-    np.testing.assert_allclose(shares, 0.1, atol=0.01)
-    # the right label is among those drawn: a tenth of the random ones are right
-    assert float((wrong[2000:] == labels.repeat(7)).double().mean()) == pytest.approx(0.1, abs=0.01)
-    fewer = diluted(inputs, labels, 3, 10, 5)[1]
-    assert torch.equal(fewer, wrong[:8000])
-    assert torch.equal(diluted(inputs, labels, 0, 10, 5)[1], labels)
+def settings(spec):
+    return [tuple(condition.columns.values()) for condition in design(spec).conditions]
 
 
 def test_every_condition_is_trained_once():
-    found = conditions(STUDY.build("quick", {"alphas": [0, 20]}))
+    found = settings(STUDY.build("quick", {"copies": [0, 20]}))
     assert len(found) == len(set(found))
     assert {(1000, 0, 250), (1000, 20, 250), (250, 0, 250), (250, 20, 250), (1000, 0, 25), (1000, 20, 25)} == set(found)
 
 
+def test_gradients_are_compared_where_labels_are_diluted_and_nowhere_else():
+    conditions = design(STUDY.build("quick", {})).conditions
+    compared = [c for c in conditions if len(c.watch) > 1]
+    assert [tuple(c.columns.values()) for c in compared] == [(1000, 20, 250)]
+    assert compared[0].watch[1].examples == 4000
+    assert not any(len(c.watch) > 1 for c in design(STUDY.build("quick", {"dilution": 0})).conditions)
+
+
 def ended(values):
-    """A table from {(images, alpha, batch): test accuracy at the end} for one seed."""
+    """A table from {(images, copies, batch size): test accuracy at the end} for one seed."""
     rows = [
         {
             "seed": 0,
             "images": i,
-            "alpha": a,
-            "batch": b,
+            "copies": a,
+            "batch size": b,
             "step": 9,
             "quantity": "test accuracy",
             "group": "all",
@@ -82,16 +65,16 @@ def test_what_a_condition_costs_under_dilution_is_compared_with_what_it_costs_wi
 
 def test_nothing_is_lost_where_nothing_smaller_is_compared():
     spec = STUDY.build("smoke", {"fewer": [], "other_batches": []})
-    table = run(spec, [0, 1], "cpu")
+    table = STUDY.run(spec, [0, 1], "cpu")
     for claim in STUDY.claims:
         assert np.isfinite(judge(claim, table, spec).estimate)
 
 
 @pytest.mark.parametrize("name", list(STUDY.nulls))
 def test_claims_fail_in_their_null_worlds(name):
-    small = {"images": 300, "fewer": [100], "batch": 100, "other_batches": [20], "diluted": 5, "updates": 150}
+    small = {"n_train": 300, "fewer": [100], "batch_size": 100, "other_batches": [20], "dilution": 5, "steps": 150}
     spec = STUDY.world(STUDY.build("quick", small), STUDY.nulls[name])
-    table = run(spec, range(4), "cpu")
+    table = STUDY.run(spec, range(4), "cpu")
     for claim in STUDY.claims:
         if claim.null == name:
             judgement = judge(claim, table, spec)
@@ -101,7 +84,13 @@ def test_claims_fail_in_their_null_worlds(name):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"alphas": [5, 0]}, "growing"), ({"fewer": [2000]}, "less than images"), ({"batch": 400}, "smaller batches")],
+    [
+        ({"copies": [5, 0]}, "values that grow"),
+        ({"copies": [0, 300]}, "copies"),
+        ({"fewer": [2000]}, "less than n_train"),
+        ({"batch_size": 400}, "at most the smallest training set's size, 250"),
+        ({"other_batches": [25, 300]}, "want at most 250"),
+    ],
 )
 def test_a_spec_that_cannot_be_trained_is_refused(wrong, message):
     with pytest.raises(ParameterError, match=message):

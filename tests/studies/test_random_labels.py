@@ -6,7 +6,6 @@ import pytest
 
 from genbook import studies
 from genbook.studies.random_labels import claims
-from genbook.studies.random_labels.run import run
 
 STUDY = studies.get("random_labels")
 NOISES = (0.0, 0.5, 1.0)
@@ -33,7 +32,7 @@ def _table(*, ratio: float = 4.0, first: float = 2.0, norm: float = 2.0) -> pd.D
             add(seed, noise, "test accuracy", 1 - noise * 0.9)
             add(seed, noise, "steps to fit", 100 * (1 + noise) if seed else np.nan)
             add(seed, noise, "classes", 10.0)
-        for measure in claims.PAIRS:
+        for measure in claims.MISLEADING:
             add(seed, 0.0, measure, 1.0)
             add(seed, 1.0, measure, 1.0)
             for network in ("larger start", "larger steps"):
@@ -73,21 +72,20 @@ def test_what_was_not_fitted_is_censored():
 
 
 def test_learning_phase_leaves_out_the_start_and_what_is_fitted():
-    phase = claims.learning_phase(_table())
+    phase = claims.learning(_table())
     assert phase["loss"].max() <= 0.9 * 2.0
     assert phase["loss"].min() > 2.0 * 0.97**90
 
 
 @pytest.fixture(scope="module")
 def table():
-    changes = {"n_train": 60, "noise_levels": [0.0, 1.0], "hidden": [16], "steps": 300, "probes": 8}
-    return run(STUDY.build("quick", changes), [0, 1], "cpu")
+    changes = {"n_train": 60, "noise_levels": [0.0, 1.0], "hidden": [16], "steps": 300, "n_measurements": 8}
+    return STUDY.run(STUDY.build("quick", changes), [0, 1], "cpu")
 
 
-def test_table_keeps_to_its_schema(table):
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
+def test_controls_stand_beside_real_and_the_most_random_labels(table):
     assert set(table["network"]) == {"base", "larger start", "larger steps"}
+    assert set(table.loc[table["quantity"] == "sharpness", "noise"]) == {0.0, 1.0}
 
 
 def test_wrong_labels_are_what_chance_leaves_wrong(table):
@@ -103,8 +101,15 @@ def test_a_larger_start_is_a_larger_norm_on_the_same_labels(table):
 
 
 def test_kept_labels_make_all_conditions_one():
-    changes = {"labels": "kept", "n_train": 60, "noise_levels": [0.0, 1.0], "hidden": [8], "steps": 60, "probes": 5}
-    kept = run(STUDY.build("quick", changes), [0], "cpu")
+    changes = {
+        "labels": "kept",
+        "n_train": 60,
+        "noise_levels": [0.0, 1.0],
+        "hidden": [8],
+        "steps": 60,
+        "n_measurements": 5,
+    }
+    kept = STUDY.run(STUDY.build("quick", changes), [0], "cpu")
     loss = claims.final(kept, "train loss")
     assert float(loss[0.0].iloc[0]) == pytest.approx(float(loss[1.0].iloc[0]), rel=1e-4)
     assert (claims.final(kept, "wrong labels") == 0).all(axis=None)

@@ -1,13 +1,12 @@
-"""One network by its examples: statistics on known tables, nested training sets, the table against its schema."""
+"""One network by its examples: statistics on known tables, its conditions, what is refused."""
 
 import pandas as pd
 import pytest
-import torch
 
-from genbook import data, studies
+from genbook import studies
+from genbook.experiments import MLP, Labels
 from genbook.studies.sample_descent import claims
-from genbook.studies.sample_descent.run import replicas_of, run
-from genbook.studies.sample_descent.spec import SampleDescentSpec
+from genbook.studies.sample_descent.design import SampleDescentSpec, design
 
 STUDY = studies.get("sample_descent")
 SIZES = (20, 40, 80, 160)
@@ -29,28 +28,15 @@ def test_heights_and_early_stopping_of_a_known_table():
     assert claims.stopped_error(known_table()).loc[0].to_numpy() == pytest.approx([0.4, 0.2, 0.15, 0.1])
 
 
-def test_a_larger_training_set_contains_the_smaller_and_keeps_the_initial_weights():
-    spec = SampleDescentSpec.build(sample_sizes=list(SIZES), sample_batch=20)
-    replicas = list(replicas_of(spec, data.load("digits"), 0))
-    assert [len(r.data["train"]) for r in replicas] == list(SIZES)
-    assert len({r.seed for r in replicas}) == 1
-    for replica in replicas:
-        examples = replica.data["train"]
-        wrong = float((examples.labels != examples.true_labels).double().mean())
-        assert wrong == pytest.approx(spec.sample_noise, abs=1 / len(examples))
-    small, large = (r.data["train"].true_labels for r in replicas[:2])
-    assert torch.equal(small, large[: len(small)])
-
-
-def test_the_table_is_as_documented():
-    spec = STUDY.build("smoke", {})
-    table = run(spec, [0, 1], "cpu")
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-    assert not table.duplicated(["seed", "examples", "step", "quantity"]).any()
-    assert table.groupby("examples")["step"].max().eq(spec.sample_steps).all()
+def test_a_condition_for_each_size_of_one_network_and_one_recipe():
+    spec = SampleDescentSpec.build(n_train=list(SIZES), batch_size=20)
+    conditions = design(spec).conditions
+    assert [(c.columns["examples"], c.images.n_train) for c in conditions] == [(size, size) for size in SIZES]
+    assert {(c.network, c.recipe, c.images.labels) for c in conditions} == {
+        (MLP((16, 16)), spec.recipe(), Labels().wrong(0.4))
+    }
 
 
 def test_a_batch_must_fit_the_smallest_training_set():
-    with pytest.raises(ValueError, match="want at most the smallest size, 20"):
-        SampleDescentSpec.build(sample_sizes=list(SIZES), sample_batch=30)
+    with pytest.raises(ValueError, match="want at most the smallest training set's size, 20"):
+        SampleDescentSpec.build(n_train=list(SIZES), batch_size=30)

@@ -1,9 +1,10 @@
 """The studies: one folder a phenomenon, found by its name; nothing else has to be told about a new one.
 
-A study's folder holds ``spec.py`` (its parameters), ``study.py`` (a `Study` named ``STUDY``: profiles, worlds, claims)
-and ``run.py`` (``run(spec, seeds, device) -> table``). The first two import no torch, so that listing,
-checking and explaining answer at once; the tables of a study depend on ``run.py`` and what it imports, and on nothing
-else: a reworded claim recomputes no table.
+A study's folder holds ``design.py`` (its parameters, and ``design(spec)``: the networks that train, as data),
+``claims.py`` and ``study.py`` (a `Study` named ``STUDY``: profiles, settings, claims). What does not fit a design has a
+``spec.py`` and a ``run.py`` (``run(spec, seeds, device) -> table``) in its place. All but ``run.py`` import no torch,
+so that listing, checking and explaining answer at once; the tables of a study depend on ``design.py`` or ``run.py`` and
+what that uses, and on nothing else: a reworded claim recomputes no table.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from genbook.claims import Claim
+from genbook.experiments import Design
 from genbook.spec import ParameterError, Profile, Spec, nearest
+from genbook.tables.quantities import COLUMNS, meanings
 
 #: First of the seeds that a confirmation uses instead of the main world's: settings were never chosen on these.
 CONFIRMATION_SEED = 1000
@@ -48,9 +51,19 @@ class Study:
     confirm: Callable[[Any], Mapping[str, Any]] | None
     nulls: Mapping[str, Mapping[str, Any]]
     varies: tuple[str, ...] = field(
-        default=("training subset", "validation", "corruption", "order", "initialisation"),
+        default=("training subset", "corruption", "order", "initialisation"),
     )
     confirmation_seed: int = CONFIRMATION_SEED
+
+    @classmethod
+    def designed(cls, design: Callable[[Any], Design], conditions: Mapping[str, str], **fields: Any) -> Self:
+        """A study that is a design of conditions: its columns and quantities follow from the design.
+
+        ``design``: the function of the study's ``design.py``. ``conditions``: meanings of the columns that tell the
+        conditions apart. ``fields``: the others.
+        """
+        measured = design(fields["spec"]()).quantities
+        return cls(columns={**conditions, **COLUMNS}, quantities=meanings(*measured), **fields)
 
     def profile(self, name: str) -> Profile:
         """The profile called ``name``; raises `ParameterError` with the nearest name and the list."""
@@ -68,12 +81,14 @@ class Study:
 
     def run(self, spec: Spec, seeds: Sequence[int], device: str) -> Any:
         """Compute the table (imports torch); `genbook.training.watched` around it is told how far it is."""
-        return importlib.import_module(f"{__name__}.{self.name}.run").run(spec, seeds, device)
+        module = importlib.import_module(self.module)
+        return module.run(spec, seeds, device) if hasattr(module, "run") else module.design(spec).run(seeds, device)
 
     @property
     def module(self) -> str:
-        """Dotted name of the module whose code, with all that it imports, decides whether a table is current."""
-        return f"{__name__}.{self.name}.run"
+        """Dotted name of the module whose code, with all that it uses, decides whether a table is current."""
+        written = (Path(__path__[0]) / self.name / "run.py").is_file()
+        return f"{__name__}.{self.name}.{'run' if written else 'design'}"
 
 
 def other_images(spec: Any) -> Mapping[str, Any]:

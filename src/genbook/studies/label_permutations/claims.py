@@ -1,52 +1,40 @@
-"""What is claimed of permuted labels, as statistics of the study's table."""
+"""What is claimed of permuted labels."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
-from genbook.studies.label_permutations.spec import LabelPermutationsSpec
+from genbook.studies.label_permutations.design import LabelPermutationsSpec
+from genbook.tables.readings import at_equal_loss, curve, final, geometric_mean
+from genbook.tables.statistics import claim, ratio, slope
 
-#: Until when the small steps are given to calm a network, as a share of the time that it is watched.
+#: Until when the small steps are given to calm a network, as a fraction of the time that it is watched.
 CALM = 0.05
-PATHS = ("as before", "small steps")
 
 
 def steps_to_level(table: pd.DataFrame) -> pd.DataFrame:
     """Steps until the networks were stopped, NaN where they never got there: rows seeds, columns blocks (0: real)."""
-    return tidy.wide(table, "seed", "blocks", quantity="steps")
+    return final(table, "steps to fit", "blocks")
 
 
-def going_on(table: pd.DataFrame, spec: LabelPermutationsSpec, path: str) -> pd.DataFrame:
-    """Geometric mean over time of m-coherence on a path, once small steps would have calmed it: seeds by blocks."""
-    rows = tidy.select(table, quantity="m-coherence", path=path)
-    rows = rows[rows["time"] >= CALM * spec.time]
-    return np.exp(np.log(rows["value"]).groupby([rows["seed"], rows["blocks"]]).mean()).unstack("blocks")
+def calm(table: pd.DataFrame, spec: LabelPermutationsSpec, quantity: str, phase: str) -> pd.Series:
+    """A quantity in a phase once small steps would have calmed the network, indexed by (seed, blocks, step)."""
+    values = curve(table, quantity, "blocks", phase=phase)
+    time = values.index.get_level_values("step") * spec.learning_rate_of(phase)
+    return values[time >= CALM * time.max()]
 
 
-def calm_at_equal_loss(table: pd.DataFrame) -> pd.DataFrame:
-    """m-coherence in small steps, read off at one training loss for all networks of a seed: rows seeds, columns blocks.
-
-    The loss is the lowest from which one of them starts; who starts above comes down to it in small steps, and who does
-    not get there in time is read off where it ended.
-    """
-    wide = tidy.wide(table, ["seed", "blocks", "time"], "quantity", path="small steps")
-    read = {}
-    for seed, mine in wide.groupby("seed"):
-        networks = dict(list(mine.groupby("blocks")))
-        spent = mine.index.get_level_values("time").max() * CALM
-        calm = {blocks: rows[rows.index.get_level_values("time") >= spent] for blocks, rows in networks.items()}
-        common = min(rows["loss"].iloc[0] for rows in calm.values())
-        read[seed] = {blocks: _read_off(rows, common) for blocks, rows in calm.items()}
-    return pd.DataFrame.from_dict(read, orient="index").sort_index(axis=1).rename_axis(index="seed", columns="blocks")
+def going_on(table: pd.DataFrame, spec: LabelPermutationsSpec, phase: str) -> pd.DataFrame:
+    """Geometric mean of m-coherence in a phase, once small steps would have calmed it: seeds by blocks."""
+    return geometric_mean(calm(table, spec, "m-coherence", phase), ["seed", "blocks"]).unstack("blocks")
 
 
-def _read_off(rows: pd.DataFrame, loss: float) -> float:
-    """m-coherence at a loss, interpolated between the measured ones, linear in both logarithms."""
-    rows = rows.sort_values("loss")
-    return float(np.exp(np.interp(np.log(loss), np.log(rows["loss"]), np.log(rows["m-coherence"]))))
+def calm_at_equal_loss(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
+    """m-coherence in small steps at the training losses that all networks of a seed pass: seeds by blocks."""
+    courses = {name: calm(table, spec, name, "small steps") for name in ("train loss", "m-coherence")}
+    wide = pd.DataFrame({"loss": courses["train loss"], "value": courses["m-coherence"]})
+    return at_equal_loss(wide.reset_index("step", drop=True))
 
 
 def power(values: pd.DataFrame) -> pd.Series:
@@ -56,16 +44,16 @@ def power(values: pd.DataFrame) -> pd.Series:
     """
     logs = np.log(values.drop(columns=0))
 
-    def slope(row: pd.Series) -> float:
+    def fitted(row: pd.Series) -> float:
         row = row.dropna()
         return np.polyfit(np.log(row.index.to_numpy(float)), row, 1)[0] if len(row) > 1 else np.nan
 
-    return logs.apply(slope, axis=1)
+    return logs.apply(fitted, axis=1)
 
 
 def renamed(values: pd.DataFrame) -> pd.Series:
-    """Factor between the largest blocks and real labels, in either direction; by seed."""
-    return np.exp(np.abs(np.log(values.iloc[:, 1] / values[0])))
+    """The largest blocks over real labels, by seed."""
+    return values.iloc[:, 1] / values[0]
 
 
 def added(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
@@ -73,57 +61,72 @@ def added(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
     return going_on(table, spec, "as before") / going_on(table, spec, "small steps")
 
 
+@ratio("times the real labels' steps")
+def _renamed_time(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
+    return renamed(steps_to_level(table))
+
+
+@ratio("times the real labels' m-coherence, at equal training loss")
+def _renamed_coherence(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
+    return renamed(calm_at_equal_loss(table, spec))
+
+
+@slope("is the power of the number of blocks with which the time grows")
+def _time_power(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
+    return power(steps_to_level(table))
+
+
+@slope("is the power of the number of blocks with which m-coherence falls, at equal training loss")
+def _coherence_power(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
+    return power(calm_at_equal_loss(table, spec))
+
+
+@slope("is the power of the number of blocks with which the factor grows that large steps add")
+def _added_power(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
+    return power(added(table, spec))
+
+
 CLAIMS = (
-    Claim(
-        id="renaming-costs-no-time",
-        statement="Classes that exchange their names are learned as fast as before.",
-        source="zhang-et-al-2017",
-        statistic=lambda table, spec: renamed(steps_to_level(table)),
-        relation="<",
-        threshold=2,
-        threshold_text="is the factor between the two times, either way",
-        scale="log",
-        null="blocks by lot",
+    claim(
+        "renaming-costs-no-time",
+        "Classes that exchange their names are learned as fast as before.",
+        "zhang-et-al-2017",
+        _renamed_time,
+        equals=1,
+        within=2,
+        control="blocks at random",
     ),
-    Claim(
-        id="renaming-keeps-coherence",
-        statement="Their gradients agree as much as before.",
-        source="chatterjee-zielinski-2022",
-        statistic=lambda table, spec: renamed(calm_at_equal_loss(table)),
-        relation="<",
-        threshold=2,
-        threshold_text="is the factor between the two m-coherences at equal training loss, either way",
-        scale="log",
-        null="blocks by lot",
+    claim(
+        "renaming-keeps-coherence",
+        "Their gradients agree as much as before.",
+        "chatterjee-zielinski-2022",
+        _renamed_coherence,
+        equals=1,
+        within=2,
+        control="blocks at random",
     ),
-    Claim(
-        id="time-follows-blocks",
-        statement="The smaller the blocks of like images that share a label, the longer it takes to learn the labels.",
-        source="chatterjee-zielinski-2022",
-        statistic=lambda table, spec: power(steps_to_level(table)),
-        relation=">",
-        threshold=0.4,
-        threshold_text="is the power of the number of blocks with which the time grows",
-        null="blocks by lot",
+    claim(
+        "time-follows-blocks",
+        "The smaller the blocks of like images that share a label, the longer it takes to learn the labels.",
+        "chatterjee-zielinski-2022",
+        _time_power,
+        above=0.4,
+        control="blocks at random",
     ),
-    Claim(
-        id="calm-coherence-follows-blocks",
-        statement="The smaller the blocks, the less gradients agree once the oscillation is calmed.",
-        source="chatterjee-zielinski-2022",
-        statistic=lambda table, spec: power(calm_at_equal_loss(table)),
-        relation="<",
-        threshold=-0.5,
-        threshold_text="is the power of the number of blocks with which m-coherence falls, at equal training loss",
-        null="blocks by lot",
+    claim(
+        "calm-coherence-follows-blocks",
+        "The smaller the blocks, the less gradients agree once the oscillation is calmed.",
+        "chatterjee-zielinski-2022",
+        _coherence_power,
+        below=-0.5,
+        control="blocks at random",
     ),
-    Claim(
-        id="steps-add-where-nothing-is-shared",
-        statement="What large steps add to m-coherence grows as the blocks shrink: it follows no pattern.",
-        source="chatterjee-zielinski-2020",
-        statistic=lambda table, spec: power(added(table, spec)),
-        relation=">",
-        threshold=0.4,
-        threshold_text="is the power of the number of blocks with which the factor grows that large steps add",
-        null="blocks by lot",
+    claim(
+        "steps-add-where-nothing-is-shared",
+        "What large steps add to m-coherence grows as the blocks shrink: it follows no pattern.",
+        "chatterjee-zielinski-2020",
+        _added_power,
+        above=0.4,
+        control="blocks at random",
     ),
 )
