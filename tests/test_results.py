@@ -221,7 +221,7 @@ def test_the_time_said_beforehand_falls_to_nothing_once_everything_is_stored(stu
         ({"profile": 3}, "want its name"),
         ({"learning_rate": "1e-3"}, "learning_rate = '1e-3'"),
         ({"noise_levels": [0.5, 1.0]}, "0 \\(real labels\\) first"),
-        ({"batch_size": 501}, "at most n_train"),
+        ({"batch_size": 501}, "at most the smallest training set's size, 300"),
         ({"seeds": 0}, "parameter seeds"),
     ],
 )
