@@ -10,12 +10,13 @@ from genbook.probes.curvature import HessianTrace, Sharpness
 from genbook.probes.outputs import Accuracy, MeanLoss
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.weights import DistanceFromInitialisation, WeightNorm
-from genbook.when import AtEnd, AtEpochs, AtSteps, Epochs, Every, LogSpaced
+from genbook.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
 
 __all__ = [
     "Accuracy",
     "AtEnd",
     "AtEpochs",
+    "AtFractions",
     "AtSteps",
     "DistanceFromInitialisation",
     "Epochs",

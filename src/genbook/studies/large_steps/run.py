@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import torch
 
 from genbook import data
 from genbook.models import mlp
-from genbook.probes import Accuracy, AtSteps, GradientCoherence, MeanLoss, Sharpness
+from genbook.probes import Accuracy, AtSteps, GradientCoherence, MeanLoss, Probe, Sharpness
 from genbook.studies.large_steps.spec import LargeStepsSpec
 from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
 
@@ -33,7 +32,8 @@ def run(spec: LargeStepsSpec, seeds: Sequence[int], device: str) -> pd.DataFrame
     tables = []
     for rung in spec.ladder:
         recipe = _recipe(spec, rung, spec.steps_at(rung))
-        tables.append(_watched(spec, _replicas(spec, sets, recipe, "constant", rung), device))
+        replicas = _replicas(spec, sets, recipe, "constant", rung)
+        tables.append(_rows(train(replicas, _probes(spec, recipe.steps), device)))
     tables.append(_decayed(spec, sets, device))
     return pd.concat(tables, ignore_index=True)
 
@@ -72,26 +72,23 @@ def _decayed(spec: LargeStepsSpec, sets: Mapping, device: str) -> pd.DataFrame:
     first = _recipe(spec, spec.decay_from, spec.steps_at(spec.decay_from), spec.decay_accuracy)
     begun = train(_replicas(spec, sets, first, "decayed", spec.decay_from), device=device)
     second = _recipe(spec, spec.decay_to, spec.steps_at(spec.decay_to))
-    return _watched(
-        spec, [_going_on(begun, place, second) for place in np.flatnonzero(begun.endings["fitted"])], device
-    )
-
-
-def _going_on(begun: TrainingResult, place: int, recipe: Recipe) -> Replica:
-    state = begun.states[place]
-    return replace(begun.replicas[place], recipe=recipe, initialise=lambda model: model.load_state_dict(state))
-
-
-def _watched(spec: LargeStepsSpec, replicas: Sequence[Replica], device: str) -> pd.DataFrame:
-    if not replicas:
+    fitted = np.flatnonzero(begun.endings["fitted"])
+    if not fitted.size:
         return pd.DataFrame()
+    return _rows(begun.continued(second, _probes(spec, second.steps), fitted, device))
+
+
+def _probes(spec: LargeStepsSpec, steps: int) -> list[Probe]:
     shares = np.geomspace(_FIRST_LOOK, 1, spec.looks)
-    looks = np.unique(np.round(shares * replicas[0].recipe.steps).astype(int)).tolist()
+    looks = np.unique(np.round(shares * steps).astype(int)).tolist()
     at, seldom = AtSteps((0, *looks)), AtSteps((0, *looks[::-4]))
     probes = [MeanLoss(at=at), Accuracy(at=at), Accuracy("test", at=at), GradientCoherence(at=at, layers=False)]
     examples = min(_SHARPNESS_EXAMPLES, spec.n_train)
-    probes.append(Sharpness(at=seldom, examples=examples, tolerance=5e-2, max_iterations=30))
-    table = train(replicas, probes, device).table
+    return [*probes, Sharpness(at=seldom, examples=examples, tolerance=5e-2, max_iterations=30)]
+
+
+def _rows(training: TrainingResult) -> pd.DataFrame:
+    table = training.table
     found = [_NAMES.get(pair) for pair in zip(table["on"], table["quantity"], strict=True)]
     rows = table.assign(quantity=found).dropna(subset="quantity")
     return rows[["seed", "noise", "run", "rate", "step", "quantity", "value"]]

@@ -13,7 +13,7 @@ from genbook import data
 from genbook.curvature import Hessian, top_eigenpairs
 from genbook.gradients import gram
 from genbook.models import mlp, stack
-from genbook.studies.late_coherence.branch import go_on
+from genbook.probes import Accuracy, AtFractions, GradientCoherence, MeanLoss
 from genbook.studies.late_coherence.spec import LateCoherenceSpec
 from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
 
@@ -85,7 +85,9 @@ def _path(
     """Go on from where the networks were stopped, and measure after the ``shares`` of the steps."""
     if not places:
         return pd.DataFrame(), None
-    trained = go_on(branched, places, recipe, shares, device)
+    at = AtFractions(tuple(shares))
+    probes = [Accuracy(at=at), MeanLoss(at=at), GradientCoherence(at=at)]
+    trained = branched.continued(recipe, probes, places, device)
     table = trained.table[trained.table["quantity"].isin(["accuracy", "loss", "m-coherence"])]
     part = table["layer"].replace("", "all")
     rows = pd.DataFrame(
