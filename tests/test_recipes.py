@@ -2,8 +2,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from torch.optim import lr_scheduler
 
-from genbook.recipes import LOSS_NAMES, SGD, Recipe
+from genbook.recipes import LOSS_NAMES, SGD, Cosine, Linear, Recipe, Step
 from genbook.training import LOSSES
 from genbook.when import AtFractions
 
@@ -24,3 +26,21 @@ def test_settings_import_no_torch():
 def test_fractions_are_rounded_to_steps_and_begin_with_the_start():
     assert AtFractions((0.005, 0.5, 1.0)).due(100, 3) == {0, 50, 100}
     assert AtFractions((1.0,)).due(7, 3) == {0, 7}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "of_torch"),
+    [
+        (Cosine(0.2), lambda optimiser: lr_scheduler.CosineAnnealingLR(optimiser, 30, eta_min=0.1)),
+        (Linear(0.9, 0.1), lambda optimiser: lr_scheduler.LinearLR(optimiser, 0.9, 0.1, 30)),
+        (Step(7, 0.3), lambda optimiser: lr_scheduler.StepLR(optimiser, 7, 0.3)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_schedules_are_those_of_torch(schedule, of_torch):
+    optimiser = SGD(0.5).of_torch([torch.zeros(1)])
+    theirs = of_torch(optimiser)
+    for step in range(30):
+        assert theirs.get_last_lr()[0] == pytest.approx(0.5 * schedule.factor(step, 30), rel=1e-12)
+        optimiser.step()
+        theirs.step()

@@ -1,13 +1,11 @@
 """The engine against plain PyTorch loops and closed forms, and its promises about company."""
 
-import copy
 import dataclasses
 import math
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from genbook import models
 from genbook.gradients import Clipped, Mean, MedianOfMeans, RunningMean, RunningMedian, Winsorized
@@ -15,7 +13,6 @@ from genbook.models import initialise
 from genbook.probes import Accuracy, AtEnd, DistanceFromInitialisation, Every, MeanLoss, WeightNorm
 from genbook.seeding import generator
 from genbook.training import (
-    LOSSES,
     SGD,
     Adam,
     Average,
@@ -27,6 +24,7 @@ from genbook.training import (
     Recipe,
     Replica,
     Step,
+    minimal,
     stacks,
     train,
 )
@@ -55,46 +53,9 @@ def replica(seed, model=None, data=None, **recipe):
     return Replica(seed, models.mlp((5, 8, 3)) if model is None else model, Recipe(**settings), data)
 
 
-def torch_schedule(schedule, optimiser, steps):
-    lr = torch.optim.lr_scheduler
-    if isinstance(schedule, Cosine):
-        base = optimiser.param_groups[0]["lr"]
-        return lr.CosineAnnealingLR(optimiser, steps, eta_min=schedule.final * base)
-    if isinstance(schedule, Linear):
-        return lr.LinearLR(optimiser, schedule.initial, schedule.final, steps)
-    if isinstance(schedule, Step):
-        return lr.StepLR(optimiser, schedule.every, schedule.gamma)
-    if isinstance(schedule, InverseSquareRoot):
-        return lr.LambdaLR(optimiser, lambda step: (1 + step // schedule.every) ** -0.5)
-    return lr.LambdaLR(optimiser, lambda step: 1.0)
-
-
 def plain_loop(replica):
-    """The textbook loop: one network, torch.optim, one batch after the other."""
-    recipe, data = replica.recipe, replica.data["train"]
-    model = copy.deepcopy(replica.model).to(data.inputs.dtype)
-    initialise(model, generator(replica.seed, "initialisation"), recipe.init_scale)
-    optimiser = recipe.optimiser.of_torch([p for p in model.parameters() if p.requires_grad])
-    schedule = torch_schedule(recipe.schedule, optimiser, recipe.steps)
-    loss = LOSSES[recipe.loss].module()
-    rule = None if recipe.average is None else recipe.average.make()
-    targets = data.labels
-    if recipe.loss == "squared" and not targets.dtype.is_floating_point:
-        targets = nn.functional.one_hot(targets).to(data.inputs.dtype)
-    if recipe.loss == "logistic" or (targets.dtype.is_floating_point and targets.dim() == 1):
-        targets = targets.to(data.inputs.dtype).unsqueeze(1)
-    for step in range(recipe.steps):
-        epoch, place = divmod(step, replica.steps_per_epoch)
-        order = generator(replica.seed, f"order, epoch {epoch}").permutation(len(data))
-        batch = torch.from_numpy(order[place * replica.batch_size : (place + 1) * replica.batch_size])
-        optimiser.zero_grad()
-        if rule is None:
-            loss(model(data.inputs[batch]), targets[batch]).backward()
-        else:
-            rule.backward(model, loss, data.inputs[batch], targets[batch])
-        optimiser.step()
-        schedule.step()
-    return model.state_dict()
+    """The final state of the textbook loop: one network, torch.optim, one batch after the other."""
+    return minimal.train(replica).model.state_dict()
 
 
 def assert_states(actual, expected, tolerance):

@@ -1,0 +1,124 @@
+"""One replica in plain PyTorch, from top to bottom: what the engine computes for many at once.
+
+The engine is fast, this is short. Both take the same settings and draw from the same random streams, and the tests hold
+them equal to twelve digits; so whoever has read this file knows what was run for any table of the book.
+"""
+
+import copy
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+
+from genbook.models import initialise
+from genbook.recipes import Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
+from genbook.seeding import INITIALISATION, ORDER, generator
+from genbook.training.replica import Examples, Replica
+
+CRITERIA = {"cross-entropy": nn.CrossEntropyLoss(), "squared": nn.MSELoss(), "logistic": nn.SoftMarginLoss()}
+
+
+@dataclass
+class Outcome:
+    """The network after `steps` updates, why it stopped, and rows (step, set of examples, quantity, value)."""
+
+    model: nn.Module
+    steps: int
+    fitted: bool
+    diverged: bool
+    rows: list[tuple[int, str, str, float]]
+
+
+def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
+    """Train one network; after the steps `measured_at` (0: at the start) take accuracy and loss on all its sets."""
+    recipe, train_set = replica.recipe, replica.data["train"]
+    model = initial_network(replica)
+    outputs = model(train_set.inputs[:1]).shape[1]
+    targets = {on: targets_of(examples, recipe.loss, outputs) for on, examples in replica.data.items()}
+    criterion = CRITERIA[recipe.loss]
+    robust = None if recipe.average is None else recipe.average.make()
+    optimiser = recipe.optimiser.of_torch([p for p in model.parameters() if p.requires_grad])
+    schedule = learning_rate_schedule(recipe, optimiser)
+    check_every = recipe.check_every or replica.steps_per_epoch
+    outcome = Outcome(model, 0, fitted=False, diverged=False, rows=[])
+    for step in range(recipe.steps + 1):
+        outcome.steps = step
+        if step in measured_at:
+            for on, examples in replica.data.items():
+                accuracy, loss = evaluate(model, criterion, examples.inputs, targets[on])
+                outcome.rows += [(step, on, "accuracy", accuracy), (step, on, "loss", loss)]
+        if recipe.stop_at_accuracy and step and (step % check_every == 0 or step == recipe.steps):
+            accuracy, _ = evaluate(model, criterion, train_set.inputs, targets["train"])
+            outcome.fitted = accuracy >= recipe.stop_at_accuracy
+        if outcome.fitted or step == recipe.steps:
+            break
+        batch = batch_of(replica, step)
+        model.train()
+        optimiser.zero_grad()
+        if robust is None:
+            criterion(model(train_set.inputs[batch]), targets["train"][batch]).backward()
+        else:
+            robust.backward(model, criterion, train_set.inputs[batch], targets["train"][batch])
+        if not all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None):
+            outcome.diverged = True
+            break
+        optimiser.step()
+        schedule.step()
+    return outcome
+
+
+def initial_network(replica: Replica) -> nn.Module:
+    """The network with weights from its seed's stream, in the precision of its inputs."""
+    seed = replica.seed if replica.init_seed is None else replica.init_seed
+    model = copy.deepcopy(replica.model).to(replica.data["train"].inputs.dtype)
+    initialise(model, generator(seed, INITIALISATION), replica.recipe.init_scale)
+    if replica.initialise is not None:
+        with torch.no_grad():
+            replica.initialise(model)
+    return model.eval()
+
+
+def batch_of(replica: Replica, step: int) -> Tensor:
+    """Which examples a step sees: each epoch permutes them anew and leaves the last incomplete batch out."""
+    seed = replica.seed if replica.order_seed is None else replica.order_seed
+    epoch, place = divmod(step, replica.steps_per_epoch)
+    order = generator(seed, f"{ORDER}, epoch {epoch}").permutation(len(replica.data["train"]))
+    return torch.from_numpy(order[place * replica.batch_size : (place + 1) * replica.batch_size])
+
+
+def learning_rate_schedule(recipe: Recipe, optimiser: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+    """The recipe's schedule as PyTorch's."""
+    match recipe.schedule:
+        case Constant():
+            return lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
+        case Cosine(final):
+            return lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps, eta_min=final * recipe.optimiser.lr)
+        case Linear(first, last):
+            return lr_scheduler.LambdaLR(optimiser, lambda step: first + (last - first) * step / recipe.steps)
+        case Step(every, gamma):
+            return lr_scheduler.StepLR(optimiser, every, gamma)
+        case InverseSquareRoot(every):
+            return lr_scheduler.LambdaLR(optimiser, lambda step: (1 + step // every) ** -0.5)
+
+
+def targets_of(examples: Examples, loss: str, outputs: int) -> Tensor:
+    """Classes [n] for cross-entropy; else real targets [n, outputs], class labels as one-hot rows."""
+    labels = examples.labels
+    if loss == "cross-entropy":
+        return labels.long()
+    if labels.dim() == 1 and outputs > 1:
+        labels = nn.functional.one_hot(labels, outputs)
+    return labels.to(examples.inputs.dtype).reshape(-1, outputs)
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, criterion: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[float, float]:
+    """Accuracy and mean loss; a single output counts by its sign."""
+    outputs = model.eval()(inputs)
+    if outputs.shape[1] == 1:
+        correct = outputs.sign() == targets.sign()
+    else:
+        correct = outputs.argmax(1) == (targets if targets.dim() == 1 else targets.argmax(1))
+    return float(correct.double().mean()), float(criterion(outputs, targets))
