@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import pytest
 import yaml
 from pybtex.database import parse_file
 
+from genbook.build import BuildError, lay_out_code
 from genbook.figures import claims_table, html, page
 from genbook.figures.html import VERDICTS
+from genbook.training import minimal
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -102,6 +105,7 @@ def stage(folder):
             first = False
         elif not (folder / f"{name}.md").is_file():
             (folder / f"{name}.md").write_text(f"# {name}\n\nGenerated.\n", encoding="utf-8")
+    lay_out_code(folder)
     return folder
 
 
@@ -179,6 +183,18 @@ def test_every_claim_links_to_its_entry_in_the_bibliography(built, chapter_page)
     anchors = Page(built / "references.html").anchors
     assert set(links) <= anchors
     assert set(parse_file(BOOK / "references.bib").entries) <= anchors
+
+
+def test_the_page_on_replicas_shows_the_code_of_an_experiment_as_it_is_now(built):
+    text = (built / "method" / "replicas.html").read_text(encoding="utf-8")
+    shown = [unescape(re.sub("<[^>]+>", "", code)) for code in re.findall(r"<pre>(.*?)</pre>", text, re.DOTALL)]
+    assert Path(minimal.__file__).read_text(encoding="utf-8").strip() in [code.strip() for code in shown]
+
+
+def test_a_page_that_shows_code_that_is_not_there_is_refused(tmp_path):
+    (tmp_path / "page.md").write_text("```{literalinclude} /genbook/training/maximal.py\n```\n", encoding="utf-8")
+    with pytest.raises(BuildError, match=r"page\.md shows genbook/training/maximal\.py"):
+        lay_out_code(tmp_path)
 
 
 def test_there_is_one_search_box(built):

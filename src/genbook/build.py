@@ -84,7 +84,7 @@ def _execute_one(chapter: str, profile: str) -> None:
 
 
 def stage(profile: str, folder: Path) -> Path:
-    """Lay out below ``folder`` what Jupyter Book reads: the pages, the executed chapters, generated pages, tables."""
+    """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code."""
     shutil.rmtree(folder, ignore_errors=True)
     book = repository() / "book"
     with disk_errors(folder):
@@ -99,7 +99,24 @@ def stage(profile: str, folder: Path) -> Path:
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
     write_text(folder / "run-statistics.md", run_statistics(profile))
+    lay_out_code(folder)
     return folder
+
+
+def lay_out_code(folder: Path) -> None:
+    """Copy below ``folder`` the files of this package that its pages show, as ``{literalinclude} /genbook/build.py``.
+
+    Raises `BuildError` for a file that is not in the package.
+    """
+    package = Path(__file__).resolve().parent
+    for page in [*folder.rglob("*.md"), *folder.rglob("*.ipynb")]:
+        for file in re.findall(r"\{literalinclude\} /genbook/([^\s\"\\]+)", page.read_text(encoding="utf-8")):
+            if not (package / file).is_file():
+                raise BuildError(f"{page.relative_to(folder)} shows genbook/{file}, and the package has no such file")
+            target = folder / "genbook" / file
+            make_folder(target.parent)
+            with disk_errors(target):
+                shutil.copyfile(package / file, target)
 
 
 def _content_key(folder: Path) -> str:
