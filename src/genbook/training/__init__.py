@@ -3,7 +3,7 @@
 A grid is a list of replicas; what differs between them is each one's own, the engine stacks what can be stacked:
 
     >>> from genbook.models import mlp
-    >>> from genbook.probes import Accuracy, Epochs, LogSpaced
+    >>> from genbook.probes import Accuracy, Epochs, LogSpaced, Sharpness
     >>> from genbook.training import SGD, Examples, Recipe, Replica, train
     >>> recipe = Recipe(steps=20_000, batch_size=50, optimiser=SGD(lr=0.05), stop_at_accuracy=1.0)
     >>> model = mlp((64, 128, 128, 10))
@@ -19,6 +19,10 @@ A grid is a list of replicas; what differs between them is each one's own, the e
     >>> result.table      # replica, seed, random labels, step, epoch, quantity, on, labels, group, layer, value
     >>> result.endings    # replica, seed, random labels, steps, fitted, fitted_step (NaN: censored), diverged, ...
     >>> result.model(3)   # the plain network of replica 3 at its end
+    >>> result.measure(Sharpness(), at=[0, 3])      # rows as in the table, of final networks
+    >>> result.continued(Recipe(steps=1_000, optimiser=SGD(lr=0.005)))    # trained on from there: another result
+
+`genbook.training.minimal` is one replica's training in plain PyTorch, to be read.
 """
 
 from genbook.errors import TrainingError
