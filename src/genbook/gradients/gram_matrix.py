@@ -23,9 +23,9 @@ class Gram:
     """K_ij = g_i · g_j; for a stack with a leading axis R."""
 
     matrix: Tensor
-    """[..., m, m]."""
+    """[..., m, m], symmetric to the last bit."""
     by_layer: dict[str, Tensor]
-    """The layers' own matrices, which sum to `matrix`; empty unless asked for."""
+    """The layers' own matrices, symmetric too, which sum to `matrix`; empty unless asked for."""
 
     @cached_property
     def eigenvalues(self) -> Tensor:
@@ -50,8 +50,9 @@ def gram(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, layer
 
     A dense layer gives (a_i · a_j)(b_i · b_j), m² (p + q) operations where the gradients themselves would take m² p q;
     a layer used at several positions sums over pairs of them, or goes through its gradients where that is cheaper. Only
-    blocks on and above the diagonal are computed. With g_i for the rows of J, K = J Jᵀ has the nonzero eigenvalues of
-    the uncentred covariance Jᵀ J (Fort and Ganguli 2019; Jacot et al. 2018 for J of the outputs).
+    blocks on and above the diagonal are computed, and mirrored: the matrix is symmetric by construction. With g_i for
+    the rows of J, K = J Jᵀ has the nonzero eigenvalues of the uncentred covariance Jᵀ J (Fort and Ganguli 2019; Jacot
+    et al. 2018 for J of the outputs).
 
     Args:
         model, loss, inputs, targets: as for `coherence`.
@@ -80,9 +81,10 @@ def gram(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, layer
             parts[key][:, rows, columns] += block
     for matrix in parts.values():
         for rows, columns in _upper_blocks(batch.m):
-            if rows != columns:
-                matrix[:, columns, rows] = matrix[:, rows, columns].mT
-    whole = parts[""] if not layers else torch.stack(list(parts.values())).sum(0)
+            block = matrix[:, rows, columns]
+            # A library may form the two halves of a block on the diagonal in different orders of sums.
+            matrix[:, columns, rows] = block.mT if rows != columns else block.triu() + block.triu(1).mT
+    whole = sum(parts.values())
     refuse_nonfinite(losses, whole.diagonal(dim1=1, dim2=2).unsqueeze(1), batch.replicas)
     squeeze = (lambda matrix: matrix) if batch.replicas else (lambda matrix: matrix[0])
     return Gram(squeeze(whole), {name: squeeze(matrix) for name, matrix in parts.items()} if layers else {})
