@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -79,6 +80,10 @@ def test_a_part_carries_all_of_its_provenance(study):
     assert told["spec"] == {"dataset": "digits", "effect": 2.0, "levels": [0.0, 1.0]}
     assert (told["seed"], told["study"], told["device"], told["threads"]) == (4, "toy", "cpu", 1)
     assert told["data"] == "fingerprint of digits"
+    assert told["arithmetic"] == {
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "MKL_CBWR": os.environ["MKL_CBWR"],
+    }
     assert {"python", "torch", "numpy"} <= set(told["versions"])
     assert told["wall_seconds"] >= 0
     assert told["varies"]

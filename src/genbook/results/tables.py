@@ -220,11 +220,19 @@ def provenance(study: Study, spec: Spec, seed: int, device: str, threads: int, w
             **{name: importlib.metadata.version(name) for name in ("genbook", "torch", "numpy", "pandas")},
         },
         "platform": f"{platform.system()} {platform.machine()}",
+        "arithmetic": _arithmetic(),
         "commit": _commit(),
         "code": syntax.code_hash(study.module),
         "wall_seconds": round(wall, 3),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _arithmetic() -> dict[str, str | None]:
+    """What decides the order of sums on the CPU besides the threads: PyTorch's instruction set and MKL's rule."""
+    from torch.backends import cpu
+
+    return {"capability": cpu.get_cpu_capability(), "MKL_CBWR": os.environ.get("MKL_CBWR")}
 
 
 def _device_name(device: str) -> str:
