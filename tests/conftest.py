@@ -1,11 +1,31 @@
 import pytest
 import torch
 
+from genbook.results.tables import threads
+
+#: The one place that says with how many threads the tests compute: GENBOOK_THREADS, by default one. Two workers share
+#: two cores; one thread each is both faster and reproducible. `make test-processors` says two as well.
+THREADS = threads()
+
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Two workers share two cores; one thread each is both faster and reproducible."""
-    torch.set_num_threads(1)
+def threads_told():
+    """Fixtures of whole modules compute with the told number of threads, too."""
+    torch.set_num_threads(THREADS)
+
+
+@pytest.fixture(autouse=True)
+def threads_put_back():
+    """A test may set a number of its own; the next one gets the told one again."""
+    yield
+    torch.set_num_threads(THREADS)
+
+
+def pytest_runtest_call(item):
+    """No fixture and no import may have set another number: two threads would be one without anyone noticing."""
+    assert torch.get_num_threads() == THREADS, (
+        f"{item.nodeid} would compute with {torch.get_num_threads()} threads; the tests were told {THREADS}"
+    )
 
 
 @pytest.fixture

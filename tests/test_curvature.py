@@ -13,8 +13,6 @@ from genbook.curvature import Hessian, hutchinson_trace, sharpness, spectrum, to
 from genbook.models import five_layer_cnn, freeze, initialise, mlp, random_features, small_cnn, stack, unstack
 from genbook.seeding import generator
 
-torch.set_num_threads(1)
-
 
 def network(build, seed=0, scale=1.5):
     return initialise(build().double(), generator(seed, "initialisation"), scale)

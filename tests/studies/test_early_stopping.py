@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from genbook.studies import get
 from genbook.studies.early_stopping import claims as gradient_claims
@@ -22,7 +21,6 @@ STUDIES = ("early_stopping", "stopping_rules", "two_gaussians")
 @pytest.fixture(scope="module")
 def smoke():
     """Spec and main table of each study in the smoke profile."""
-    torch.set_num_threads(1)
     found = {}
     for name in STUDIES:
         spec = get(name).build("smoke", {})

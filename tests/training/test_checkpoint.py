@@ -1,4 +1,7 @@
-"""Checkpoints: killed at any step, a training goes on to the table of an undisturbed one, to the bit."""
+"""Checkpoints: killed at any step, a training goes on to the table of an undisturbed one.
+
+Both run the same program on the same shapes on one machine with as many threads: here tables are equal bit for bit.
+"""
 
 import dataclasses
 import os
@@ -28,14 +31,6 @@ from genbook.training import (
 from genbook.training.run import StackRun
 
 PROBES = [Accuracy(at=Every(3)), MeanLoss("test", at=Every(4)), DistanceFromInitialisation(at=Every(10))]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def grid():
