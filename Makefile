@@ -1,6 +1,6 @@
 # Two commands are enough: make book, make test. Each sets up .venv first and goes on.
 .DEFAULT_GOAL := help
-.PHONY: help book test lab lock bench clean
+.PHONY: help book test test-processors lab lock bench clean
 
 # Python compiles what is imported at its first import and keeps it: quicker than compiling all that is installed.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
   $$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && { echo $$p; break; }; done)
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # uv installs in a fraction of pip's time; where it cannot (a private index that only pip is told of, say), pip does.
 $(READY): requirements.lock.txt pyproject.toml
@@ -34,6 +34,9 @@ test: $(READY)  ## floors, style, unit tests, notebooks, the built book
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+test-processors: $(READY)  ## the tests of all arithmetic, for each way in which this processor does it (minutes)
+	@$(BIN)/python -m tests.processors
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab notebooks

@@ -72,7 +72,7 @@ def test_what_is_installed_here_is_what_is_locked():
 
 def test_make_help_lists_the_commands():
     said = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
-    for command in ("book", "test", "lab", "lock", "bench", "clean", "help"):
+    for command in ("book", "test", "test-processors", "lab", "lock", "bench", "clean", "help"):
         assert re.search(rf"^  make {command} ", said, re.MULTILINE)
 
 
