@@ -456,6 +456,17 @@ def test_a_diverging_replica_on_the_same_batch_leaves_the_others_on_their_paths(
     assert_same_path(mixed.states[1], calm.states[1], dtype)
 
 
+def test_the_order_in_a_wide_network_is_that_of_the_grid_wherever_its_tensors_lie():
+    """A resumed run must find each replica in its place again."""
+    sets = sorted((Examples(torch.randn(6, 4), torch.arange(6) % 2) for _ in range(4)), key=lambda e: id(e.inputs))
+    recipe = Recipe(5, SGD(0.1), 3)
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
+        grid = [
+            Replica(0, models.mlp((4, width, 2)), recipe, {"train": sets[k]}, {}) for width in (5, 3) for k in order
+        ]
+        assert stacks(grid) == [[4, 0, 5, 1, 6, 2, 7, 3]]
+
+
 @other_company
 def test_a_diverging_replica_leaves_the_rest_of_a_wide_network_on_their_paths(dtype, order):
     calm = wide_grid(dtype, activation="squared-relu", loss="squared", optimiser=SGD(0.01), steps=40)

@@ -47,12 +47,19 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
         else:
             rest.append(members)
     for members in wide.values():
-        if 2 * len({replicas[r].batch_key for r in members}) <= len(members):
-            rest.append(sorted(members, key=lambda r: WideProgram.order(replicas[r])))
+        # In the order of the grid, as a resumed run must find it again: a key itself is an address in memory.
+        batches = list(dict.fromkeys(replicas[r].batch_key for r in sorted(members)))
+        if 2 * len(batches) <= len(members):
+            rest.append(sorted(members, key=lambda r: _wide_order(replicas[r], batches)))
         else:
             places = set(members)
             rest += [s for s in stacked if s[0] in places]
     return rest
+
+
+def _wide_order(replica: Replica, batches: Sequence[tuple]) -> tuple[int, int]:
+    """Replicas on one batch side by side, in the order of ``batches``, and by width among them."""
+    return batches.index(replica.batch_key), replica.model[0].out_features
 
 
 def _settings(replica: Replica) -> tuple:

@@ -28,15 +28,15 @@ class WideProgram:
         return written.is_mlp(model) and len(model) == 3 and model[0].bias is not None and model[2].bias is not None
 
     @staticmethod
-    def order(replica: Replica) -> tuple:
-        """Replicas must come sorted by this: those on one batch side by side, and by width among them."""
+    def segment(replica: Replica) -> tuple:
+        """Equal for replicas that are one segment, of one batch and one width; they must come side by side."""
         return *replica.batch_key, replica.model[0].out_features
 
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
-        """Draw the initial weights of `replicas`, sorted by `order`, and lay them out."""
+        """Draw the initial weights of `replicas` (on one batch side by side, by width among them) and lay them out."""
         self.loss = LOSSES[replicas[0].recipe.loss]
         plain = [initial_model(replica).to(device) for replica in replicas]
-        keys = [WideProgram.order(replica) for replica in replicas]
+        keys = [WideProgram.segment(replica) for replica in replicas]
         members = [[place for place, _ in group] for _, group in groupby(enumerate(keys), key=lambda pair: pair[1])]
         # On which batch each segment is: replicas of one batch have one number.
         batches = list(dict.fromkeys(key[:-1] for key in keys))
