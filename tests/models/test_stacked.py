@@ -125,6 +125,13 @@ def test_bad_networks_say_what_is_wrong():
         models.resnet18(2, norm="layer")
 
 
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("conv1d", "embedding")])
+def test_making_a_network_leaves_the_global_generator_alone(name):
+    before = torch.random.get_rng_state()
+    NETWORKS[name][0]()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_initial_weights_have_the_default_distribution_times_the_scale():
     build = lambda: models.mlp((400, 300, 10))  # noqa: E731
     weight = initialise(build(), np.random.default_rng(0), scale=0.5)[0].weight

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,6 +16,11 @@ class SquaredReLU(nn.Module):
 
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "squared-relu": SquaredReLU, "identity": nn.Identity}
+
+
+#: PyTorch draws a layer's weights when it is made; what a replica starts from is drawn by `initialise`, and the global
+#: generator is the caller's.
+_leaves_the_global_generator = torch.random.fork_rng(devices=[])
 
 
 def _activation(name: str) -> nn.Module:
@@ -37,6 +43,7 @@ def freeze(model: nn.Module, layers: Iterable[str]) -> nn.Module:
     return model
 
 
+@_leaves_the_global_generator
 def mlp(sizes: Sequence[int], activation: str = "relu", bias: bool = True, frozen: Iterable[str] = ()) -> nn.Sequential:
     """Fully connected network: `sizes` are inputs, hidden widths, outputs; inputs [B, sizes[0]].
 
@@ -57,6 +64,7 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Sequential:
     return mlp((inputs, outputs), bias=bias)
 
 
+@_leaves_the_global_generator
 def random_features(inputs: int, features: int, outputs: int, activation: str = "relu") -> nn.Sequential:
     """Fixed random first layer, trained second one without bias (Rahimi and Recht 2007); inputs [B, inputs]."""
     _refuse_empty(inputs=inputs, features=features, outputs=outputs)
@@ -74,6 +82,7 @@ class SignedMean(nn.Module):
         return (positive.mean(-1) - negative.mean(-1)).unsqueeze(-1)
 
 
+@_leaves_the_global_generator
 def patch_network(dimension: int, units: int, activation: str = "squared-relu") -> nn.Sequential:
     """Two-layer patch network F₊ − F₋ with `units` hidden units of either sign and a fixed second layer.
 
@@ -83,6 +92,7 @@ def patch_network(dimension: int, units: int, activation: str = "squared-relu") 
     return nn.Sequential(nn.Linear(dimension, 2 * units, bias=False), _activation(activation), SignedMean())
 
 
+@_leaves_the_global_generator
 def small_cnn(channels: int = 1, width: int = 16, outputs: int = 10, image: int = 28) -> nn.Sequential:
     """Two 3×3 convolutions with pooling, then one dense layer; inputs [B, channels, image, image]."""
     _refuse_empty(channels=channels, width=width, outputs=outputs)
@@ -113,6 +123,7 @@ def _norm(kind: str, channels: int) -> nn.Module:
     raise ValueError(f"norm is {kind!r}; it must be 'group' or 'batch'")
 
 
+@_leaves_the_global_generator
 def five_layer_cnn(width: int = 64, outputs: int = 10, channels: int = 3, norm: str = "group") -> nn.Sequential:
     """Five-layer CNN of Nakkiran et al. (2020, appendix B): stages k, 2k, 4k, 8k; inputs [B, channels, 32, 32].
 
@@ -148,6 +159,7 @@ class PreActivationBlock(nn.Module):
         return shortcut + self.conv2(self.relu(self.norm2(self.conv1(activated))))
 
 
+@_leaves_the_global_generator
 def resnet18(width: int = 64, outputs: int = 10, channels: int = 3, norm: str = "group") -> nn.Sequential:
     """Pre-activation ResNet-18 with stages k, 2k, 4k, 8k (Nakkiran et al. 2020); inputs [B, channels, 32, 32].
 
