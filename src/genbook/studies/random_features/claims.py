@@ -45,7 +45,7 @@ def runs(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = table[table["group"].isin(("optimiser", "problem")) & table["width"].isin(SITES)]
     rows = rows[rows["quantity"].isin(("test loss", "training loss", "output size"))]
-    found = rows.pivot_table(index=["seed", *_RUN], columns=["quantity", "width"], values="value", sort=False)
+    found = rows.pivot_table(index=["seed", *_RUN], columns=["quantity", "width"], values="value")
     out = pd.DataFrame(
         {
             "training loss": found["training loss"][PEAK],
