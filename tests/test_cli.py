@@ -47,7 +47,7 @@ studies_get = studies.get
 def test_help_names_every_command(genbook):
     status, out, _ = genbook("--help")
     assert status == 0
-    for command in ("run", "build", "claims", "studies", "params", "table", "data", "publish"):
+    for command in ("run", "build", "claims", "studies", "params", "table", "check", "data", "publish"):
         assert f"  {command} " in out
 
 

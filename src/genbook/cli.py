@@ -180,6 +180,28 @@ def _print_rows(rows: list[Any]) -> None:
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
+@cli.command()
+@click.argument("names", nargs=-1, required=True, metavar="STUDY...")
+def check(names: tuple[str, ...]) -> None:
+    """Check that each STUDY keeps what every study promises; status 1 where one does not."""
+    chosen = [studies.get(name) for name in names]
+    from genbook import contract
+
+    broken = False
+    for study in chosen:
+        for promise, error in contract.check(study):
+            if error is None:
+                click.echo(f"ok      {study.name}: {promise}")
+            elif isinstance(error, contract.NotApplicableError):
+                click.echo(f"--      {study.name}: {promise} ({error})")
+            else:
+                broken = True
+                reason = str(error) if isinstance(error, contract.CheckError) else repr(error)
+                click.echo(f"BROKEN  {study.name}: {promise}\n        {reason}")
+    if broken:
+        sys.exit(1)
+
+
 @cli.command("studies")
 def list_studies() -> None:
     """List the studies with their chapters."""

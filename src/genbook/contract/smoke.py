@@ -1,0 +1,225 @@
+"""A study's smoke tables, each computed once and shared by the checks, and what was seen while the first one ran."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import torch
+from threadpoolctl import threadpool_limits
+
+import genbook
+from genbook import data
+from genbook.claims import Claim
+from genbook.spec import Spec
+from genbook.studies import Study
+from genbook.training.run import StackRun
+
+_PACKAGE = Path(genbook.__file__).parent
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a study is computed: 'main', 'confirm' or a null world, with its spec and seeds."""
+
+    name: str
+    spec: Spec
+    seeds: tuple[int, ...]
+
+
+@dataclass
+class Observation:
+    """What was seen during a run.
+
+    ``modules``: the package's modules that were executed, not counting what an import runs. ``replicas``: what the
+    engine trained. ``steps``: gradient steps over all stacks. ``changed``: global states that the run did not leave as
+    it had found them.
+    """
+
+    modules: set[str] = field(default_factory=set)
+    replicas: list[Any] = field(default_factory=list)
+    steps: int = 0
+    changed: list[str] = field(default_factory=list)
+
+
+def settings(study: Study, main: Spec, seeds: tuple[int, ...]) -> Iterator[Setting]:
+    """The main setting, the confirmation and every null world; raises `ParameterError` where one is refused."""
+    yield Setting("main", main, seeds)
+    if study.confirm is not None:
+        fresh = tuple(study.confirmation_seed + seed for seed in seeds)
+        yield Setting("confirm", study.world(main, study.confirm(main)), fresh)
+    for name, changes in study.nulls.items():
+        yield Setting(name, study.world(main, changes), seeds)
+
+
+class Smoke:
+    """The smoke tables of one study, over at least two seeds; what a caller gets is not to be changed."""
+
+    def __init__(self, study: Study):
+        """Nothing is computed yet."""
+        self.study = study
+        self.seeds = tuple(range(max(2, study.profile("smoke").seeds)))
+        self.observation = Observation()
+        self._tables: dict[str, pd.DataFrame] = {}
+        self._values: dict[tuple[str, str | None], pd.Series] = {}
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Setting]:
+        """By name, the settings whose data are on this machine."""
+        found = settings(self.study, self.study.build("smoke", {}), self.seeds)
+        return {setting.name: setting for setting in found if _has_data(setting.spec)}
+
+    def table(self, name: str = "main") -> pd.DataFrame:
+        """The table of the setting called ``name``; the main one is observed while it is computed."""
+        if name not in self._tables:
+            setting = self.settings[name]
+            if name == "main":
+                importlib.import_module(self.study.module)
+                with observed() as self.observation:
+                    self._tables[name] = self.run(setting.spec, setting.seeds)
+            else:
+                self._tables[name] = self.run(setting.spec, setting.seeds)
+        return self._tables[name]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """By name, the tables of all settings."""
+        return {name: self.table(name) for name in self.settings}
+
+    @functools.cached_property
+    def alone(self) -> pd.DataFrame:
+        """The main table of the last seed, computed without the others."""
+        return self.run(self.settings["main"].spec, self.seeds[-1:])
+
+    def values(self, claim: Claim, name: str | None) -> pd.Series:
+        """The claim's statistic of the setting called ``name``, or with None of the last seed alone."""
+        if (claim.id, name) not in self._values:
+            table = self.alone if name is None else self.table(name)
+            self._values[claim.id, name] = claim.statistic(table, self.settings[name or "main"].spec)
+        return self._values[claim.id, name]
+
+    @property
+    def seen(self) -> Observation:
+        """What was seen while the main table was computed."""
+        self.table()
+        return self.observation
+
+    def run(self, spec: Spec, seeds: tuple[int, ...]) -> pd.DataFrame:
+        """The study's table, computed on the CPU with one thread."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with threadpool_limits(1):
+                return self.study.run(spec, seeds, "cpu")
+        finally:
+            torch.set_num_threads(threads)
+
+
+_LAST: list[Smoke] = []
+
+
+def smoke(study: Study) -> Smoke:
+    """The smoke tables of ``study``, kept until another study is asked for."""
+    if not _LAST or _LAST[0].study is not study:
+        _LAST[:] = [Smoke(study)]
+    return _LAST[0]
+
+
+def _has_data(spec: Spec) -> bool:
+    name = getattr(spec, "dataset", None)
+    return name is None or data.available(name)
+
+
+@contextlib.contextmanager
+def observed() -> Iterator[Observation]:
+    """Yield an `Observation` that fills while the block runs."""
+    found, before = Observation(), _global_state()
+    with _counted(found), _traced(found.modules):
+        yield found
+    after = _global_state()
+    found.changed = [name for name in before if before[name] != after[name]]
+
+
+def _global_state() -> dict[str, Any]:
+    generator = np.random.get_state(legacy=False)["state"]
+    return {
+        "random's generator": random.getstate(),
+        "NumPy's global generator": (generator["key"].tobytes(), generator["pos"]),
+        "PyTorch's global generator": torch.random.get_rng_state().numpy().tobytes(),
+        "PyTorch's default type": torch.get_default_dtype(),
+        "NumPy's treatment of floating-point errors": np.geterr(),
+    }
+
+
+@contextlib.contextmanager
+def _counted(found: Observation) -> Iterator[None]:
+    """Note the replicas and the steps of every stack that is trained in the block."""
+    begin, advance = StackRun.__init__, StackRun.advance
+
+    def beginning(run: StackRun, replicas: Any, *rest: Any) -> None:
+        found.replicas.extend(replicas)
+        begin(run, replicas, *rest)
+
+    def advancing(run: StackRun) -> bool:
+        found.steps += 1
+        return advance(run)
+
+    with mock.patch.object(StackRun, "__init__", beginning), mock.patch.object(StackRun, "advance", advancing):
+        yield
+
+
+@contextlib.contextmanager
+def _traced(modules: set[str]) -> Iterator[None]:
+    """Add to ``modules`` those whose functions are called in the block, and those that are imported by name in it.
+
+    What runs while a module is imported defines functions and computes nothing of the study, so it does not count.
+    """
+    importing = importlib.import_module.__code__
+    codes: set[CodeType] = set()
+    depth = 0
+
+    def called(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal depth
+        code = frame.f_code
+        if code.co_name == "<module>":
+            depth += 1
+            frame.f_trace_lines = False
+            return returned
+        if not depth and code is importing:
+            modules.add(str(frame.f_locals["name"]))
+        elif not depth:
+            codes.add(code)
+        return None
+
+    def returned(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal depth
+        depth -= event == "return"
+        return returned
+
+    before = sys.gettrace()
+    sys.settrace(called)  # sees calls alone, which costs half of what sys.setprofile does
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+    modules |= {name for code in codes if (name := _module_of(code.co_filename))}
+
+
+@functools.cache
+def _module_of(file: str) -> str | None:
+    """The dotted name of the package's module in ``file``, or None where it is not of the package."""
+    path = Path(file)
+    if not path.is_relative_to(_PACKAGE):
+        return None
+    parts = path.relative_to(_PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
