@@ -32,11 +32,6 @@ def table():
     return run(SMALL, [0, 1], "cpu")
 
 
-def test_table_is_documented(table):
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-
-
 def test_curvature_at_the_start_is_that_of_the_dense_hessian(table):
     replica = next(iter(one_output(SMALL, data.load("digits"), 1)))
     model = initialise(replica.model.double(), generator(1, INITIALISATION), SMALL.init_scale)

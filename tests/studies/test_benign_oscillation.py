@@ -119,9 +119,7 @@ def test_noise_is_orthogonal_to_both_features_and_weak_examples_lack_the_strong_
     assert len(tests) >= 200
 
 
-def test_table_is_documented_and_keeps_the_identity(table):
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
+def test_table_keeps_the_identity(table):
     identity = next(claim for claim in claims.CLAIMS if claim.id == "growth-identity")
     assert judge(identity, table, SMALL).verdict == "holds"
     shares = [claims.course(table, q) for q in ("weak share", "strong share")]

@@ -58,12 +58,6 @@ def test_zeros_dilute_and_scale_does_not_matter(worlds):
     np.testing.assert_allclose(scaled[0.1], at[1.0], rtol=1e-9)
 
 
-def test_the_tables_are_documented(worlds):
-    for study, table in ((LAWS, worlds["main"][0]), (BOUND, BOUND.run(BOUND.build("smoke", {}), [0], "cpu"))):
-        assert set(table.columns) == set(study.columns)
-        assert set(table["quantity"]) == set(study.quantities)
-
-
 @pytest.mark.parametrize("claim", LAWS.claims, ids=lambda claim: claim.id)
 def test_claims_fail_in_their_null_worlds(worlds, claim):
     null = judge(claim, *worlds[claim.null])

@@ -28,24 +28,6 @@ def smoke():
     return found
 
 
-@pytest.mark.parametrize("name", STUDIES)
-def test_tables_are_as_documented(smoke, name):
-    _, table = smoke[name]
-    study = get(name)
-    assert list(table.columns) == list(study.columns)
-    assert set(table["quantity"]) == set(study.quantities)
-    keys = [column for column in table.columns if column not in ("value", "epoch")]
-    assert not table.duplicated(keys).any()
-    assert set(table["seed"]) == {0, 1}
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_claims_have_a_value_for_each_seed(smoke, name):
-    spec, table = smoke[name]
-    for claim in get(name).claims:
-        assert list(claim.statistic(table, spec).index) == [0, 1], claim.id
-
-
 def test_descent_of_the_groups_is_that_of_autograd():
     """The last moment's descents, from one gradient of the summed loss of each group in float64."""
     study = get("early_stopping")

@@ -18,12 +18,6 @@ def table():
     return run(SPEC, [0, 1], "cpu")
 
 
-def test_the_table_is_what_the_study_documents(table):
-    assert list(table.columns) == list(STUDY.columns)
-    named = {"right in k" if name.startswith("right in") else name for name in table["quantity"]}
-    assert named == set(STUDY.quantities)
-
-
 def test_every_image_is_counted_once(table):
     shares = claims.counts(table, SPEC.initialisations)
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)

@@ -48,11 +48,6 @@ def test_initial_sharpness_is_that_of_the_dense_hessian(table, name):
     assert rows[rows["step"] == 0]["value"].iloc[0] == pytest.approx(expected, rel=0.03)
 
 
-def test_table_is_documented(table):
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-
-
 def synthetic(late):
     rows = [
         (seed, "full batch", "tanh", "squared", rate, 0, step, "sharpness", 2 / rate * (0.5 if step == 0 else late))

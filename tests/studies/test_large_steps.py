@@ -22,9 +22,7 @@ def table():
     return run(SMALL, [0, 1], "cpu")
 
 
-def test_table_is_documented(table):
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
+def test_both_runs_are_in_the_table(table):
     assert set(table["run"]) == {"constant", "decayed"}
 
 

@@ -105,11 +105,8 @@ def test_orders_at_equal_loss():
     assert statistic("coherence-orders-widths", known_table(errors, -1.0)).to_numpy() == pytest.approx(1)
 
 
-def test_the_table_is_as_documented():
+def test_clean_and_corrupted_examples_are_told_apart():
     table = run(NetworkDescentSpec.build(**TINY), [0, 1], "cpu")
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-    assert not table.duplicated(["seed", "width", "step", "quantity", "group"]).any()
     assert {"clean", "corrupted", "clean, corrupted", "all"} == set(table["group"])
 
 

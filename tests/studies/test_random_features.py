@@ -129,11 +129,7 @@ def test_samples_and_features_are_what_they_say():
     assert found["whitened"].condition == 1
 
 
-def test_table_is_documented(table):
-    assert list(table.columns) == COLUMNS
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-    assert np.isfinite(table["value"]).all()
+def test_every_condition_is_in_the_table(table):
     known = {(c.family, c.setting) for c in conditions.of_the_optimiser(SMALL) + conditions.of_the_problem(SMALL)}
     runs = table[table["group"].isin(("optimiser", "problem"))]
     assert set(zip(runs["family"], runs["setting"], strict=True)) == known

@@ -19,13 +19,6 @@ def worlds():
     return {name: (run(one, range(3), "cpu"), one) for name, one in specs.items()}
 
 
-def test_the_table_is_documented(worlds):
-    table, _ = worlds["main"]
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-    assert np.isfinite(table["value"]).all()
-
-
 def test_l_ends_at_the_least_norm_solution():
     inputs, labels = inputs_of("L"), np.array([1.0, -1.0, -1.0, 1.0])
     solution = np.linalg.pinv(inputs) @ labels

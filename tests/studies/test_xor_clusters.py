@@ -147,12 +147,6 @@ def test_margin_of_the_first_step_is_what_was_asked_for():
     assert margins.mean() == pytest.approx(0.3, rel=0.05)
 
 
-def test_table_is_documented(table):
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-    assert not table.duplicated([column for column in table.columns if column != "value"]).any()
-
-
 def test_shown_steps_begin_one_by_one_and_end_at_the_end():
     for steps in (3, 50, 1000):
         found = shown_steps(steps)

@@ -52,12 +52,6 @@ def test_flips_are_as_many_as_asked_for_and_the_canvas_is_beside_the_images():
     assert added == pytest.approx(400 * SMALL.canvas_noise**2, rel=0.5)
 
 
-def test_table_is_documented(table):
-    assert set(table.columns) == set(STUDY.columns)
-    assert set(table["quantity"]) == set(STUDY.quantities)
-    assert not table.duplicated([column for column in table.columns if column != "value"]).any()
-
-
 def test_one_class_twice_is_refused():
     with pytest.raises(ParameterError, match="two different classes"):
         XorDigitsSpec.build(classes=[3, 3])

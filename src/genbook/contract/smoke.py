@@ -27,6 +27,7 @@ from genbook.studies import Study
 from genbook.training.run import StackRun
 
 _PACKAGE = Path(genbook.__file__).parent
+_STIRRED = 271_828_182
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,21 @@ def _has_data(spec: Spec) -> bool:
 
 @contextlib.contextmanager
 def observed() -> Iterator[Observation]:
-    """Yield an `Observation` that fills while the block runs."""
-    found, before = Observation(), _global_state()
-    with _counted(found), _traced(found.modules):
-        yield found
-    after = _global_state()
-    found.changed = [name for name in before if before[name] != after[name]]
+    """Yield an `Observation` that fills while the block runs; the global generators are as before afterwards."""
+    found, mine = Observation(), (random.getstate(), np.random.get_state(), torch.random.get_rng_state())
+    random.seed(_STIRRED)  # a run that seeds a generator anew would else leave it as the run before it did
+    np.random.seed(_STIRRED)
+    torch.manual_seed(_STIRRED)
+    before = _global_state()
+    try:
+        with _counted(found), _traced(found.modules):
+            yield found
+        after = _global_state()
+        found.changed = [name for name in before if before[name] != after[name]]
+    finally:
+        random.setstate(mine[0])
+        np.random.set_state(mine[1])
+        torch.random.set_rng_state(mine[2])
 
 
 def _global_state() -> dict[str, Any]:

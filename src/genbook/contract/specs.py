@@ -111,11 +111,12 @@ def _settings(study: Study, spec: Spec, words: str) -> list[Any]:
     try:
         for setting in settings(study, spec, (0,)):
             found.append(setting)
-    except ParameterError as error:
+    except Exception as error:
         number = len(found) - (1 if study.confirm else 0)
         name = "confirm" if study.confirm and len(found) == 1 else list(study.nulls)[number - 1]
         raise CheckError(
-            f"{study.name}: {words} is accepted, but its setting {name!r} is refused: {error}; cap or change what the "
+            f"{study.name}: {words} is accepted, but its setting {name!r} is refused: "
+            f"{error if isinstance(error, ParameterError) else repr(error)}; cap or change what the "
             "setting cannot have, or refuse the spec"
         ) from error
     return found
@@ -134,11 +135,11 @@ def _least(study: Study, spec: Spec) -> str:
 def _lacks_a_setting(study: Study, changes: Mapping[str, Any]) -> bool:
     try:
         spec = study.spec.build(**changes)
-    except ParameterError:
+    except Exception:
         return False
     try:
         list(settings(study, spec, (0,)))
-    except ParameterError:
+    except Exception:
         return True
     return False
 

@@ -64,8 +64,8 @@ STUDY = Study(
     },
     quantities={
         "escaped": "1 if the run left every bound, 0 if not; its step is where it ended",
-        "weak accuracy": "share of the test points with the weak feature and noise alone that are on their side; in the "
-        "diagram missing where the run escaped",
+        "weak accuracy": "share of the test points with the weak feature and noise alone that are on their side; "
+        "missing in the diagram where the run escaped",
         "weak share": "part of y f on the training examples that the weak feature contributes",
         "strong share": "the part that the strong feature contributes; the rest is noise",
         "weak growth": "log of the weak projections that help their label, over their initial size",
