@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genbook.errors import ForeseenError
+
+_PART = ".part"
 
 
 class StorageError(ForeseenError, OSError):
@@ -75,13 +78,13 @@ def make_folder(path: Path) -> Path:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path`` to write to; renamed to ``path`` when the block ends well, else removed.
 
-    A reader, or a process killed half-way, so sees the old file or the new one and never a part of either.
+    A reader, or a process killed half-way, so sees the old file or the new one and never a part of either. What a kill
+    left of an earlier write of ``path`` is removed.
     """
     make_folder(path.parent)
     with disk_errors(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
+        remove_abandoned(path)
+        handle, temporary = _temporary(path)
         try:
             yield temporary
             with temporary.open("rb") as written:
@@ -91,6 +94,35 @@ def atomic(path: Path) -> Iterator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        finally:
+            os.close(handle)
+
+
+def _temporary(path: Path) -> tuple[int, Path]:
+    """A new file beside ``path``, locked for as long as its handle is open."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+        with contextlib.suppress(OSError):  # a file system without locks: then nobody else gets one either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, Path(name)
+        os.close(handle)  # taken for abandoned between its creation and its lock
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove the temporary files of writes to ``path`` whose writers are dead: the lock of a living one is held."""
+    parts: list[Path] = []
+    with contextlib.suppress(OSError):  # no such folder, or one that may be written to but not listed
+        parts = [part for part in path.parent.glob(f".*{_PART}") if part.name.startswith(f".{path.name}.")]
+    for part in parts:
+        with contextlib.suppress(OSError):  # locked, finished meanwhile, or swept by another process
+            handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(handle), os.lstat(part)):
+                    part.unlink()
+            finally:
+                os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -103,7 +135,7 @@ def set_aside(path: Path) -> Path:
     """Rename a damaged file to a free name ``….damaged-N`` beside it and return that name."""
     for number in range(1, 1000):
         aside = path.with_name(f"{path.name}.damaged-{number}")
-        if not aside.exists():
+        if not os.path.lexists(aside):
             with disk_errors(path):
                 path.replace(aside)
             return aside

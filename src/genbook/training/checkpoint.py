@@ -17,7 +17,7 @@ from torch import Tensor
 
 import genbook
 from genbook.errors import TrainingError
-from genbook.files import atomic
+from genbook.files import atomic, remove_abandoned
 from genbook.training.replica import Replica
 from genbook.training.result import Ending, Records
 from genbook.training.run import StackRun
@@ -82,8 +82,7 @@ class Checkpoint:
         Raises:
             TrainingError: for a file that is damaged, or of another training; it stays as it is.
         """
-        for part in self.path.parent.glob(f".{self.path.name}.*.part"):
-            part.unlink()  # left by a kill in the midst of writing
+        remove_abandoned(self.path)  # the rest of the training may be too short for another write
         if not self.path.exists():
             return None
         try:
