@@ -7,7 +7,8 @@ import sys
 import pandas as pd
 import pytest
 
-from genbook import cli, data, studies
+from genbook import cli, data, manifest, studies
+from genbook.results import tables
 from tests.toy import ToyStudy, toy_study
 
 
@@ -142,3 +143,22 @@ def test_a_store_that_is_a_file_is_told_in_one_message(genbook, toy, store):
     assert (status, out) == (1, "")
     assert "GENBOOK_STORE" in err
     assert "Traceback" not in err
+
+
+def test_publish_writes_every_world_and_lists_it(genbook, toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    status, out, _ = genbook("publish", "toy", "--profile", "quick", "--name", "mine.2")
+    assert status == 0
+    written = [tmp_path / "results" / "toy" / f"mine.2-{world}.parquet" for world in ("main", "confirm", "nothing")]
+    assert out.split() == [str(path) for path in written]
+    assert list(manifest.read(tmp_path / "results")) == sorted(f"toy/{path.name}" for path in written)
+    manifest.check(tmp_path / "results")
+
+
+@pytest.mark.parametrize("name", ["../../..", "/tmp/mine", "a/b"])
+def test_publish_refuses_a_name_that_leads_elsewhere_before_it_computes(genbook, toy, store, name):
+    status, _, err = genbook("publish", "toy", "--profile", "quick", "--name", name)
+    assert status == 2
+    assert err == f"genbook: name {name!r}: want letters, digits, '-', '.' and '_', a letter or digit first\n"
+    assert toy.computed == []
+    assert not store.exists()

@@ -1,18 +1,22 @@
+import contextlib
 import dataclasses
 import json
 import os
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from genbook import data, syntax
+from genbook import data, manifest, studies, syntax
 from genbook.results import tables
 from genbook.results.requests import Request, requests
 from genbook.results.verdicts import evaluate
 from genbook.spec import ParameterError
-from genbook.store import DamagedTableWarning, Store
+from genbook.store import DamagedTable, DamagedTableWarning, Part, Store
 from tests.toy import ToyStudy, toy_study
 
 
@@ -101,6 +105,71 @@ def test_a_damaged_part_is_computed_anew_and_the_others_are_not(study):
     pd.testing.assert_frame_equal(before.frame, after.frame)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_part_in_anothers_place_is_computed_anew(study, seed):
+    """Another seed's, a null world's, another study's: named, and the table is what it was."""
+    spec, nothing = study.build("quick", {}), study.build("quick", {"effect": 0.0})
+    other = toy_study(name="other")
+    before = tables.obtain(study, spec, [0, 1])
+    tables.obtain(study, nothing, [0, 1])
+    tables.obtain(other, spec, [0, 1])
+    store, key = Store(), tables.key_of(study, spec)
+    path = store.part_path(key, seed)
+    for source, said in (
+        (store.part_path(key, 1 - seed), f"its seed is {1 - seed}, not {seed}"),
+        (store.part_path(tables.key_of(study, nothing), seed), "is the table of toy/"),
+        (store.part_path(tables.key_of(other, spec), seed), "is the table of other/"),
+    ):
+        ToyStudy.computed.clear()
+        path.write_bytes(source.read_bytes())
+        with pytest.warns(DamagedTableWarning, match=said):
+            after = tables.obtain(study, spec, [0, 1])
+        assert seeds_computed() == [(seed,)]
+        pd.testing.assert_frame_equal(after.frame, before.frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("study", "other"),
+        ("version", 2),
+        ("spec", {"dataset": "digits", "effect": 2.0, "levels": [0.0, 1.0]}),
+        ("seed", 1),
+        ("dataset", "mnist1d"),
+        ("data", "other data"),
+        ("code", "other code"),
+    ],
+)
+def test_a_part_that_says_it_is_of_another_table_is_computed_anew(study, name, value):
+    """Each entry of the identity, in a file that is sealed as it should be."""
+    spec, store = study.build("quick", {}), Store()
+    before = tables.obtain(study, spec, [0])
+    key = tables.key_of(study, spec)
+    part = store.read(key, 0, tables.identity_of(study, spec))
+    store.write(key, 0, Part(2 * part.frame[["value"]], {**part.provenance, name: value}))
+    with pytest.warns(DamagedTableWarning, match=f"another table than was asked for: its {name} is "):
+        after = tables.obtain(study, spec, [0])
+    pd.testing.assert_frame_equal(after.frame, before.frame)
+
+
+def test_what_another_writer_stored_while_this_one_waited_is_read_and_not_computed_again(study, monkeypatch):
+    spec, claim = study.build("quick", {}), Store.claim
+
+    @contextlib.contextmanager
+    def waited(store, key, seeds):
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "claim", claim)
+            tables.obtain(study, spec, [1, 2])  # the other writer has its turn first
+        with claim(store, key, seeds):
+            yield
+
+    monkeypatch.setattr(Store, "claim", waited)
+    table = tables.obtain(study, spec, [0, 1, 2])
+    assert seeds_computed() == [(1, 2), (0,)]
+    monkeypatch.undo()
+    assert list(table.frame["seed"]) == [0, 1, 2]
+
+
 def test_a_column_without_a_meaning_is_refused(study):
     with pytest.raises(RuntimeError, match="quantity"):
         tables.obtain(toy_study(columns={"seed": "", "value": ""}), study.build("quick", {}), [0])
@@ -146,6 +215,95 @@ def test_a_published_table_is_found_by_its_name_unless_it_is_outdated(study, tmp
     assert tables.published_table(toy_study(version=2), "larger") is None
     with pytest.raises(ParameterError, match="did you mean 'larger'"):
         tables.published_table(study, "large")
+
+
+@pytest.fixture
+def listed(study, tmp_path, monkeypatch):
+    """A published table beside another one, and a store in which neither is."""
+    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    for name, effect in (("quick-main", 1.0), ("larger", 2.0)):
+        tables.publish(tables.obtain(study, study.build("quick", {"effect": effect}), [0, 1]), name)
+    manifest.check(tmp_path / "results")
+    monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
+    return tmp_path / "results" / "toy"
+
+
+def forged(path):
+    """Double a published table's values and keep its provenance."""
+    table = pq.read_table(path)
+    values = table.set_column(2, "value", pa.array(2 * table["value"].to_numpy()))
+    pq.write_table(values.replace_schema_metadata(table.schema.metadata), path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: forged(folder / "quick-main.parquet"), "quick-main.parquet is not as it was published"),
+        (lambda folder: (folder / "quick-main.parquet").unlink(), "quick-main.parquet is missing, but .* lists it"),
+        (lambda folder: (folder.parent / manifest.NAME).unlink(), "is not listed in .*SHA256SUMS"),
+        (
+            lambda folder: (folder / "larger.parquet").rename(folder / "quick-main.parquet"),
+            "larger.parquet is missing|quick-main.parquet is not as it was published",
+        ),
+    ],
+    ids=["forged", "missing", "no list", "another"],
+)
+def test_a_published_table_that_is_not_as_listed_is_an_error_that_names_it(study, listed, change, said):
+    change(listed)
+    with pytest.raises(DamagedTable, match=said):
+        tables.published_table(study, "quick-main")
+    with pytest.raises(DamagedTable, match=said):
+        tables.obtain(study, study.build("quick", {}), [0, 1])
+    assert seeds_computed() == [(0, 1), (0, 1)]
+
+
+def test_a_published_table_that_is_not_listed_is_an_error_that_names_it(study, listed):
+    (listed / "mine.parquet").write_bytes((listed / "larger.parquet").read_bytes())
+    with pytest.raises(DamagedTable, match=r"mine\.parquet is not listed"):
+        tables.published_table(study, "mine")
+
+
+def test_a_published_table_under_anothers_name_is_an_error_even_where_it_is_listed(study, listed):
+    (listed / "mine.parquet").write_bytes((listed / "larger.parquet").read_bytes())
+    manifest.list_anew(listed.parent)
+    with pytest.raises(DamagedTable, match=r"mine\.parquet is the table of toy/larger, not of toy/mine"):
+        tables.published_table(study, "mine")
+
+
+def test_a_table_that_was_published_before_tables_were_sealed_is_vouched_for_by_the_list_alone(study, listed):
+    path = listed / "larger.parquet"
+    table = pq.read_table(path)
+    bare = {name: value for name, value in table.schema.metadata.items() if name != b"genbook.seal"}
+    pq.write_table(table.replace_schema_metadata(bare), path)
+    manifest.enter(listed.parent, path)
+    assert tables.published_table(study, "larger").seeds == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["../../..", "../larger", "/tmp/x", "a/b", "", ".hidden", "..", "a\nb", "ä", "a b"])
+def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(study, listed, tmp_path, name):
+    table = tables.obtain(study, study.build("quick", {}), [0])
+    before = sorted(tmp_path.rglob("*"))
+    for use in (lambda: tables.publish(table, name), lambda: tables.published_name(name, "main")):
+        with pytest.raises(ParameterError, match=r"want letters, digits, '-', '\.' and '_'"):
+            use()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_world_has_a_name_under_which_it_can_be_published():
+    for study in map(studies.get, studies.names()):
+        for world in ("main", "confirm", *study.nulls):
+            assert tables.published_name("quick", world)
+
+
+def test_a_table_that_is_too_large_to_publish_leaves_the_one_that_stands_there(study, listed):
+    content = (listed / "larger.parquet").read_bytes()
+    found = tables.published_table(study, "larger")
+    noise = np.random.default_rng(0).normal(size=400_000)
+    large = pd.DataFrame({"seed": 0, "quantity": "effect", "value": noise})
+    with pytest.raises(ParameterError, match=r"larger\.parquet would be .* MiB"):
+        tables.publish(dataclasses.replace(found, frame=large), "larger")
+    assert (listed / "larger.parquet").read_bytes() == content
+    manifest.check(listed.parent)
 
 
 @pytest.mark.parametrize("seeds", [0, -1, [], [0, 0], [1.5], True, "three", [-1]])

@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from genbook import studies
+from genbook import manifest, studies
 from genbook.errors import ForeseenError
 from genbook.execute import chapters, execute, executed_path, execution_key, is_current
 from genbook.files import disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.generated import contents, run_statistics, scoreboard
 from genbook.results.requests import Request
+from genbook.results.tables import published_root
 from genbook.results.verdicts import evaluate
 
 
@@ -29,8 +30,10 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     """Build the book from executed copies of all chapters; returns the path of its first page.
 
     Chapters whose copy is current are not executed again, ``jobs`` others at a time. Warnings are errors. The finished
-    pages replace the old ones in one step: a build that fails leaves the old book as it was.
+    pages replace the old ones in one step: a build that fails leaves the old book as it was. Raises `ManifestError`
+    where a file in ``book/results`` is not the one that its list vouches for.
     """
+    manifest.check(published_root())
     out = (out or repository() / "book" / "_build").resolve()
     _execute_all(profile, jobs, say)
     staged = stage(profile, out / "source")

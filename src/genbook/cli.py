@@ -286,9 +286,10 @@ def publish(
         if not request.runnable(world):
             click.echo(f"{world.name}: data not there, not published", err=True)
             continue
+        file = published_name(name or preset, world.name)  # checked before anything is computed
         with _progress(f"{chosen.title}, {world.name}") as progress:
             found = request.table(world.name, progress)
-        click.echo(str(publish_table(found, published_name(name or preset, world.name))))
+        click.echo(str(publish_table(found, file)))
 
 
 @cli.group("data")

@@ -1,15 +1,23 @@
-"""Tables on disk: one Parquet part per seed under a content-addressed key, written whole or not at all.
+"""Tables on disk: one Parquet part per seed under a content-addressed key, written whole or not at all, read on proof.
 
 The store knows no study. A key is a folder name chosen by the caller; a part is found by its seed. Provenance lies
-inside the Parquet file. Nothing here is pickled.
+inside the Parquet file, and beside it a seal: SHA-256 of the rows and of all else that the file says, its key
+included. Whoever reads says what the part must be; one that is not so, or not as it was written, is set aside. The
+seal tells apart what was mixed up, edited or worn out, not what was forged by someone who knows how it is made. Nothing
+here is pickled.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import json
+import os
+import re
+import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,17 +28,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genbook.errors import ForeseenError
-from genbook.files import atomic, disk_errors, make_folder, set_aside, store_root
+from genbook.files import atomic, disk_errors, make_folder, set_aside, sha256, store_root
 
 _PROVENANCE = b"genbook.provenance"
+_SEAL = b"genbook.seal"
+_KEY = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
 
 
 class DamagedTable(ForeseenError):
-    """A file that is no whole table with provenance; the message names it."""
+    """A file that is not the table it stands for, whole and as written; the message names it and what differs."""
 
 
 class DamagedTableWarning(UserWarning):
-    """A damaged part was set aside and will be computed anew."""
+    """A part that could not be believed was set aside and will be computed anew."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +51,128 @@ class Part:
     provenance: dict[str, Any]
 
 
-def write_table(path: Path, frame: pd.DataFrame, provenance: dict[str, Any]) -> None:
-    """Write ``frame`` with ``provenance`` (plain JSON values) inside to ``path``: atomic, with page checksums."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), _PROVENANCE: json.dumps(provenance, sort_keys=True).encode()}
-    with atomic(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd", write_page_checksum=True)
+def _canonical(value: Any) -> str:
+    """JSON values as one text, whatever the order of their keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def read_table(path: Path) -> Part:
-    """Read what `write_table` wrote; raises `DamagedTable` for a truncated or altered file, or another program's."""
+def _rows_digest(table: pa.Table) -> str:
+    """SHA-256 of names, types and values of the columns in their order; the same before writing and after reading.
+
+    What Arrow leaves open does not count: chunks, and what stands where a value is missing.
+    """
+    digest = hashlib.sha256(_canonical([[field.name, str(field.type)] for field in table.schema]).encode())
+    for column in table.columns:
+        values = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+        digest.update(values.is_valid().to_numpy(zero_copy_only=False))
+        values = values.drop_null()
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.uint8())  # the bits beyond the last one are anyone's
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, pa.schema([("values", values.type)])) as stream:
+            stream.write_batch(pa.record_batch([values], names=["values"]))
+        digest.update(sink.getvalue())
+    return digest.hexdigest()
+
+
+def _seal(key: str, rows: str, metadata: Mapping[bytes, bytes]) -> bytes:
+    """What a file says to prove itself: its key, the digest of its rows, and one over these and all its metadata."""
+    rest = sorted((name, value) for name, value in metadata.items() if name in (_PROVENANCE, b"pandas"))
+    whole = sha256(_canonical([key, rows]).encode(), *(part for pair in rest for part in pair))
+    return _canonical({"key": key, "rows": rows, "whole": whole}).encode()
+
+
+def _check_seal(metadata: Mapping[bytes, bytes]) -> tuple[str, str]:
+    """The key and the digest of the rows that a file was sealed with; `DamagedTable` where its metadata changed since.
+
+    The message says what is wrong, not in which file.
+    """
+    if _SEAL not in metadata:
+        raise DamagedTable("holds no digest of its rows: an older version of genbook wrote it, or another program")
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
-        provenance = json.loads((table.schema.metadata or {})[_PROVENANCE])
+        seal = json.loads(metadata[_SEAL])
+        key, rows = seal["key"], seal["rows"]
+    except (ValueError, KeyError, TypeError):
+        raise DamagedTable("holds a digest that cannot be read") from None
+    if _seal(key, rows, metadata) != metadata[_SEAL]:
+        raise DamagedTable("is not as it was written: its provenance, its key or the types of its columns changed")
+    return key, rows
+
+
+def encoded(frame: pd.DataFrame, provenance: dict[str, Any], key: str) -> bytes:
+    """A Parquet file of ``frame`` with ``provenance`` (plain JSON values), sealed as the table of ``key``.
+
+    Raises ValueError for a column of categories.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    for field in table.schema:
+        if pa.types.is_dictionary(field.type):
+            raise ValueError(f"column {field.name!r} holds categories, which do not come back whole: write it as text")
+    metadata = {**(table.schema.metadata or {}), _PROVENANCE: _canonical(provenance).encode()}
+    metadata[_SEAL] = _seal(key, _rows_digest(table), metadata)
+    file = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd", write_page_checksum=True)
+    return file.getvalue().to_pybytes()
+
+
+def read_table(path: Path, key: str, expected: Mapping[str, Any], digest: str | None = None) -> Part:
+    """Read the table of ``key`` that ``path`` holds as `encoded` gave it.
+
+    ``expected``: what its provenance must say, by name. ``digest``: SHA-256 of the whole file, where a list vouches for
+    it; such a file may have been written before tables had seals.
+
+    Raises `FileNotFoundError`, and `DamagedTable` for a file that is truncated, altered, another program's, a link, or
+    another table than was asked for; the message names what differs.
+    """
+    try:
+        content = _content(path)
+        if digest is not None and sha256(content) != digest:
+            raise DamagedTable(f"is not as it was published: its SHA-256 is {sha256(content)}, the list has {digest}")
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+        metadata = table.schema.metadata or {}
+        if _PROVENANCE not in metadata:
+            raise DamagedTable("holds no provenance, so it was not written by genbook")
+        if digest is None or _SEAL in metadata:
+            sealed, rows = _check_seal(metadata)
+            if rows != _rows_digest(table):
+                raise DamagedTable("does not hold the rows that were written: values, columns or types changed")
+            if sealed != key:
+                raise DamagedTable(f"is the table of {sealed}, not of {key}")
+        provenance = json.loads(metadata[_PROVENANCE])
+        if astray := _differing(provenance, expected):
+            raise DamagedTable(f"is another table than was asked for: {astray}")
         return Part(table.to_pandas(), provenance)
     except FileNotFoundError:
         raise
-    except KeyError:
-        raise DamagedTable(f"{path} holds no provenance, so it was not written by genbook") from None
+    except DamagedTable as damage:
+        raise DamagedTable(f"{path} {damage}") from None
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DamagedTable(f"{path} is damaged: {error}") from error
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a plain file; a link is not followed, and nothing that could block is waited for."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DamagedTable("is a symbolic link, not a table") from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DamagedTable("is no plain file")
+    with open(handle, "rb") as file:
+        return file.read()
+
+
+def _differing(provenance: Any, expected: Mapping[str, Any]) -> str:
+    """Which entries are not as expected, with both values: empty where all are."""
+    said = provenance if isinstance(provenance, dict) else {}
+    return ", ".join(
+        f"its {name} is {_canonical(said[name]) if name in said else 'missing'}, not {_canonical(wanted)}"
+        for name, wanted in expected.items()
+        if name not in said or _canonical(said[name]) != _canonical(wanted)
+    )
 
 
 class Store:
@@ -71,14 +183,23 @@ class Store:
         self.root = root if root is not None else store_root()
 
     def part_path(self, key: str, seed: int) -> Path:
-        """The file of one seed's rows under ``key`` (``study/digest``)."""
-        return self.root / "tables" / key / f"seed-{seed:05d}.parquet"
+        """The file of one seed's rows under ``key`` (``study/digest``); raises ValueError for a key that is none."""
+        return self._folder("tables", key) / f"seed-{seed:05d}.parquet"
 
-    def read(self, key: str, seed: int) -> Part | None:
-        """The part, or None where it is not there; a damaged file is set aside with a warning that names it."""
+    def _folder(self, kind: str, key: str) -> Path:
+        if not _KEY.fullmatch(key):  # such as '../elsewhere', which would lead out of the store
+            raise ValueError(f"{key!r} is no key: want study/digest, in letters, digits, '_' and '-'")
+        return self.root / kind / key
+
+    def read(self, key: str, seed: int, expected: Mapping[str, Any]) -> Part | None:
+        """The part, or None where it is not there.
+
+        ``expected``: what its provenance must say beside its seed. A file that is damaged or is another table is set
+        aside with a warning that names it and says what differs.
+        """
         path = self.part_path(key, seed)
         try:
-            return read_table(path)
+            return read_table(path, key, {**expected, "seed": seed})
         except FileNotFoundError:
             return None
         except DamagedTable as damage:
@@ -90,13 +211,15 @@ class Store:
     def write(self, key: str, seed: int, part: Part) -> Path:
         """Store one seed's rows; a reader sees all of them or none."""
         path = self.part_path(key, seed)
-        write_table(path, part.frame, part.provenance)
+        content = encoded(part.frame, part.provenance, key)
+        with atomic(path) as temporary:
+            temporary.write_bytes(content)
         return path
 
     def seeds(self, key: str) -> list[int]:
         """Seeds that have a part under ``key``, whole or not."""
         return sorted(
-            int(path.stem.removeprefix("seed-")) for path in (self.root / "tables" / key).glob("seed-*.parquet")
+            int(path.stem.removeprefix("seed-")) for path in self._folder("tables", key).glob("seed-*.parquet")
         )
 
     @contextlib.contextmanager
@@ -106,7 +229,7 @@ class Store:
         One lock per part, taken in the order of the seeds, so that two processes never wait for each other and
         shards of one key run side by side. The operating system frees a dead process's locks.
         """
-        folder = make_folder(self.root / "locks" / key)
+        folder = make_folder(self._folder("locks", key))
         with contextlib.ExitStack() as held:
             for seed in sorted(set(seeds)):
                 with disk_errors(folder):
@@ -114,7 +237,11 @@ class Store:
             yield
 
     def provenances(self) -> Iterator[dict[str, Any]]:
-        """Provenance of every whole part, for run statistics; the rows themselves are not read."""
+        """Provenance of every part that is sealed under its key, for run statistics; the rows are not read."""
         for path in sorted((self.root / "tables").glob("*/*/seed-*.parquet")):
-            with contextlib.suppress(OSError, pa.ArrowException, KeyError, ValueError):
-                yield json.loads(pq.read_metadata(path).metadata[_PROVENANCE])
+            with contextlib.suppress(OSError, pa.ArrowException, KeyError, ValueError, DamagedTable):
+                metadata = pq.read_metadata(path).metadata
+                key, _ = _check_seal(metadata)
+                provenance = json.loads(metadata[_PROVENANCE])
+                if path == self.part_path(key, provenance["seed"]):
+                    yield provenance

@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import subprocess
 import time
@@ -18,10 +19,10 @@ from typing import Any
 
 import pandas as pd
 
-from genbook import data, syntax
-from genbook.files import make_folder, repository, sha256
+from genbook import data, manifest, syntax
+from genbook.files import atomic, make_folder, repository, sha256
 from genbook.spec import ParameterError, Spec, nearest
-from genbook.store import Part, Store, read_table, write_table
+from genbook.store import DamagedTable, Part, Store, encoded, read_table
 from genbook.studies import Study
 
 #: A progress callback: the share of the work that is done, and a word on what is being done.
@@ -71,6 +72,18 @@ def fingerprint_of(spec: Spec) -> str:
     return data.fingerprint(name) if name else "generated"
 
 
+def identity_of(study: Study, spec: Spec) -> dict[str, Any]:
+    """What decides the numbers of a table besides its seeds, as its provenance says it."""
+    return {
+        "study": study.name,
+        "version": study.version,
+        "spec": spec.model_dump(mode="json"),
+        "dataset": dataset_of(spec),
+        "data": fingerprint_of(spec),
+        "code": syntax.code_hash(study.module),
+    }
+
+
 def key_of(study: Study, spec: Spec) -> str:
     """The store's key: whole spec, version, data and code; any difference is another key."""
     parts = (spec.canonical(), str(study.version), fingerprint_of(spec), syntax.code_hash(study.module))
@@ -108,8 +121,8 @@ def obtain(
         if len(parts) < len(seeds):
             data.load(dataset_of(spec))
         return _assembled(study, spec, seeds, parts, spec.digest())
-    store, key = Store(), key_of(study, spec)
-    parts = {seed: part for seed in seeds if (part := store.read(key, seed)) is not None}
+    store, key, identity = Store(), key_of(study, spec), identity_of(study, spec)
+    parts = {seed: part for seed in seeds if (part := store.read(key, seed, identity)) is not None}
     missing = [seed for seed in seeds if seed not in parts]
     if missing:
         parts.update(_published_parts(study, spec, missing))
@@ -117,7 +130,7 @@ def obtain(
     if missing:
         with store.claim(key, missing):
             # Another process may have computed them while this one waited for its turn.
-            parts.update({seed: part for seed in missing if (part := store.read(key, seed)) is not None})
+            parts.update({seed: part for seed in missing if (part := store.read(key, seed, identity)) is not None})
             missing = [seed for seed in seeds if seed not in parts]
             if missing:
                 state = store.root / "checkpoints" / key / sha256(str(missing).encode())[:16]
@@ -206,13 +219,9 @@ def _compute(
 def provenance(study: Study, spec: Spec, seed: int, device: str, threads: int, wall: float) -> dict[str, Any]:
     """Everything that says where a part comes from, as plain JSON values."""
     return {
-        "study": study.name,
-        "version": study.version,
-        "spec": spec.model_dump(mode="json"),
+        **identity_of(study, spec),
         "seed": seed,
         "varies": list(study.varies),
-        "dataset": dataset_of(spec),
-        "data": fingerprint_of(spec),
         "device": _device_name(device),
         "threads": threads,
         "versions": {
@@ -222,7 +231,6 @@ def provenance(study: Study, spec: Spec, seed: int, device: str, threads: int, w
         "platform": f"{platform.system()} {platform.machine()}",
         "arithmetic": _arithmetic(),
         "commit": _commit(),
-        "code": syntax.code_hash(study.module),
         "wall_seconds": round(wall, 3),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -264,9 +272,27 @@ def published_root() -> Path:
 
 
 def published(study: Study) -> Iterator[tuple[Path, Part]]:
-    """Every published table of ``study``, of whatever version; a damaged one is an error that names it."""
-    for path in sorted((published_root() / study.name).glob("*.parquet")):
-        yield path, read_table(path)
+    """Every published table of ``study``, of whatever version; one that is not as listed is an error that names it."""
+    for name in published_names(study):
+        yield _published_path(study, name), _read_published(study, name)
+
+
+def _published_path(study: Study, name: str) -> Path:
+    return published_root() / study.name / f"{name}.parquet"
+
+
+def _read_published(study: Study, name: str) -> Part:
+    """A published table that is as the list of `genbook.manifest` says; raises `DamagedTable`."""
+    path, listed = _published_path(study, name), manifest.read(published_root())
+    digest = listed.get(f"{study.name}/{path.name}")
+    if digest is None:
+        raise DamagedTable(
+            f"{path} is not listed in {published_root() / manifest.NAME}: genbook publish lists what it writes"
+        )
+    try:
+        return read_table(path, f"{study.name}/{name}", {"study": study.name}, digest)
+    except FileNotFoundError:
+        raise DamagedTable(f"{path} is missing, but {published_root() / manifest.NAME} lists it") from None
 
 
 def _published_parts(study: Study, spec: Spec, seeds: Sequence[int]) -> dict[int, Part]:
@@ -284,13 +310,22 @@ def _published_parts(study: Study, spec: Spec, seeds: Sequence[int]) -> dict[int
 
 
 def published_name(name: str, world: str) -> str:
-    """What the published table of a world is called: 'full-shuffled-labels'."""
-    return f"{name}-{world}".replace(" ", "-")
+    """What the published table of a world is called: 'full-shuffled-labels'; raises `ParameterError` for no name."""
+    return f"{_plain(name)}-{re.sub('[^A-Za-z0-9._-]+', '-', world)}"
+
+
+def _plain(name: str) -> str:
+    """The name itself, where it is the name of a file and no path; raises `ParameterError`."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ParameterError(f"name {name!r}: want letters, digits, '-', '.' and '_', a letter or digit first")
+    return name
 
 
 def published_names(study: Study) -> list[str]:
-    """The names of the study's published tables."""
-    return sorted(path.stem for path in (published_root() / study.name).glob("*.parquet"))
+    """The names of the study's published tables, those included that are listed but not there."""
+    listed = (Path(name) for name in manifest.read(published_root()))
+    names = {path.stem for path in listed if path.parent.as_posix() == study.name and path.suffix == ".parquet"}
+    return sorted(names | {path.stem for path in (published_root() / study.name).glob("*.parquet")})
 
 
 def published_table(study: Study, name: str) -> Table | None:
@@ -300,31 +335,32 @@ def published_table(study: Study, name: str) -> Table | None:
     """
     if name not in (known := published_names(study)):
         raise ParameterError(nearest(name, known, f"published table of {study.name}"))
-    path = published_root() / study.name / f"{name}.parquet"
-    part = read_table(path)
+    part = _read_published(study, name)
     whole = part.provenance
     if whole["version"] != study.version:
         return None
     spec, seeds = study.spec.build(**whole["spec"]), tuple(whole["seeds"])
     single = {key: value for key, value in whole.items() if key != "seeds"}
-    provenances = tuple({**single, "seed": seed, "published": path.name} for seed in seeds)
+    provenances = tuple({**single, "seed": seed, "published": f"{name}.parquet"} for seed in seeds)
     return Table(study, spec, seeds, part.frame, provenances, spec.digest())
 
 
 def publish(table: Table, name: str) -> Path:
-    """Write ``table`` as ``book/results/STUDY/NAME.parquet``, all seeds in one file of at most 2 MB."""
+    """Write ``table`` as ``book/results/STUDY/NAME.parquet``, all seeds in one file of at most 2 MiB, and list it."""
     first = table.provenances[0]
     whole = {
         **{key: value for key, value in first.items() if key not in ("seed", "published")},
         "seeds": list(table.seeds),
         "wall_seconds": round(table.wall_seconds / len(table.seeds), 3),
     }
-    path = published_root() / table.study.name / f"{name}.parquet"
-    write_table(path, table.frame, whole)
-    if path.stat().st_size > 2 * 2**20:
-        size = path.stat().st_size / 2**20
-        path.unlink()
+    path = _published_path(table.study, _plain(name))
+    content = encoded(table.frame, whole, f"{table.study.name}/{name}")
+    if len(content) > 2 * 2**20:
+        size = len(content) / 2**20
         raise ParameterError(
             f"{path.name} would be {size:.1f} MiB; a published table has at most 2: measure less often"
         )
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+    manifest.enter(published_root(), path)
     return path
