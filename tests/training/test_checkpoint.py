@@ -4,6 +4,7 @@ Both run the same program on the same shapes on one machine with as many threads
 """
 
 import dataclasses
+import json
 import os
 import signal
 
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from genbook import models
 from genbook.gradients import RunningMedian
@@ -158,6 +161,208 @@ def test_a_checkpoint_of_another_training_is_refused_and_stays(tmp_path, monkeyp
             train(replicas, probes, checkpoint=path)
     assert path.read_bytes() == content
     assert_same(train(grid(), PROBES, checkpoint=path), train(grid(), PROBES))
+
+
+def loading(value):
+    """A way to start from weights of one value: every one has the same name."""
+
+    def load(model):
+        model.load_state_dict({name: torch.full_like(entry, value) for name, entry in model.state_dict().items()})
+
+    return load
+
+
+class Loading:
+    """The same as an object that can be called."""
+
+    def __init__(self, value):
+        self.load = loading(value)
+
+    def __call__(self, model):
+        self.load(model)
+
+
+def one(**changes):
+    """One replica, with what is named changed; data, recipe and network are made anew each time."""
+    draw = torch.Generator().manual_seed(1)
+    inputs, labels = torch.randn(20, 4, generator=draw), torch.arange(20) % 3
+    sets = {
+        "train": Examples(inputs, labels, labels.flip(0), {"clean": labels == labels.flip(0)}),
+        "test": Examples(inputs + 1, labels),
+    }
+    recipe = Recipe(12, SGD(0.1, momentum=0.5), batch_size=5, stop_at_accuracy=1.0)
+    settings = {"seed": 0, "model": models.mlp((4, 6, 3)), "recipe": recipe, "data": sets, "condition": {"lr": 0.1}}
+    return Replica(**{**settings, **changes})
+
+
+def _recipe(**changes):
+    return {"recipe": dataclasses.replace(one().recipe, **changes)}
+
+
+def _data(name, change):
+    return {"data": {**one().data, name: change(one().data[name])}}
+
+
+def _one_more(tensor):
+    changed = tensor.clone()
+    changed.view(-1)[-1] += 1
+    return changed
+
+
+def _deeper():
+    return torch.nn.Sequential(*models.mlp((4, 6, 3)), torch.nn.Linear(3, 3))
+
+
+OTHERS = {
+    "seed": {"seed": 1},
+    "order": {"order_seed": 1},
+    "initial seed": {"init_seed": 1},
+    "condition": {"condition": {"lr": 0.2}},
+    "condition's name": {"condition": {"rate": 0.1}},
+    "start": {"initialise": loading(0.25)},
+    "start from an object": {"initialise": Loading(0.25)},
+    "width": {"model": models.mlp((4, 7, 3))},
+    "depth": {"model": _deeper()},
+    "activation": {"model": models.mlp((4, 6, 3), "tanh")},
+    "steps": _recipe(steps=13),
+    "learning rate": _recipe(optimiser=SGD(0.1000001, momentum=0.5)),
+    "momentum": _recipe(optimiser=SGD(0.1, momentum=0.6)),
+    "nesterov": _recipe(optimiser=SGD(0.1, momentum=0.5, nesterov=True)),
+    "weight decay": _recipe(optimiser=SGD(0.1, momentum=0.5, weight_decay=0.1)),
+    "optimiser": _recipe(optimiser=Adam(0.1)),
+    "batch size": _recipe(batch_size=4),
+    "full batch": _recipe(batch_size=None),
+    "schedule": _recipe(schedule=Cosine()),
+    "schedule's end": _recipe(schedule=Cosine(0.1)),
+    "loss": _recipe(loss="squared"),
+    "average": _recipe(optimiser=SGD(0.1), average=Average(RunningMedian)),
+    "scale": _recipe(init_scale=2.0),
+    "level": _recipe(stop_at_accuracy=0.9),
+    "looks": _recipe(check_every=2),
+    "inputs": _data("train", lambda e: dataclasses.replace(e, inputs=_one_more(e.inputs))),
+    "labels": _data("train", lambda e: dataclasses.replace(e, labels=e.labels.flip(0))),
+    "true labels": _data("train", lambda e: dataclasses.replace(e, true_labels=e.labels)),
+    "no true labels": _data("train", lambda e: dataclasses.replace(e, true_labels=None)),
+    "groups": _data("train", lambda e: dataclasses.replace(e, groups={"clean": ~e.groups["clean"]})),
+    "group's name": _data("train", lambda e: dataclasses.replace(e, groups={"wrong": e.groups["clean"]})),
+    "test inputs": _data("test", lambda e: dataclasses.replace(e, inputs=_one_more(e.inputs))),
+    "precision": _data("train", lambda e: dataclasses.replace(e, inputs=e.inputs.double())),
+    "another set": {"data": {**one().data, "extra": one().data["test"]}},
+    "a set less": {"data": {"train": one().data["train"]}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """Begin to train replicas, and stop after five steps with a checkpoint."""
+
+    def begin(replicas):
+        path = tmp_path / "one.safetensors"
+        advance, count = StackRun.advance, 0
+
+        def stopping(run):
+            nonlocal count
+            count += 1
+            if count > 5:
+                raise KeyboardInterrupt
+            return advance(run)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(StackRun, "advance", stopping)
+            with pytest.raises(KeyboardInterrupt):
+                train(replicas, [Accuracy("train")], checkpoint=path, checkpoint_every=0.0)
+        return path
+
+    return begin
+
+
+def assert_refused(path, replicas):
+    content = path.read_bytes()
+    with pytest.raises(TrainingError, match="is of another training"):
+        train(replicas, [Accuracy("train")], checkpoint=path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("change", OTHERS)
+def test_whatever_decides_a_training_makes_its_checkpoint_anothers(begun, change):
+    assert_refused(begun([one()]), [one(**OTHERS[change])])
+
+
+@pytest.mark.parametrize("way", [loading, Loading])
+def test_a_continuation_from_other_weights_is_refused_and_from_equal_ones_goes_on(begun, way):
+    path = begun([one(initialise=way(0.25))])
+    assert_refused(path, [one(initialise=way(0.5))])
+    assert_refused(path, [one()])
+    # An equal start goes on, however it is made: the weights count, not the function.
+    resumed = train([one(initialise=loading(0.25))], [Accuracy("train")], checkpoint=path)
+    assert not path.exists()
+    assert_same(resumed, train([one(initialise=way(0.25))], [Accuracy("train")]))
+
+
+def test_a_start_drawn_from_the_global_generator_is_the_same_with_a_checkpoint_and_without(tmp_path):
+    def start(model):
+        torch.nn.init.normal_(model[0].weight)
+
+    torch.manual_seed(3)
+    expected = train([one(initialise=start)], [Accuracy("train")])
+    torch.manual_seed(3)
+    assert_same(train([one(initialise=start)], [Accuracy("train")], checkpoint=tmp_path / "one"), expected)
+
+
+def test_a_flipped_bit_anywhere_is_a_training_error_or_changes_nothing(begun):
+    path = begun([one(), one(seed=1)])
+    content, draw = path.read_bytes(), np.random.default_rng(0)
+    said = checkpoint.fingerprint([one(), one(seed=1)], [Accuracy("train")])
+    whole = checkpoint.Checkpoint(path, said).load()
+    header = 8 + int.from_bytes(content[:8], "little")
+    places, noticed = [*range(header), *range(header, len(content), 11)], 0
+    for place in places:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(draw.integers(8))
+        path.write_bytes(flipped)
+        try:
+            found = checkpoint.Checkpoint(path, said).load()
+        except TrainingError as error:
+            assert "is damaged" in str(error)  # noqa: PT017
+            noticed += 1
+        else:
+            assert_equal_states(found, whole)
+    assert noticed > 0.95 * len(places)
+
+
+def assert_equal_states(found, whole):
+    assert (found[0], found[1], found[3].kinds) == (whole[0], whole[1], whole[3].kinds)
+    assert list(found[2]) == list(whole[2])
+    assert all(torch.equal(found[2][name], whole[2][name]) for name in whole[2])
+    for name, column in whole[3].arrays().items():
+        np.testing.assert_array_equal(found[3].arrays()[name], column)
+    assert found[4] == whole[4] == {}
+
+
+def test_a_checkpoint_of_one_training_does_not_hold_another_ones_tensors(begun):
+    """Every tensor and every entry is under the checksum."""
+    path = begun([one()])
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    for name, tensor in tensors.items():
+        save_file({**tensors, name: tensor + 1}, path, metadata=metadata)
+        with pytest.raises(TrainingError, match="does not have the checksum"):
+            train([one()], [Accuracy("train")], checkpoint=path)
+    about = json.loads(metadata["training"])
+    for name in about:
+        said = json.dumps({**about, name: "changed"})
+        save_file(tensors, path, metadata={**metadata, "training": said})
+        with pytest.raises(TrainingError, match="does not have the checksum"):
+            train([one()], [Accuracy("train")], checkpoint=path)
+    save_file(tensors, path, metadata={"training": metadata["training"]})
+    with pytest.raises(TrainingError, match="is damaged"):
+        train([one()], [Accuracy("train")], checkpoint=path)
+
+
+def test_a_folder_in_a_checkpoints_place_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="is damaged"):
+        train([one()], checkpoint=tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
