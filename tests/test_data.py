@@ -34,6 +34,7 @@ from genbook.data import (
     shuffle_labels,
     sources,
     split,
+    splits,
 )
 
 N_CLASSES = 10
@@ -414,6 +415,29 @@ def test_every_example_is_as_likely_to_be_drawn():
     drawn = np.bincount(np.concatenate([split(dataset, seed, 9).train.indices for seed in range(1000)]), minlength=30)
     # 9 of 30 each time: a count of 300 with a standard deviation of at most 14.5.
     assert np.abs(drawn - 300).max() < 4.5 * 14.5
+
+
+@pytest.mark.parametrize(
+    ("purpose", "n_validation", "moved"),
+    [
+        ("training subset", 100, {"train"}),
+        ("validation", 0, set()),
+        ("validation", 100, {"train", "validation"}),  # what is left over for training moves with it
+        ("corruption", 100, set()),
+        ("order", 100, set()),
+        ("initialisation", 100, set()),
+    ],
+)
+def test_each_set_is_drawn_from_the_stream_of_its_own_purpose(monkeypatch, purpose, n_validation, moved):
+    def drawn():
+        data = split(load("digits"), 3, 500, n_validation)
+        return {part: getattr(data, part).indices.tolist() for part in ("train", "validation", "test")}
+
+    before = drawn()
+    stream = splits.generator
+    monkeypatch.setattr(splits, "generator", lambda seed, asked: stream(seed + 10**6 * (asked == purpose), asked))
+    after = drawn()
+    assert {part for part in before if after[part] != before[part]} == moved
 
 
 def test_inputs_are_standardised_with_the_training_statistics():

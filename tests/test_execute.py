@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -6,6 +7,7 @@ import pytest
 
 from genbook import execute, syntax
 from genbook.execute import ExecutionError
+from genbook.files import repository
 from genbook.spec import ParameterError
 
 
@@ -63,6 +65,41 @@ def changed_keys(monkeypatch, module):
 )
 def test_a_chapter_is_executed_anew_when_what_it_uses_changed(monkeypatch, module, chapters):
     assert changed_keys(monkeypatch, module) == chapters
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """A copy of a chapter's notebook and of the published tables, and the key of its execution."""
+    shutil.copytree(execute.notebooks_root(), tmp_path / "notebooks")
+    shutil.copytree(repository() / "book" / "results", tmp_path / "book" / "results")
+    monkeypatch.setattr(execute, "notebooks_root", lambda: tmp_path / "notebooks")
+    monkeypatch.setattr(execute, "published_root", lambda: tmp_path / "book" / "results")
+    return lambda **parameters: execute.execution_key("02_random_vs_real_labels", parameters)
+
+
+def test_an_execution_depends_on_its_notebook(chapter, tmp_path):
+    key = chapter()
+    assert chapter() == key
+    path = tmp_path / "notebooks" / "02_random_vs_real_labels.ipynb"
+    path.write_text(path.read_text().replace("caption=(", "caption=('Changed. ' ", 1))
+    assert chapter() != key
+
+
+@pytest.mark.parametrize("change", ["rewritten", "removed", "added"])
+def test_an_execution_depends_on_the_published_tables_of_its_studies(chapter, tmp_path, change):
+    key = chapter()
+    path = tmp_path / "book" / "results" / "random_labels" / "full-main.parquet"
+    if change == "rewritten":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif change == "removed":
+        path.unlink()
+    else:
+        shutil.copyfile(path, path.with_name("more-main.parquet"))
+    assert chapter() != key
+
+
+def test_an_execution_depends_on_its_parameters(chapter):
+    assert len({chapter(), chapter(profile="smoke"), chapter(profile="quick")}) == 3
 
 
 def test_parameters_are_injected_and_the_copy_names_its_key(notebook):

@@ -1,0 +1,64 @@
+"""What a reader sees of a claim: the numbers and verdicts of each setting, in the column of that setting."""
+
+import re
+
+import pytest
+
+from genbook import data, figures, generated
+from genbook.claims import Judgement
+from genbook.figures import html
+from genbook.results.pages import row_for_page
+from genbook.results.requests import Request
+from genbook.results.verdicts import evaluate
+from tests.toy import toy_study
+
+
+@pytest.fixture
+def row(store, monkeypatch):
+    """A claim that comes out as another number in every setting: 2, 0.4 on other data, 0 in the null world."""
+    monkeypatch.setattr(data, "fingerprint", lambda name: f"fingerprint of {name}")
+    monkeypatch.setattr(data, "available", lambda name: True)
+    study = toy_study(confirm=lambda spec: {"dataset": "mnist1d", "effect": 0.4})
+    (row,) = evaluate(Request.build(study, "quick", {"effect": 2.0}))
+    return row
+
+
+def cells(page):
+    """By the label of its column, the content of each cell of the first row."""
+    return dict(re.findall(r'<td data-label="([^"]+)">(.*?)</td>', page, flags=re.DOTALL))
+
+
+def shown(judgement: Judgement):
+    """How a judgement looks on a page."""
+    numbers = html.interval(judgement.estimate, judgement.low, judgement.high)
+    return f'{html.verdict_badge(judgement.verdict)}<span class="numbers">{numbers}</span>'
+
+
+def assert_columns(page, row):
+    main, confirm, null = row.main, row.confirm, row.null
+    assert len({round(judgement.estimate, 1) for judgement in (main, confirm, null)}) == 3
+    assert (main.verdict, confirm.verdict, null.verdict) == ("holds", "fails", "fails")
+    found = cells(page)
+    assert list(found) == ["Main", "Confirmation", "Null world"]
+    assert found["Main"] == shown(main) + '<span class="details">digits</span>'
+    assert found["Confirmation"] == shown(confirm) + '<span class="details">mnist1d</span>'
+    assert found["Null world"] == shown(null) + '<span class="details">nothing</span>'
+
+
+def test_a_chapter_shows_each_setting_in_its_own_column(row):
+    assert_columns(figures.claims_table([row_for_page(row)]), row)
+
+
+def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_main_one(row, monkeypatch):
+    monkeypatch.setattr(generated, "chapter_title", lambda name: "A chapter")
+    page = generated.scoreboard([row], "quick")
+    assert_columns(page, row)
+    assert "In the main world: **1** holds." in page
+
+
+def test_the_settings_are_those_that_were_asked_for(row):
+    """Each judgement belongs to the table of its own setting."""
+    for name, judgement in (("main", row.main), ("confirm", row.confirm), ("nothing", row.null)):
+        values = row.request.table(name).frame.set_index("seed")["value"]
+        assert judgement.estimate == pytest.approx(values.mean())
+        assert judgement.values == dict(values)
