@@ -1,6 +1,6 @@
 # Two commands are enough: make book, make test. Each sets up .venv first and goes on.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-processors lab lock bench clean
+.PHONY: help book test test-processors style lab lock bench clean
 
 # Python compiles what is imported at its first import and keeps it: quicker than compiling all that is installed.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,11 +29,14 @@ $(READY): requirements.lock.txt pyproject.toml
 book: $(READY)  ## execute what has changed and build the book
 	@$(BIN)/genbook build
 
-test: $(READY)  ## floors, style, unit tests, notebooks, the built book
-	@$(BIN)/lint-imports --no-cache | tail -n 3
+test: style  ## floors, style, unit tests, notebooks, the built book
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+# What import-linter says is kept and shown where it fails: a pipe would hand make the status of its last command instead.
+style: $(READY)  ## the floors and the style alone
+	@said=$$($(BIN)/lint-imports --no-cache 2>&1) || { printf '%s\n' "$$said" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-processors: $(READY)  ## the tests of all arithmetic, for each way in which this processor does it (minutes)
 	@$(BIN)/python -m tests.processors
