@@ -449,7 +449,9 @@ def test_inputs_are_standardised_with_the_training_statistics():
     np.testing.assert_allclose(data.train.inputs.std((0, 2, 3), correction=0), np.ones(3), rtol=1e-5)
     assert data.mean.shape == (3, 1, 1)
     for part, inputs in ((data.validation, dataset.train_inputs), (data.test, dataset.test_inputs)):
-        np.testing.assert_allclose(part.inputs * data.std + data.mean, inputs[part.indices], rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(
+            part.inputs.numpy() * data.std + data.mean, inputs[part.indices], rtol=1e-5, atol=1e-4
+        )
 
 
 def test_signals_have_one_mean_and_features_their_own():

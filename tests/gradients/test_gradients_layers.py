@@ -1,5 +1,6 @@
 """Every layer kind, against one backward pass per example in float64."""
 
+import re
 import warnings
 
 import pytest
@@ -222,6 +223,8 @@ def winsorized(g: Tensor, c: int) -> Tensor:
     return g.clamp(ordered[c], ordered[-1 - c]).mean(0)
 
 
+# PyTorch says that an even kernel with an odd dilation costs it a padded copy: one case is such a layer on purpose.
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 @pytest.mark.parametrize("case", CASES)
 def test_layer_kind(case):
     with warnings.catch_warnings():
@@ -233,8 +236,10 @@ def test_layer_kind(case):
 def test_layer_without_a_rule_is_exact_and_says_so(case):
     body, inputs, message = SLOW_CASES[case]
     model, loss, x, y = problem(body, inputs)
-    with pytest.warns(UserWarning, match=message):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         lens.coherence(model, loss, x, y)
+    assert any(re.search(message, str(warning.message)) for warning in told)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check_everything(model, loss, x, y)

@@ -255,7 +255,8 @@ def _read_mnist1d(name: str) -> tuple[tuple[np.ndarray, ...], float]:
     file = _mnist1d_file()
     if file.exists():
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            # np.load leaves a file that is no archive open; it is closed here
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
                 arrays = tuple(stored[key] for key in _MNIST1D_KEYS)
                 if _sha256_of(arrays) == str(stored["sha256"]):
                     return arrays, 1.0
