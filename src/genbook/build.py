@@ -19,11 +19,11 @@ from genbook.files import disk_errors, make_folder, repository, sha256, store_ro
 from genbook.generated import contents, run_statistics, scoreboard
 from genbook.results.requests import Request
 from genbook.results.tables import published_root
-from genbook.results.verdicts import evaluate
+from genbook.results.verdicts import evaluate, unfailed_nulls
 
 
 class BuildError(ForeseenError):
-    """The book could not be built; the message holds what Sphinx said."""
+    """The book could not be built; the message holds what Sphinx said, or which claims did not fail where they must."""
 
 
 def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: Callable[[str], None] = print) -> Path:
@@ -87,7 +87,11 @@ def _execute_one(chapter: str, profile: str) -> None:
 
 
 def stage(profile: str, folder: Path) -> Path:
-    """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code."""
+    """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code.
+
+    Raises `BuildError` where the profile judges and a claim does not come out as 'fails' in its null world: a check
+    that finds something where there is nothing to find says nothing of the main world either.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     book = repository() / "book"
     with disk_errors(folder):
@@ -99,6 +103,8 @@ def stage(profile: str, folder: Path) -> Path:
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
     told = [study for chapter in chapters() for study in studies.of_chapter(chapter)]
     rows = [row for study in told for row in evaluate(Request.build(study, profile))]
+    if unfailed := unfailed_nulls(rows):
+        raise BuildError("\n".join(unfailed))
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
     write_text(folder / "run-statistics.md", run_statistics(profile))

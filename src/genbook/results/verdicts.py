@@ -105,3 +105,22 @@ def evaluate(
             )
         )
     return rows
+
+
+def unfailed_nulls(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each claim that does not come out as 'fails' in its null world, where the profile judges.
+
+    'undecided' and 'not run' are no better than 'holds': only 'fails' shows that the check can fail.
+    """
+    judged = [row for row in rows if row.request.study.profile(row.request.profile).judged]
+    return [_unfailed(row) for row in judged if row.null.verdict != "fails"]
+
+
+def _unfailed(row: Row) -> str:
+    request, claim, null = row.request, row.claim, row.null
+    return (
+        f"study {request.study.name}, profile {request.profile}: in its null world {claim.null!r} the claim {claim.id} "
+        f"came out as {null.verdict!r}: {null.estimate:.4g}, interval {null.low:.4g} to {null.high:.4g} over {null.n} "
+        f"values with {null.censored} censored, where {claim.relation} {claim.threshold:.4g} is claimed; it must come "
+        "out as 'fails'"
+    )
