@@ -128,6 +128,7 @@ def ax():
 def test_intervals_are_student_t_over_seeds(table):
     real = table[table["labels"] == "real"]
     summary = figures.intervals(real, "step", "accuracy")
+    assert list(summary.index) == sorted(set(real["step"]))
     for step, row in summary.iterrows():
         values = real.loc[real["step"] == step, "value"]
         expected = scipy_stats.t.interval(0.95, 4, values.mean(), scipy_stats.sem(values))

@@ -101,3 +101,13 @@ def test_a_study_documents_its_parameters_and_has_the_three_profiles(name):
     for profile in study.profiles:
         for changes in study.nulls.values():
             study.world(study.build(profile, {}), changes)
+
+
+@pytest.mark.parametrize("name", studies.names())
+def test_a_null_world_is_another_world_in_which_a_claim_must_fail(name):
+    study = studies.get(name)
+    assert {claim.null for claim in study.claims} == set(study.nulls)
+    for profile, preset in study.profiles.items():
+        main = study.build(profile, {})
+        for world, changes in study.nulls.items() if preset.judged else ():
+            assert study.world(main, changes) != main, f"{profile}: {world}"

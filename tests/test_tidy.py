@@ -46,4 +46,5 @@ def test_wide_refuses_two_values_for_one_place():
 
 def test_last_is_the_value_at_the_largest_step_whatever_the_order_of_the_rows():
     ends = tidy.last(TABLE, ("seed", "noise"), quantity="accuracy")
+    assert len(ends) == TABLE.groupby(["seed", "noise"]).ngroups
     assert all(value == 100 * seed + 10 * noise + 8.5 for (seed, noise), value in ends.items())

@@ -143,11 +143,23 @@ def test_sharpness_at_the_end_is_that_of_the_explicit_hessian():
     assert measured == pytest.approx(float(top), rel=3e-2)
 
 
-@pytest.mark.parametrize("name", STUDY.nulls)
-def test_null_worlds_change_what_they_say(name):
-    main = STUDY.build("quick", {})
-    world = STUDY.world(main, STUDY.nulls[name])
-    assert set(world.changed(main)) == set(STUDY.nulls[name])
+def test_null_worlds_change_what_they_say():
+    main, dataset = NetworkDescentSpec.build(**TINY), data.load("digits")
+    given, decay, widths = {}, {}, {}
+    for name, changes in {"main": {}, **STUDY.nulls}.items():
+        replicas = list(replicas_of(STUDY.world(main, changes), dataset, 0))
+        given[name] = replicas[0].data["train"]
+        decay[name] = {replica.recipe.optimiser.weight_decay for replica in replicas}
+        widths[name] = [replica.condition["width"] for replica in replicas]
+    real = data.split(dataset, 0, main.train_size, flat=True).train.labels
+    shuffled = given["shuffled labels"].labels
+    assert given["no noise"].labels.equal(real)
+    assert given["weight decay"].labels.equal(given["main"].labels)
+    assert shuffled.bincount().equal(real.bincount())
+    assert float((shuffled == real).double().mean()) < 0.5
+    assert decay == {"main": {0.0}, "no noise": {0.0}, "weight decay": {0.01}, "shuffled labels": {0.0}}
+    assert widths["no noise"] == widths["weight decay"] == widths["main"] == TINY["hidden_widths"]
+    assert widths["shuffled labels"] == STUDY.nulls["shuffled labels"]["hidden_widths"]
 
 
 def test_widths_must_grow():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genbook import models
-from genbook.training import SGD, Adam, Examples, Recipe, Replica, TrainingError
+from genbook.training import SGD, Adam, Examples, Recipe, Replica, TrainingError, memory
 from genbook.training.memory import data_bytes, free_bytes, refuse_too_many, replica_bytes
 from genbook.training.progress import progress_bar
 
@@ -40,9 +40,32 @@ def test_more_replicas_than_memory_holds_are_refused_with_the_size_of_a_shard():
     refuse_too_many(grid, CPU)
 
 
-def test_free_memory_is_that_of_this_machine():
-    free = free_bytes(CPU)
-    assert free is None or 2**20 < free < 2**50
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({}, None),
+        ({"meminfo": "MemTotal:  900 kB\nMemFree:  100 kB\nMemAvailable:  300 kB\n"}, 300 * 1024),
+        ({"meminfo": "MemAvailable:  300 kB\n", "max": "max\n", "current": "5\n"}, 300 * 1024),
+        ({"meminfo": "MemAvailable:  300 kB\n", "max": "200000\n", "current": "50000\n"}, 150_000),
+        ({"meminfo": "MemAvailable:  100 kB\n", "max": "200000\n", "current": "50000\n"}, 100 * 1024),
+        ({"max": "200000\n", "current": "50000\n"}, 150_000),
+    ],
+    ids=["unknown", "machine alone", "no limit", "limit is nearer", "machine is nearer", "limit alone"],
+)
+def test_free_memory_is_what_the_machine_has_within_the_limit_of_the_process(tmp_path, monkeypatch, files, free):
+    where = {"meminfo": "proc/meminfo", "max": "sys/fs/cgroup/memory.max", "current": "sys/fs/cgroup/memory.current"}
+    for name, content in files.items():
+        file = tmp_path / where[name]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    monkeypatch.setattr(memory, "Path", lambda name: tmp_path / name.removeprefix("/"))
+    assert free_bytes(CPU) == free
+
+
+def test_a_grid_is_refused_where_this_machine_has_no_memory_for_it(monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 1)
+    with pytest.raises(TrainingError, match=r"cpu has .* GiB free; one alone does not fit"):
+        refuse_too_many(replicas(1, SGD(0.1)), CPU)
 
 
 def test_the_bar_is_drawn_in_a_terminal_and_nowhere_else(monkeypatch):
