@@ -20,7 +20,6 @@ from genbook.spec import Spec
 from genbook.stats import Scale
 
 _Function = Callable[[pd.DataFrame, Any], pd.Series]
-_Decorator = Callable[[_Function], "Statistic"]
 
 
 @dataclass(frozen=True)
@@ -42,46 +41,47 @@ class Statistic:
         return self.function(table, spec)
 
 
-def _statistic(kind: Kind, scale: Scale, words: str, continuity: float | None = None) -> _Decorator:
-    return lambda function: Statistic(function, kind, scale, words, continuity)
+def _statistic(function: _Function | None, *settings: Any) -> Any:
+    """The statistic, or what makes one of a function that it decorates."""
+    return (lambda decorated: Statistic(decorated, *settings)) if function is None else Statistic(function, *settings)
 
 
-def ratio(words: str) -> _Decorator:
+def ratio(words: str, function: _Function | None = None) -> Any:
     """Of two positive quantities within the seed: no effect is 1, the interval is on the log scale."""
-    return _statistic("mean", "log", words)
+    return _statistic(function, "mean", "log", words)
 
 
-def difference(words: str) -> _Decorator:
+def difference(words: str, function: _Function | None = None) -> Any:
     """Of two quantities within the seed: no effect is 0."""
-    return _statistic("mean", "identity", words)
+    return _statistic(function, "mean", "identity", words)
 
 
-def fraction(words: str, continuity: float | None = None) -> _Decorator:
+def fraction(words: str, function: _Function | None = None, continuity: float | None = None) -> Any:
     """Between 0 and 1 (an accuracy, an AUC): the interval is on the logit scale.
 
     ``continuity``: half of the real step in which the fraction is measured, where 0 or 1 can occur.
     """
-    return _statistic("mean", "logit", words, continuity)
+    return _statistic(function, "mean", "logit", words, continuity)
 
 
-def order(words: str) -> _Decorator:
+def order(words: str, function: _Function | None = None) -> Any:
     """A rank correlation within the seed, from -1 (reverse order) to 1 (the same order)."""
-    return _statistic("mean", "identity", words)
+    return _statistic(function, "mean", "identity", words)
 
 
-def slope(words: str) -> _Decorator:
+def slope(words: str, function: _Function | None = None) -> Any:
     """A power or a rate of change fitted within the seed: no effect is 0."""
-    return _statistic("mean", "identity", words)
+    return _statistic(function, "mean", "identity", words)
 
 
-def share(words: str = "") -> _Decorator:
+def share(words: str = "", function: _Function | None = None) -> Any:
     """Truths, one per trial: the share that is true has a Clopper-Pearson interval."""
-    return _statistic("all", "identity", words)
+    return _statistic(function, "all", "identity", words)
 
 
-def identity(words: str = "") -> _Decorator:
+def identity(words: str = "", function: _Function | None = None) -> Any:
     """Numbers that must be equal to one: the farthest decides, within a tolerance."""
-    return _statistic("exact", "identity", words)
+    return _statistic(function, "exact", "identity", words)
 
 
 def _bound(scale: Scale, within: float) -> str:

@@ -61,37 +61,12 @@ def added(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
     return going_on(table, spec, "as before") / going_on(table, spec, "small steps")
 
 
-@ratio("times the real labels' steps")
-def _renamed_time(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
-    return renamed(steps_to_level(table))
-
-
-@ratio("times the real labels' m-coherence, at equal training loss")
-def _renamed_coherence(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
-    return renamed(calm_at_equal_loss(table, spec))
-
-
-@slope("is the power of the number of blocks with which the time grows")
-def _time_power(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
-    return power(steps_to_level(table))
-
-
-@slope("is the power of the number of blocks with which m-coherence falls, at equal training loss")
-def _coherence_power(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
-    return power(calm_at_equal_loss(table, spec))
-
-
-@slope("is the power of the number of blocks with which the factor grows that large steps add")
-def _added_power(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.Series:
-    return power(added(table, spec))
-
-
 CLAIMS = (
     claim(
         "renaming-costs-no-time",
         "Classes that exchange their names are learned as fast as before.",
         "zhang-et-al-2017",
-        _renamed_time,
+        ratio("times the real labels' steps", lambda table, spec: renamed(steps_to_level(table))),
         equals=1,
         within=2,
         control="blocks at random",
@@ -100,7 +75,10 @@ CLAIMS = (
         "renaming-keeps-coherence",
         "Their gradients agree as much as before.",
         "chatterjee-zielinski-2022",
-        _renamed_coherence,
+        ratio(
+            "times the real labels' m-coherence, at equal training loss",
+            lambda table, spec: renamed(calm_at_equal_loss(table, spec)),
+        ),
         equals=1,
         within=2,
         control="blocks at random",
@@ -109,7 +87,10 @@ CLAIMS = (
         "time-follows-blocks",
         "The smaller the blocks of like images that share a label, the longer it takes to learn the labels.",
         "chatterjee-zielinski-2022",
-        _time_power,
+        slope(
+            "is the power of the number of blocks with which the time grows",
+            lambda table, spec: power(steps_to_level(table)),
+        ),
         above=0.4,
         control="blocks at random",
     ),
@@ -117,7 +98,10 @@ CLAIMS = (
         "calm-coherence-follows-blocks",
         "The smaller the blocks, the less gradients agree once the oscillation is calmed.",
         "chatterjee-zielinski-2022",
-        _coherence_power,
+        slope(
+            "is the power of the number of blocks with which m-coherence falls, at equal training loss",
+            lambda table, spec: power(calm_at_equal_loss(table, spec)),
+        ),
         below=-0.5,
         control="blocks at random",
     ),
@@ -125,7 +109,10 @@ CLAIMS = (
         "steps-add-where-nothing-is-shared",
         "What large steps add to m-coherence grows as the blocks shrink: it follows no pattern.",
         "chatterjee-zielinski-2020",
-        _added_power,
+        slope(
+            "is the power of the number of blocks with which the factor grows that large steps add",
+            lambda table, spec: power(added(table, spec)),
+        ),
         above=0.4,
         control="blocks at random",
     ),

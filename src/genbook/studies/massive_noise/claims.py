@@ -33,21 +33,6 @@ def more_lost(table: pd.DataFrame, spec: MassiveNoiseSpec, worse: tuple[int, int
     return cost(spec.dilution) - cost(0)
 
 
-@ratio("times chance, at the end of training")
-def _survives(table: pd.DataFrame, spec: MassiveNoiseSpec) -> pd.Series:
-    return at_end(table)[spec.n_train, spec.dilution, spec.batch_size] / chance(table)
-
-
-@difference("difference of the losses in test accuracy")
-def _images(table: pd.DataFrame, spec: MassiveNoiseSpec) -> pd.Series:
-    return more_lost(table, spec, (min(spec.training_sets()), spec.batch_size))
-
-
-@difference("difference of the losses in test accuracy")
-def _batches(table: pd.DataFrame, spec: MassiveNoiseSpec) -> pd.Series:
-    return more_lost(table, spec, (spec.n_train, min((spec.batch_size, *spec.other_batches))))
-
-
 @ratio("times the m-coherence of as many random labels")
 def agreement(table: pd.DataFrame, spec: MassiveNoiseSpec) -> pd.Series:
     """By seed, mean m-coherence of right labels over that of as many random ones, after the beginning of training."""
@@ -61,7 +46,10 @@ CLAIMS = (
         "survives-dilution",
         "With many random labels for each right one, a network still classifies new images far above chance.",
         "rolnick-et-al-2017",
-        _survives,
+        ratio(
+            "times chance, at the end of training",
+            lambda table, spec: at_end(table)[spec.n_train, spec.dilution, spec.batch_size] / chance(table),
+        ),
         above=3,
         control="shuffled labels",
     ),
@@ -69,7 +57,10 @@ CLAIMS = (
         "dilution-needs-images",
         "Diluted labels need more images: fewer of them cost much more than they cost without random labels.",
         "rolnick-et-al-2017",
-        _images,
+        difference(
+            "difference of the losses in test accuracy",
+            lambda table, spec: more_lost(table, spec, (min(spec.training_sets()), spec.batch_size)),
+        ),
         above=0.05,
         control="no dilution",
     ),
@@ -77,7 +68,10 @@ CLAIMS = (
         "dilution-needs-batches",
         "They need larger batches: small ones cost much more than they cost without random labels.",
         "rolnick-et-al-2017",
-        _batches,
+        difference(
+            "difference of the losses in test accuracy",
+            lambda table, spec: more_lost(table, spec, (spec.n_train, min((spec.batch_size, *spec.other_batches)))),
+        ),
         above=0.05,
         control="no dilution",
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
@@ -28,6 +26,11 @@ def steps_to_fit(table: pd.DataFrame) -> pd.DataFrame:
     return final(table, "steps to fit")
 
 
+def slowdown(table: pd.DataFrame) -> pd.Series:
+    """Steps to fit the most random labels over those to fit the real ones, by seed."""
+    return steps_to_fit(table).iloc[:, -1] / steps_to_fit(table).iloc[:, 0]
+
+
 def learning(table: pd.DataFrame, layer: str = "all") -> pd.DataFrame:
     """m-coherence against training loss while learning, indexed by (seed, noise): see `readings.while_learning`."""
     return readings.while_learning(table, "m-coherence", "noise", network="base", layer=layer)
@@ -49,36 +52,10 @@ def first_layer(table: pd.DataFrame) -> str:
     return next(layer for layer in table["layer"] if layer != "all")
 
 
-@share("of the networks, with 95 % confidence")
-def _fitted(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
-    return steps_to_fit(table).notna().stack()
-
-
-@ratio("times chance")
-def _real_over_chance(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
-    return final(table, "test accuracy").iloc[:, 0] / readings.chance(table)
-
-
-@ratio("times chance")
-def _random_over_chance(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
-    return final(table, "test accuracy").iloc[:, -1] / readings.chance(table)
-
-
 @order("(Kendall's τ of gap and fraction)")
 def _gap_order(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
     gaps = gap(table)
     return gaps.apply(lambda row: stats.kendall_tau(gaps.columns, row), axis=1)
-
-
-@ratio("times as many steps")
-def _slowdown(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
-    times = steps_to_fit(table)
-    return times.iloc[:, -1] / times.iloc[:, 0]
-
-
-@ratio("times the m-coherence of random labels")
-def _coherence(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
-    return coherence_ratio(table)
 
 
 @ratio("times its value at the beginning of learning")
@@ -93,11 +70,6 @@ def _late_rise(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
         return float(np.exp(np.log(late).mean() - np.log(early).mean()))
 
     return most_random.groupby("seed").apply(late_over_early)
-
-
-@ratio("times the whole network's ratio of real to random m-coherence, at equal training loss")
-def _first_layer_over_whole(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
-    return coherence_ratio(table, first_layer(table)) / coherence_ratio(table)
 
 
 #: For each measure that does not see the labels: the networks on real and on the most random labels between which it
@@ -126,16 +98,12 @@ def misled(table: pd.DataFrame, measure: str) -> pd.Series:
     return np.sign(real - random) * smaller
 
 
-def _misled_by(measure: str) -> Callable[[pd.DataFrame, RandomLabelsSpec], pd.Series]:
-    return lambda table, spec: misled(table, measure)
-
-
 CLAIMS = (
     claim(
         "all-fit",
         "The same network fits its training set completely, whatever fraction of the labels is random.",
         "zhang-et-al-2017",
-        _fitted,
+        share("of the networks, with 95 % confidence", lambda table, spec: steps_to_fit(table).notna().stack()),
         above=0.75,
         control="too small",
         reported="Training accuracy of 99 to 100 % on random labels, for every architecture tried.",
@@ -144,7 +112,7 @@ CLAIMS = (
         "real-above-chance",
         "Trained on real labels, the network classifies new examples far above chance.",
         "zhang-et-al-2017",
-        _real_over_chance,
+        ratio("times chance", lambda table, spec: final(table, "test accuracy").iloc[:, 0] / readings.chance(table)),
         above=3,
         control="shuffled labels",
     ),
@@ -152,7 +120,7 @@ CLAIMS = (
         "random-at-chance",
         "Trained on random labels to the same training accuracy, it classifies new examples at chance.",
         "zhang-et-al-2017",
-        _random_over_chance,
+        ratio("times chance", lambda table, spec: final(table, "test accuracy").iloc[:, -1] / readings.chance(table)),
         below=1.5,
         control="labels kept",
     ),
@@ -168,7 +136,7 @@ CLAIMS = (
         "random-slower",
         "Random labels take longer to fit than real ones.",
         "zhang-et-al-2017",
-        _slowdown,
+        ratio("times as many steps", lambda table, spec: slowdown(table)),
         above=1.5,
         control="shuffled labels",
     ),
@@ -176,7 +144,7 @@ CLAIMS = (
         "coherence-real-above-random",
         "While learning, at equal training loss and m, per-example gradients agree more on real labels.",
         "chatterjee-zielinski-2022",
-        _coherence,
+        ratio("times the m-coherence of random labels", lambda table, spec: coherence_ratio(table)),
         above=2.5,
         control="shuffled labels",
     ),
@@ -192,7 +160,10 @@ CLAIMS = (
         "first-layer-tells-more",
         "The layer next to the inputs tells real from random labels more clearly than the whole network.",
         "chatterjee-zielinski-2022",
-        _first_layer_over_whole,
+        ratio(
+            "times the whole network's ratio of real to random m-coherence, at equal training loss",
+            lambda table, spec: coherence_ratio(table, first_layer(table)) / coherence_ratio(table),
+        ),
         above=1.15,
         control="shuffled labels",
         note="The paper advises the layer's view and does not say which layer; ours was named on the first seeds.",
@@ -202,7 +173,10 @@ CLAIMS = (
             f"{measure.replace(' ', '-')}-misleads",
             statement,
             "gastpar-et-al-2024",
-            difference("smaller generalization gap where the measure is larger")(_misled_by(measure)),
+            difference(
+                "smaller generalization gap where the measure is larger",
+                lambda table, spec, measure=measure: misled(table, measure),
+            ),
             above=0.3,
             control="shuffled labels",
         )

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from genbook import peaks
-from genbook.studies.sample_descent.design import SampleDescentSpec
 from genbook.tables.readings import curve, final, on_other_seeds
 from genbook.tables.statistics import claim, difference, ratio
 
@@ -22,22 +21,15 @@ def stopped_error(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({size: 1 - on_other_seeds(own) for size, own in accuracy.groupby(level="examples")})
 
 
-@difference("of test error above both sides; the place is chosen on the other seeds")
-def _height(table: pd.DataFrame, spec: SampleDescentSpec) -> pd.Series:
-    return peaks.left_out(end_error(table))["height"]
-
-
-@ratio("times the test loss on the higher side")
-def _loss_height(table: pd.DataFrame, spec: SampleDescentSpec) -> pd.Series:
-    return np.exp(peaks.left_out(np.log(final(table, "test loss", "examples")))["height"])
-
-
 CLAIMS = (
     claim(
         "more-data-hurts",
         "For one network there is a range of sizes of the training set in which more data raise test error.",
         "nakkiran-et-al-2020",
-        _height,
+        difference(
+            "of test error above both sides; the place is chosen on the other seeds",
+            lambda table, spec: peaks.left_out(end_error(table))["height"],
+        ),
         above=0.02,
         control="no noise",
     ),
@@ -45,7 +37,10 @@ CLAIMS = (
         "more-data-hurts-loss",
         "In that range more data raise the test loss as well.",
         "nakkiran-et-al-2020",
-        _loss_height,
+        ratio(
+            "times the test loss on the higher side",
+            lambda table, spec: np.exp(peaks.left_out(np.log(final(table, "test loss", "examples")))["height"]),
+        ),
         above=1.1,
         control="no noise",
     ),
