@@ -56,6 +56,7 @@ CASES = {
     ],
     "fitted": [replica(seed, stop_at_accuracy=0.9, check_every=4, optimiser=Adam(0.1)) for seed in range(3)],
     "fitted-by-epochs": [replica(seed, stop_at_accuracy=0.9, optimiser=Adam(0.1)) for seed in range(3)],
+    "fitted-at-the-last-step": [replica(stop_at_accuracy=0.5, check_every=50)],
     "not-fitted": [replica(stop_at_accuracy=1.0, check_every=7, steps=12)],
     "diverged": [replica(loss="squared", optimiser=SGD(lr)) for lr in (1e40, 0.1, 1e60)],
 }

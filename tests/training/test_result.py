@@ -88,6 +88,12 @@ def test_what_diverged_has_no_rows():
     assert list(nothing.columns) == list(measured.columns)
 
 
+def test_replicas_whose_sets_differ_in_size_are_measured_apart():
+    unequal = [replace(r, data={**r.data, "train": examples(r.seed, 14 + 7 * r.seed)}) for r in grid(steps=3)]
+    result = train(unequal, [MeanLoss(at=AtEnd())])
+    assert_equal(result.measure(MeanLoss()), result.table)
+
+
 def test_convolutions_and_running_statistics_are_measured_as_at_the_end():
     draw = torch.Generator().manual_seed(0)
     images = Examples(torch.randn(12, 3, 32, 32, generator=draw, dtype=torch.float64), torch.arange(12) % 3)
