@@ -29,6 +29,11 @@ TESTS = (
 X86 = {"DEFAULT": "SSE4_2", "AVX2": "AVX2", "AVX512": "AVX512"}
 
 
+def untold() -> dict[str, str]:
+    """The surrounding environment without the variables that decide how sums are formed."""
+    return {name: value for name, value in os.environ.items() if name not in VARIABLES}
+
+
 @dataclass(frozen=True)
 class Processor:
     """What this machine's arithmetic can be held to."""
@@ -43,31 +48,28 @@ class Processor:
 
 @dataclass(frozen=True)
 class Setting:
-    """Variables and threads of one run of the tests."""
+    """Threads and one variable of a run of the tests."""
 
     threads: int
-    variable: str | None = None
-    value: str = ""
+    variable: str
+    value: str
 
     def __str__(self) -> str:
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{threads}, {f'{self.variable}={self.value}' if self.variable else 'as it comes'}"
+        return f"{threads}, {self.variable}={self.value}"
 
     @property
     def environment(self) -> dict[str, str]:
         """The whole environment of the run."""
-        inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-        own = {self.variable: self.value} if self.variable else {}
+        own = {self.variable: self.value, "GENBOOK_THREADS": str(self.threads)}
         # Threads that spin while they wait take the cores from those that work, where something else runs.
-        return {**inherited, **own, "GENBOOK_THREADS": str(self.threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        return {**untold(), **own, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def this_processor() -> Processor:
     """What PyTorch finds here, asked of a process that nothing has been said to."""
     ask = "import torch; print(torch.backends.cpu.get_cpu_capability(), torch.backends.mkl.is_available())"
-    done = subprocess.run(
-        [sys.executable, "-c", ask], env=Setting(1).environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", ask], env=untold(), capture_output=True, text=True, check=True)
     capability, mkl = done.stdout.split()
     information = Path("/proc/cpuinfo")
     maker = information.read_text(encoding="utf-8") if information.exists() else platform.processor()
@@ -77,13 +79,15 @@ def this_processor() -> Processor:
 def settings(processor: Processor) -> Iterator[Setting]:
     """Every setting that means something on this processor, with one thread and with two."""
     names = list(X86)
-    sets = names[: names.index(processor.capability) + 1] if processor.capability in X86 else []
+    if processor.capability in X86:
+        names = names[: names.index(processor.capability) + 1]
+    else:
+        names = ["DEFAULT", processor.capability]
     for threads in (1, 2):
-        yield Setting(threads)
-        for name in sets or ["DEFAULT"]:
+        for name in names:
             yield Setting(threads, "ATEN_CPU_CAPABILITY", name.lower())
         if processor.mkl and processor.intel:
-            for name in sets:
+            for name in names:
                 yield Setting(threads, "MKL_ENABLE_INSTRUCTIONS", X86[name])
         if processor.mkl:
             yield Setting(threads, "MKL_CBWR", "COMPATIBLE")

@@ -5,6 +5,7 @@ import pytest
 from tests import processors
 from tests.processors import Processor, Setting, farthest, main, run, settings, this_processor
 
+DEFAULT = Setting(1, "ATEN_CPU_CAPABILITY", "default")
 INTEL = Processor("AVX512", mkl=True, intel=True)
 HELD = [
     ("ATEN_CPU_CAPABILITY", "default"),
@@ -23,14 +24,14 @@ HELD = [
         (INTEL, HELD),
         (Processor("AVX2", mkl=True, intel=True), [pair for pair in HELD if pair[1].lower() != "avx512"]),
         (Processor("AVX512", mkl=True, intel=False), [pair for pair in HELD if "ENABLE" not in pair[0]]),
-        (Processor("SVE256", mkl=False, intel=False), HELD[:1]),
+        (Processor("SVE256", mkl=False, intel=False), [HELD[0], ("ATEN_CPU_CAPABILITY", "sve256")]),
         (Processor("DEFAULT", mkl=False, intel=False), HELD[:1]),
     ],
     ids=["intel", "intel-avx2", "amd", "arm", "mac"],
 )
 def test_each_processor_is_held_to_all_that_it_has_with_one_thread_and_with_two(processor, held):
     found = [(setting.threads, setting.variable, setting.value) for setting in settings(processor)]
-    assert found == [(threads, *pair) for threads in (1, 2) for pair in [(None, ""), *held]]
+    assert found == [(threads, *pair) for threads in (1, 2) for pair in held]
 
 
 def test_a_run_has_the_variables_of_its_setting_and_no_others(monkeypatch):
@@ -42,7 +43,7 @@ def test_a_run_has_the_variables_of_its_setting_and_no_others(monkeypatch):
         assert environment["GENBOOK_THREADS"] == str(setting.threads)
         assert str(setting).startswith("1 thread," if setting.threads == 1 else "2 threads,")
         variables = {name: environment[name] for name, _ in HELD if name in environment}
-        assert variables == ({setting.variable: setting.value} if setting.variable else {})
+        assert variables == {setting.variable: setting.value}
         assert "OMP_NUM_THREADS" not in environment
 
 
@@ -59,12 +60,12 @@ def test_a_run_has_the_variables_of_its_setting_and_no_others(monkeypatch):
 )
 def test_a_run_is_green_only_where_tests_ran_and_passed(content, green, tmp_path):
     (tmp_path / "test_it.py").write_text(content)
-    assert run(Setting(1), [str(tmp_path)])[0] is green
+    assert run(DEFAULT, [str(tmp_path)])[0] is green
 
 
 @pytest.mark.parametrize("red", [(), (0,), (1,), (2,), (0, 2)])
 def test_a_red_setting_is_said_and_counts_wherever_it_stands(red, monkeypatch, capsys):
-    three = [Setting(1), Setting(1, "MKL_CBWR", "COMPATIBLE"), Setting(2)]
+    three = [DEFAULT, Setting(1, "MKL_CBWR", "COMPATIBLE"), Setting(2, "MKL_CBWR", "COMPATIBLE")]
     monkeypatch.setattr(processors, "run", lambda setting, tests: (three.index(setting) not in red, "1 test in 0.1s"))
     assert main(three) == bool(red)
     lines = capsys.readouterr().out.splitlines()
