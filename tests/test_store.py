@@ -259,6 +259,20 @@ def test_a_number_in_the_place_of_none_is_not_believed(store):
     not_believed(store, path, "does not hold the rows that were written")
 
 
+def test_a_missing_number_in_another_row_is_not_believed(store):
+    written = pd.DataFrame({"seed": [0, 0], "value": [np.nan, 1.0]})
+    path = store.write(KEY, 0, Part(written, {**SPEC, "seed": 0}))
+    forge(path, column("value", pa.array([1.0, None])))
+    not_believed(store, path, "does not hold the rows that were written")
+
+
+def test_numbers_in_the_place_of_truths_are_not_believed(store):
+    written = pd.DataFrame({"seed": [0, 0], "value": [True, False]})
+    path = store.write(KEY, 0, Part(written, {**SPEC, "seed": 0}))
+    forge(path, column("value", pa.array([1, 0], pa.uint8())))
+    not_believed(store, path, "does not hold the rows that were written")
+
+
 @pytest.mark.parametrize(
     "provenance",
     [
