@@ -1,7 +1,6 @@
-"""The laws of coherence against brute force, and the bound against its sum."""
+"""The laws of coherence against brute force."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -11,10 +10,8 @@ from genbook.models import mlp
 from genbook.studies import get
 from genbook.studies.coherence_laws import claims, theory
 from genbook.studies.coherence_laws.run import alpha, per_example_gradients
-from genbook.studies.stability_bound import claims as bound_claims
-from genbook.studies.stability_bound import theory as bound
 
-LAWS, BOUND = get("coherence_laws"), get("stability_bound")
+LAWS = get("coherence_laws")
 SMALL = {"n_train": 50, "steps": 30, "batch_sizes": [1, 4, 16], "draws": 2000}
 
 
@@ -63,36 +60,3 @@ def test_claims_fail_in_their_null_worlds(worlds, claim):
     null = judge(claim, *worlds[claim.null])
     assert null.verdict == "fails"
     assert np.isfinite([null.estimate, null.low, null.high]).all()
-
-
-def test_bound_is_the_sum_that_the_theorem_says():
-    alphas, lipschitz, beta, eta, m = [0.1, 0.6, 0.0], 2.0, 3.0, 0.1, 10
-    terms = [(1 + eta * beta) ** (2 - t) * np.sqrt(2 * (1 - a)) for t, a in enumerate(alphas)]
-    expected = lipschitz**2 * eta / m * sum(terms)
-    assert np.exp(bound.log_bound(alphas, lipschitz, beta, eta, m)) == pytest.approx(expected)
-
-
-def _followed(gaps, alphas):
-    rows = [
-        {"seed": 0, "noise": noise, "step": step, "quantity": quantity, "value": value}
-        for noise, gap, a in zip((0.0, 0.5, 1.0), gaps, alphas, strict=True)
-        for step in (0, 200)
-        for quantity, value in (
-            ("off-diagonal coherence", a),
-            ("largest gradient", 1.0),
-            ("sharpness", 0.0),
-            ("train loss", 0.0),
-            ("fresh loss", gap),
-        )
-    ]
-    return pd.DataFrame(rows)
-
-
-def test_statistics_of_the_bound_on_a_table_with_known_answers():
-    spec = BOUND.build("quick", {"noise_levels": [0.0, 0.5, 1.0], "n_train": 100})
-    table = _followed((0.1, 1.0, 0.5), (0.5, 0.25, 0.0))
-    by_id = {claim.id: claim.statistic(table, spec)[0] for claim in bound_claims.CLAIMS}
-    assert by_id["bound-orders"] == pytest.approx(1 / 3)
-    assert by_id["bound-separates"] == pytest.approx(np.sqrt(2))
-    # 200 steps of 0.2 on 100 examples, each √2
-    assert by_id["bound-vacuous"] == pytest.approx(np.log10(200 * 0.2 / 100 * np.sqrt(2) / 0.5))

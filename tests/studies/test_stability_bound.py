@@ -1,0 +1,71 @@
+"""The stability bound: the sum that the theorem says, and statistics on tables with known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genbook.studies import get
+from genbook.studies.stability_bound import claims, theory
+
+STUDY = get("stability_bound")
+
+
+def test_bound_is_the_sum_that_the_theorem_says():
+    alphas, lipschitz, beta, eta, m = [0.1, 0.6, 0.0], 2.0, 3.0, 0.1, 10
+    terms = [(1 + eta * beta) ** (2 - t) * np.sqrt(2 * (1 - a)) for t, a in enumerate(alphas)]
+    expected = lipschitz**2 * eta / m * sum(terms)
+    assert np.exp(theory.log_bound(alphas, lipschitz, beta, eta, m)) == pytest.approx(expected)
+
+
+def _followed(gaps, alphas):
+    rows = [
+        {"seed": 0, "noise": noise, "step": step, "quantity": quantity, "value": value}
+        for noise, gap, a in zip((0.0, 0.5, 1.0), gaps, alphas, strict=True)
+        for step in (0, 200)
+        for quantity, value in (
+            ("off-diagonal coherence", a),
+            ("largest gradient", 1.0),
+            ("sharpness", 0.0),
+            ("train loss", 0.0),
+            ("fresh loss", gap),
+        )
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_statistics_on_a_table_with_known_answers():
+    spec = STUDY.build("quick", {"noise_levels": [0.0, 0.5, 1.0], "n_train": 100})
+    table = _followed((0.1, 1.0, 0.5), (0.5, 0.25, 0.0))
+    by_id = {claim.id: claim.statistic(table, spec)[0] for claim in claims.CLAIMS}
+    assert by_id["bound-orders"] == pytest.approx(1 / 3)
+    assert by_id["bound-separates"] == pytest.approx(np.sqrt(2))
+    # 200 steps of 0.2 on 100 examples, each √2
+    assert by_id["bound-vacuous"] == pytest.approx(np.log10(200 * 0.2 / 100 * np.sqrt(2) / 0.5))
+
+
+def test_constants_are_the_largest_of_a_seed_over_all_its_runs():
+    table = _followed((0.1, 1.0, 0.5), (0.5, 0.25, 0.0))
+    for quantity, noise, step, value in (("largest gradient", 0.5, 0, 7.0), ("sharpness", 1.0, 200, 3.0)):
+        place = (table["quantity"] == quantity) & (table["noise"] == noise) & (table["step"] == step)
+        table.loc[place, "value"] = value
+    other = table.assign(seed=1, value=table["value"] / 2)
+    found = claims.constants(pd.concat([table, other]))
+    assert found.loc[0].to_dict() == {"L": 7.0, "beta": 3.0}
+    assert found.loc[1].to_dict() == {"L": 3.5, "beta": 1.5}
+
+
+def test_coherence_is_interpolated_between_measurements():
+    spec = STUDY.build("quick", {"noise_levels": [0.0, 0.5, 1.0], "steps": 200, "n_train": 100})
+    table = _followed((0.1, 1.0, 0.5), (0.5, 0.25, 0.0))
+    late = (table["quantity"] == "off-diagonal coherence") & (table["step"] == 200)
+    table.loc[late, "value"] += 0.2
+    alpha = claims.evaluated(table, spec)["alpha"]
+    # the weights before each of 200 steps: on average 99.5 of 200 steps on the way
+    assert alpha.tolist() == pytest.approx([a + 0.2 * 99.5 / 200 for a in (0.5, 0.25, 0.0)])
+
+
+def test_without_a_gap_the_bound_is_beyond_nothing():
+    spec = STUDY.build("quick", {"noise_levels": [0.0, 0.5, 1.0], "n_train": 100})
+    table = _followed((0.1, 1.0, -0.5), (0.5, 0.25, 0.0))
+    vacuous = next(claim for claim in claims.CLAIMS if claim.id == "bound-vacuous")
+    assert vacuous.statistic(table, spec).isna().all()
