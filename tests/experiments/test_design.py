@@ -132,6 +132,21 @@ def test_the_table_is_that_of_the_engine_by_hand():
     assert np.isnan(table["steps to fit", 20, "all", "all"])
 
 
+def test_test_and_training_quantities_are_those_of_the_networks_on_their_own_sets():
+    watch = Watch(("train accuracy", "test accuracy", "train loss", "test loss"), AtEnd())
+    noisy = condition(0.3, (watch,))
+    table = Design([noisy]).run([1], "cpu").query("group == 'all'").set_index("quantity")["value"]
+    replica = Drawn().replica(noisy, 1)
+    model = train([replica]).model(0)
+    for on, examples in replica.data.items():
+        outputs = model(examples.inputs)
+        right = (outputs.argmax(1) == examples.labels).double().mean().item()
+        assert table[f"{on} accuracy"] == pytest.approx(right, abs=1e-9)
+        loss = torch.nn.functional.cross_entropy(outputs, examples.labels).item()
+        assert table[f"{on} loss"] == pytest.approx(loss, rel=1e-5)
+    assert abs(table["train accuracy"] - table["test accuracy"]) > 0.01
+
+
 def test_continuations_begin_at_the_weights_that_training_ended_with():
     watch = (Watch(("train loss",), AtFractions((0.5, 1.0))),)
     phases = tuple(Continuation(name, Recipe(6, SGD(lr)), watch) for name, lr in (("small", 0.01), ("none", 1e-9)))
