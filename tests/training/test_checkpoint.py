@@ -163,6 +163,17 @@ def test_a_checkpoint_of_another_training_is_refused_and_stays(tmp_path, monkeyp
     assert_same(train(grid(), PROBES, checkpoint=path), train(grid(), PROBES))
 
 
+@pytest.mark.parametrize("values", [torch.ones(3), torch.ones(3, 4).T, torch.tensor(1).expand(5), torch.ones(0, 2)])
+def test_the_content_of_a_tensor_is_its_values_however_they_lie(values):
+    laid_out = torch.tensor(values.tolist(), dtype=values.dtype).reshape(values.shape)
+    assert checkpoint._content(values) == checkpoint._content(laid_out)
+    assert checkpoint._content(values) != checkpoint._content(values + 1) or not values.numel()
+
+
+def test_one_value_that_was_expanded_has_a_content():
+    assert checkpoint._content(torch.tensor(7).expand(1)) == checkpoint._content(torch.tensor([7]))
+
+
 def loading(value):
     """A way to start from weights of one value: every one has the same name."""
 
