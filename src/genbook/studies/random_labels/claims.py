@@ -49,7 +49,7 @@ def coherence_ratio(table: pd.DataFrame, layer: str = "all") -> pd.Series:
 
 def first_layer(table: pd.DataFrame) -> str:
     """Name of the layer next to the inputs."""
-    return next(layer for layer in table["layer"] if layer != "all")
+    return min(set(table["layer"]) - {"all"}, key=int)
 
 
 @order("(Kendall's τ of gap and fraction)")
