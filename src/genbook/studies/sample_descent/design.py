@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from genbook.experiments import MLP, Condition, Dataset, Descent, Design, Fraction, Growing, Images, Labels, Watch
 from genbook.spec import parameter
 from genbook.when import LogSpaced
@@ -12,7 +16,7 @@ WATCH = Watch(("train accuracy", "train loss", "test accuracy", "test loss"), Lo
 class SampleDescentSpec(Dataset, Descent):
     """One network, trained for the same number of steps on training sets of growing size with partly wrong labels."""
 
-    n_train: Growing[int] = parameter(
+    n_train: Growing[Annotated[int, Field(ge=20, le=50_000)]] = parameter(
         (150, 300, 500, 800, 1300), "sizes of the training set", "examples", min_length=4, max_length=30
     )
     noise: Fraction = parameter(0.4, "fraction of the training labels that are wrong", "fraction")
