@@ -71,7 +71,7 @@ def final(table, spec):
 @dataclass(frozen=True)
 class Plant(Study):
     compute: Any = field(default=sound)
-    code: str = "genbook.studies.sample_descent.run"
+    code: str = studies.get("random_labels").module
 
     @property
     def module(self):
@@ -157,7 +157,7 @@ def with_a_module_by_name(spec, seeds, device):
 
 
 def with_a_function_by_name(spec, seeds, device):
-    sys.modules["genbook.stats"].t_interval(np.array([1.0, 2.0]))
+    sys.modules["genbook.claims"].decide(0.0, 1.0, ">", 0.5)
     return sound(spec, seeds)
 
 
@@ -320,12 +320,12 @@ PLANTED = [
     (
         "statistics_ignore_the_order_of_rows",
         {"claims": (claim(statistic=lambda table, spec: table.groupby("seed")["value"].last()),)},
-        "when the rows were shuffled",
+        "when the rows came in another order",
     ),
     ("global_state_is_left_alone", {"compute": with_python_random}, "random's generator"),
     ("global_state_is_left_alone", {"compute": with_reseeded_numpy}, "NumPy's global generator"),
     ("code_hash_counts_what_runs", {"compute": with_a_module_by_name}, "genbook.peaks"),
-    ("code_hash_counts_what_runs", {"compute": with_a_function_by_name}, "genbook.stats"),
+    ("code_hash_counts_what_runs", {"compute": with_a_function_by_name}, "genbook.claims"),
     (
         "resumed_equals_undisturbed",
         {"compute": with_a_probe_that_remembers},
