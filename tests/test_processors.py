@@ -1,5 +1,7 @@
 """The matrix of settings: what it holds on which processor, and that nothing red passes for green."""
 
+import subprocess
+
 import pytest
 
 from tests import processors
@@ -77,6 +79,20 @@ def test_a_red_setting_is_said_and_counts_wherever_it_stands(red, monkeypatch, c
 
 def test_a_matrix_without_a_setting_is_red():
     assert main([], []) == 1
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_make_ends_as_the_matrix_does(status, tmp_path):
+    for name in ("Makefile", "requirements.lock.txt", "pyproject.toml"):
+        (tmp_path / name).write_text((processors.ROOT / name).read_text())
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\n[ "$*" = "-m tests.processors" ] || exit 9\nexit {status}\n')
+    python.chmod(0o755)
+    (tmp_path / ".venv" / ".ready").touch()
+    done = subprocess.run(["make", "-C", str(tmp_path), "test-processors"], capture_output=True, text=True)
+    assert ("Error" in done.stderr, done.returncode != 0) == (bool(status), bool(status))
+    assert "Error 9" not in done.stderr
 
 
 def test_the_engine_keeps_its_promises_in_the_setting_that_is_farthest_from_the_default():
