@@ -371,6 +371,12 @@ def test_a_checkpoint_of_one_training_does_not_hold_another_ones_tensors(begun):
         train([one()], [Accuracy("train")], checkpoint=path)
 
 
+def test_a_training_that_writes_nothing_more_still_clears_up_after_a_killed_write(tmp_path):
+    (tmp_path / ".one.safetensors.abc.part").write_text("half")
+    train([one()], checkpoint=tmp_path / "one.safetensors", checkpoint_every=3600.0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_in_a_checkpoints_place_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="is damaged"):
         train([one()], checkpoint=tmp_path)
