@@ -18,6 +18,9 @@ BIN = Path(sys.executable).parent
 #: Without what a make around the tests hands to the makes below it: its options, and variables such as PYTHON.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
 
+#: An import with which ruff finds no fault: what is red then is the floors alone.
+FORBIDDEN = "\n\ndef _planted():\n    {}\n\n    return it\n"
+
 
 @pytest.fixture
 def copy(tmp_path):
@@ -45,8 +48,8 @@ def test_style_says_nothing_of_a_tree_that_is_in_order(copy):
 @pytest.mark.parametrize(
     ("file", "planted", "said"),
     [
-        ("src/genbook/stats.py", "from genbook import store as _store\n", "genbook.stats -> genbook.store"),
-        ("src/genbook/figures/labels.py", "import torch as _torch\n", "genbook.figures.labels -> torch"),
+        ("src/genbook/stats.py", FORBIDDEN.format("from genbook import store as it"), "genbook.stats -> genbook.store"),
+        ("src/genbook/figures/labels.py", FORBIDDEN.format("import torch as it"), "genbook.figures.labels -> torch"),
         ("src/genbook/tidy.py", "import json\n", "F401"),
         ("tests/toy.py", "x  =  1\n", "tests/toy.py"),
     ],
@@ -58,6 +61,9 @@ def test_style_is_red_where_a_rule_is_broken_and_says_by_what(copy, file, plante
     done = style(copy)
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
+    if "_planted" in planted:
+        ruff = [BIN / "ruff", "check", "--quiet", copy], [BIN / "ruff", "format", "--quiet", "--check", copy]
+        assert [subprocess.run(command, check=False).returncode for command in ruff] == [0, 0]
 
 
 def test_make_test_begins_with_the_style():
