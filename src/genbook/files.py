@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
+
 from genbook.errors import ForeseenError
 
 _PART = ".part"
@@ -24,16 +26,59 @@ class StorageError(ForeseenError, OSError):
         return self.strerror or super().__str__()
 
 
-def repository() -> Path:
-    """The root of the checkout that this package runs from; the working directory where it is installed elsewhere."""
+class NotACheckout(ForeseenError):
+    """What was asked for lies in the repository, and this genbook was installed without it."""
+
+    status = 2
+
+
+def checkout() -> Path | None:
+    """The root of the checkout that this package runs from; None where it is installed elsewhere."""
     root = Path(__file__).resolve().parents[2]
-    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
+
+
+def repository() -> Path:
+    """The root of the checkout; raises `NotACheckout` where the package is installed elsewhere, without its book."""
+    root = checkout()
+    if root is None:
+        raise NotACheckout(
+            f"the chapters and the book's pages lie in genbook's repository, and the genbook installed in "
+            f"{Path(__file__).parent} has none around it: clone the repository, type `make book` there and use its "
+            ".venv/bin/genbook (studies, claims, tables and `genbook params STUDY` work without it)"
+        )
+    return root
+
+
+def named_folder(variable: str) -> Path | None:
+    """The folder that an environment variable names, absolute; None where it is unset or empty.
+
+    Raises `StorageError` for what no folder's name can be: another user's home that is not known, links in a circle.
+    """
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    try:
+        return Path(named).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StorageError(errno.EINVAL, f"{variable} = {named!r} leads to no folder: {error}") from None
 
 
 def store_root() -> Path:
-    """The folder of tables and executed notebooks: ``GENBOOK_STORE``, by default ``.genbook`` in the repository."""
-    named = os.environ.get("GENBOOK_STORE")
-    return Path(named).expanduser().resolve() if named else repository() / ".genbook"
+    """The folder of tables and executed notebooks, named by ``GENBOOK_STORE``.
+
+    By default ``.genbook`` in the checkout, or ``genbook`` in the user's data folder where there is no checkout: the
+    same one wherever the command is typed.
+    """
+    if (named := named_folder("GENBOOK_STORE")) is not None:
+        return named
+    root = checkout()
+    return root / ".genbook" if root is not None else platformdirs.user_data_path("genbook", appauthor=False)
+
+
+def data_root() -> Path:
+    """The folder of the data sets: ``GENBOOK_DATA``, by default ``genbook/data`` in the user's cache folder."""
+    return named_folder("GENBOOK_DATA") or platformdirs.user_cache_path("genbook", appauthor=False) / "data"
 
 
 def sha256(*chunks: bytes) -> str:
@@ -47,14 +92,17 @@ def sha256(*chunks: bytes) -> str:
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn the system's refusals to write below ``path`` into one `StorageError` that says what would help."""
+    permission = "writing is not permitted; change the permissions or name another folder"
     advice = {
         errno.ENOSPC: "the disk is full; free some space",
         errno.EDQUOT: "the disk quota is used up; free some space",
         errno.EROFS: "the disk is read-only; name a folder that can be written",
-        errno.EACCES: "writing is not permitted; change the permissions or name another folder",
-        errno.EPERM: "writing is not permitted; change the permissions or name another folder",
+        errno.EACCES: permission,
+        errno.EPERM: permission,
         errno.ENOTDIR: "part of the path is a file; name a folder",
         errno.EEXIST: "a file stands where a folder is wanted; name another folder",
+        errno.ENAMETOOLONG: "the name is too long; name another one",
+        errno.ELOOP: "its links lead in a circle; name another folder",
     }
     try:
         yield
@@ -67,11 +115,28 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise StorageError(error.errno, f"cannot write {path}: {advice[error.errno]}{hint}") from error
 
 
+@contextlib.contextmanager
+def _folder_errors(folder: Path) -> Iterator[None]:
+    """`disk_errors` for what is made in ``folder``; 'not found' is what /proc says to whoever wants to write there."""
+    with disk_errors(folder):
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise StorageError(error.errno, f"cannot write {folder}: nothing can be made there") from error
+
+
 def make_folder(path: Path) -> Path:
     """Create ``path`` and its parents, raising `StorageError` where that is refused."""
-    with disk_errors(path):
+    with _folder_errors(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def check_writable(folder: Path) -> None:
+    """Raise `StorageError` where no file can be made in ``folder``, creating it if need be."""
+    make_folder(folder)
+    with _folder_errors(folder), tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 @contextlib.contextmanager

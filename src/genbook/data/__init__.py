@@ -20,12 +20,12 @@ from genbook.data.sources import (
     Dataset,
     DatasetName,
     available,
-    data_root,
     fetch,
     fingerprint,
     load,
 )
 from genbook.data.splits import Examples, Split, split
+from genbook.files import data_root
 
 __all__ = [
     "HUMAN_KINDS",

@@ -6,9 +6,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import os
 import random
-import sys
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -20,7 +18,7 @@ import numpy as np
 
 from genbook.data.stratified import stratified_order
 from genbook.errors import ForeseenError
-from genbook.files import atomic, sha256, write_text
+from genbook.files import atomic, data_root, sha256, write_text
 from genbook.seeding import generator
 
 DatasetName = Literal["digits", "mnist1d", "fashion-mnist", "mnist", "cifar10"]
@@ -79,17 +77,6 @@ class Dataset:
     def shape(self) -> tuple[int, ...]:
         """The shape of one input: (channels, height, width) for images, (40,) for MNIST-1D."""
         return self.train_inputs.shape[1:]
-
-
-def data_root() -> Path:
-    """Return the folder of the data sets: ``GENBOOK_DATA``, by default ``genbook/data`` in the user's cache folder."""
-    if named := os.environ.get("GENBOOK_DATA"):
-        return Path(named).expanduser().resolve()
-    if sys.platform == "darwin":
-        caches = Path.home() / "Library" / "Caches"
-    else:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "genbook" / "data"
 
 
 def available(name: str) -> bool:
