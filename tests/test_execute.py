@@ -1,13 +1,14 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import nbformat
 import pytest
 
-from genbook import execute, syntax
+from genbook import execute, scratch, syntax
 from genbook.execute import ExecutionError
-from genbook.files import repository
+from genbook.files import StorageError, repository
 from genbook.spec import ParameterError
 
 
@@ -131,6 +132,61 @@ def test_a_notebook_that_ends_early_is_an_error_and_leaves_the_old_copy(notebook
         notebook(source, "print('never')")
     assert (tmp_path / "out.ipynb").read_text() == "old"
     assert {path.name for path in tmp_path.iterdir()} == {"out.ipynb", "42_toy.ipynb"}
+
+
+@pytest.mark.parametrize("name", ["²", "٢", "02/", "002", "2 ", "2.0", "elsewhere/02_random_vs_real_labels.ipynb", ""])
+def test_what_only_looks_like_a_chapter_is_refused(name):
+    with pytest.raises(ParameterError, match="or by number: 01, 02"):
+        execute.find_chapter(name)
+
+
+def test_a_copy_beside_the_notebooks_is_no_chapter(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "notebooks_root", lambda: tmp_path)
+    for name in ("02_toy.ipynb", "02_toy.executed.ipynb", "notes.ipynb"):
+        (tmp_path / name).touch()
+    assert execute.chapters() == ["02_toy"]
+
+
+def test_a_parameter_that_the_cell_does_not_list_is_injected_without_a_warning(notebook, caplog, capfd):
+    with caplog.at_level("WARNING"):
+        done = nbformat.read(notebook("print(y)", parameters={"y": 3}), as_version=4)
+    assert done.cells[-1].outputs[0].text == "3\n"
+    assert "unknown parameter" not in caplog.text + capfd.readouterr().err
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_shares_no_ipython_profile_and_no_kernel_of_another_python(notebook, monkeypatch, tmp_path):
+    monkeypatch.setenv("IPYTHONDIR", "/dev/null/ipython")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    other = tmp_path / "kernels" / "python3"
+    other.mkdir(parents=True)
+    (other / "kernel.json").write_text(
+        '{"argv": ["/bin/false"], "display_name": "Not this Python", "language": "python"}'
+    )
+    said = nbformat.read(notebook("import IPython\nprint(IPython.paths.get_ipython_dir())"), as_version=4).cells[-1]
+    assert "genbook-" in said.outputs[0].text
+    assert len(said.outputs) == 1
+
+
+def test_a_temporary_folder_with_a_long_name_is_not_used_for_sockets(notebook, monkeypatch, tmp_path):
+    long = tmp_path / ("long " * 20)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert notebook("x").is_file()
+    assert not list(long.iterdir())
+
+
+def test_where_every_temporary_folder_is_too_long_the_message_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(scratch, "_SOCKET_PATH", 42)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(StorageError, match="a name of at most 2 characters; name it with TMPDIR"), scratch.scratch():
+        pass
+
+
+def test_what_a_kernel_said_last_is_told_when_it_dies(notebook):
+    crash = "import os\nos.write(2, b'a library could not go on\\n')\nos._exit(3)"
+    with pytest.raises(ExecutionError, match=r"the kernel said last:\n(.*\n)*.*a library could not go on"):
+        notebook(crash)
 
 
 def papermill(tmp_path, *words):

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import datetime
 import multiprocessing
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from genbook import manifest, studies
 from genbook.errors import ForeseenError
-from genbook.execute import chapters, execute, executed_path, execution_key, is_current
+from genbook.execute import KERNELS, chapters, execute, executed_path, execution_key, is_current
 from genbook.files import disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.generated import contents, run_statistics, scoreboard
+from genbook.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
 from genbook.results.requests import Request
 from genbook.results.tables import published_root
 from genbook.results.verdicts import evaluate, unfailed_nulls
+from genbook.scratch import scratch
+from genbook.spec import ParameterError
+
+#: Marks a folder that a build made: what lies in it may be replaced.
+_MARK = ".genbook-build"
 
 
 class BuildError(ForeseenError):
@@ -34,7 +43,8 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     where a file in ``book/results`` is not the one that its list vouches for.
     """
     manifest.check(published_root())
-    out = (out or repository() / "book" / "_build").resolve()
+    usual = repository() / "book" / "_build"
+    out = _own_folder(Path(os.path.realpath(out))) if out is not None else make_folder(usual)
     _execute_all(profile, jobs, say)
     staged = stage(profile, out / "source")
     key = _content_key(staged)
@@ -53,6 +63,17 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     return index
 
 
+def _own_folder(out: Path) -> Path:
+    """``out``, made and marked as a folder of ours; raises `ParameterError` for one that holds anything else."""
+    if out == repository() / "book" / "_build":
+        return make_folder(out)
+    ours = os.path.isfile(out / _MARK) or (os.path.isdir(out) and not os.listdir(out))
+    if os.path.lexists(out) and not ours:
+        raise ParameterError(f"--out {out} is there and is no folder of a build; name an empty or a new one")
+    write_text(out / _MARK, "genbook build may replace what lies here\n")
+    return out
+
+
 def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
     """Execute the chapters that are not current, ``jobs`` at a time."""
     parameters = {"profile": profile}
@@ -68,10 +89,10 @@ def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
         say(f"executing {chapter} ({profile})")
     if not waiting:
         return
-    # A few processes for all chapters: importing what executes a notebook takes longer than many a notebook.
-    spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(max_workers=min(jobs, len(waiting)), mp_context=spawn) as pool:
-        running = {chapter: pool.submit(_execute_one, chapter, profile) for chapter in waiting}
+    with scratch() as folder, _workers(min(jobs, len(waiting)), folder) as pool:
+        with signals_held():
+            running = {chapter: pool.submit(_execute_one, chapter, profile, folder) for chapter in waiting}
+        concurrent.futures.wait(running.values())
     mistakes = [f"{job.exception()}" for job in running.values() if job.exception() is not None]
     if mistakes:
         raise BuildError("\n".join(dict.fromkeys(mistakes)))
@@ -82,8 +103,38 @@ def _seconds(chapter: str, profile: str) -> float:
     return sum(study.profile(profile).seconds for study in studies.of_chapter(chapter))
 
 
-def _execute_one(chapter: str, profile: str) -> None:
-    execute(chapter, {"profile": profile}, executed_path(chapter, profile))
+@contextlib.contextmanager
+def _workers(count: int, folder: Path) -> Iterator[concurrent.futures.Executor]:
+    """A few processes for all chapters: importing what executes a notebook takes longer than many a notebook.
+
+    They end with this process, however it ends, and with them their kernels and the run's ``folder``.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as held:
+        begin = (held.enter_context(lifeline()), folder)
+        pool = concurrent.futures.ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin, initargs=begin)
+        try:
+            yield pool
+        except BaseException:
+            held.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin(parent: Connection, folder: Path) -> None:
+    """What a worker does first."""
+    leave_signals_to_the_parent()
+
+    def tidy() -> None:
+        KERNELS.end(patience=1.0)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    end_with(os.dup(parent.fileno()), tidy)
+
+
+def _execute_one(chapter: str, profile: str, folder: Path) -> None:
+    execute(chapter, {"profile": profile}, executed_path(chapter, profile), within=folder)
 
 
 def stage(profile: str, folder: Path) -> Path:
@@ -139,18 +190,14 @@ def _content_key(folder: Path) -> str:
 
 def _jupyter_book(source: Path, out: Path) -> None:
     """Run Jupyter Book with warnings as errors; raises `BuildError` with its last lines."""
-    command = [
-        sys.executable,
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        str(source),
-        "--path-output",
-        str(out),
-    ]
+    script = "import sys; from genbook.processes import end_with; end_with(int(sys.argv.pop(1))); "
+    script += "from jupyter_book.cli.main import main; main()"
+    command = ["build", str(source), "--path-output", str(out)]
     command += ["--config", str(repository() / "_config.yml"), "--toc", str(source / "_toc.yml")]
     command += ["-W", "-n", "--keep-going", "--all", "-q"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with lifeline() as own:
+        start = [sys.executable, "-c", script, str(own.fileno())]
+        done = subprocess.run([*start, *command], pass_fds=[own.fileno()], capture_output=True, text=True, check=False)
     if done.returncode or not (out / "_build" / "html" / "index.html").is_file():
         said = [line for line in (done.stderr + done.stdout).splitlines() if re.search("WARNING|ERROR|rror:", line)]
         raise BuildError("Jupyter Book did not build:\n" + "\n".join(said[-20:] or [done.stderr[-2000:]]))
@@ -158,6 +205,8 @@ def _jupyter_book(source: Path, out: Path) -> None:
 
 def _swap(fresh: Path, target: Path) -> None:
     """Put ``fresh`` in the place of ``target``."""
+    for left in target.parent.glob(".old-*"):  # by a build that was killed in this place
+        shutil.rmtree(left, ignore_errors=True)
     stamp = datetime.datetime.now(datetime.UTC).strftime("%H%M%S%f")
     old = target.with_name(f".old-{stamp}")
     if target.exists():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import json
+import logging
 import os
 import re
-import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import nbformat
 
 from genbook import spec, studies, syntax
 from genbook.errors import ForeseenError
-from genbook.files import atomic, repository, sha256, store_root
+from genbook.files import atomic, check_writable, repository, sha256, store_root
+from genbook.processes import Kernels
 from genbook.results.progress import PROGRESS_FILE
 from genbook.results.requests import requests
 from genbook.results.tables import Progress, published_root
+from genbook.scratch import scratch, subfolder
 from genbook.spec import ParameterError, nearest
 from genbook.studies import Study
 
@@ -36,8 +39,8 @@ def notebooks_root() -> Path:
 
 
 def chapters() -> list[str]:
-    """The chapters' names (stems of their notebooks) in the order of their numbers."""
-    return sorted(path.stem for path in notebooks_root().glob("[0-9][0-9]_*.ipynb"))
+    """The chapters' names (stems of their notebooks) in the order of their numbers; raises `NotACheckout`."""
+    return sorted(path.stem for path in notebooks_root().glob("[0-9][0-9]_*.ipynb") if "." not in path.stem)
 
 
 def chapter_title(chapter: str) -> str:
@@ -49,12 +52,17 @@ def chapter_title(chapter: str) -> str:
 
 
 def find_chapter(name: str) -> str:
-    """The chapter with this number ('2', '02'), name ('random_vs_real_labels') or both; raises `ParameterError`."""
+    """The chapter with this number ('2', '02'), name ('random_vs_real_labels'), both, or source notebook.
+
+    Raises `ParameterError` with the nearest name and the list.
+    """
     found = chapters()
-    wanted = Path(name).stem
+    number = int(name) if re.fullmatch("[0-9]{1,2}", name) else None
     for chapter in found:
-        number, _, rest = chapter.partition("_")
-        if wanted in (chapter, rest, rest.replace("_", "-")) or (wanted.isdigit() and int(wanted) == int(number)):
+        digits, _, rest = chapter.partition("_")
+        if name in (chapter, rest, rest.replace("_", "-"), f"{chapter}.ipynb") or number == int(digits):
+            return chapter
+        if name.endswith(f"{os.sep}{chapter}.ipynb") and Path(name).resolve() == notebooks_root() / f"{chapter}.ipynb":
             return chapter
     numbers = [chapter.partition("_")[0] for chapter in found]
     raise ParameterError(f"{nearest(name, found, 'chapter')} (or by number: {', '.join(numbers)})")
@@ -96,47 +104,49 @@ def executed_path(chapter: str, profile: str) -> Path:
 
 def is_current(path: Path, key: str) -> bool:
     """Whether ``path`` is an executed copy with this `execution_key`."""
+    return _mark(path).get("key") == key
+
+
+def _mark(path: Path) -> dict[str, Any]:
+    """What `execute` wrote into the metadata of ``path``; empty for whatever it did not write."""
     try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
-    except (OSError, ValueError, KeyError):
-        return False
-    return metadata.get("genbook", {}).get("key") == key
+        mark = json.loads(path.read_text(encoding="utf-8"))["metadata"]["genbook"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
 
 
-def execute(chapter: str, parameters: Mapping[str, Any], out: Path, progress: Progress | None = None) -> Path:
+def check_out(out: Path) -> None:
+    """Refuse, before anything is computed, to write an executed copy over what is no executed copy.
+
+    Raises `ParameterError` for that, `genbook.files.StorageError` where its folder takes no file.
+    """
+    if os.path.isdir(out):
+        raise ParameterError(f"--out {out} is a folder; name a file such as {out / 'chapter.ipynb'}")
+    if os.path.lexists(out) and not (os.path.isfile(out) and "key" in _mark(out)):
+        raise ParameterError(f"--out {out} is there and is no executed copy that genbook wrote; name another file")
+    check_writable(Path(os.path.realpath(out)).parent)
+
+
+def execute(
+    chapter: str,
+    parameters: Mapping[str, Any],
+    out: Path,
+    progress: Progress | None = None,
+    within: Path | None = None,
+) -> Path:
     """Execute ``chapter`` with ``parameters`` (what papermill injects) and write the whole copy to ``out``.
 
-    The copy carries what Jupyter Book needs to number and caption its figures. Raises `ParameterError` before anything
+    The copy carries what Jupyter Book needs to number and caption its figures. ``within``: the `scratch` folder of a
+    run that this execution is part of; by default it has one of its own. Raises `ParameterError` before anything
     runs, `ExecutionError` where a cell raised, the kernel died, or cells were left unrun; then ``out`` stays as it was.
     """
-    from papermill.exceptions import PapermillException, PapermillExecutionError
-    from papermill.execute import execute_notebook
-
     from genbook import figures
 
     for request in requests(chapter, parameters).values():
         request.require_data()
-    _register_engine()
-    source = notebooks_root() / f"{chapter}.ipynb"
-    with tempfile.TemporaryDirectory(prefix="genbook-") as folder, _watched(Path(folder), progress) as engine_progress:
-        scratch = Path(folder) / f"{chapter}.ipynb"
-        try:
-            execute_notebook(
-                str(source),
-                str(scratch),
-                parameters=dict(parameters),
-                engine_name="genbook",
-                kernel_name="python3",
-                cwd=str(source.parent),
-                progress_bar=False,
-                cell_complete=engine_progress,
-                sockets=str(Path(folder) / "kernel"),
-            )
-        except PapermillExecutionError as error:
-            raise ExecutionError(f"chapter {chapter}, cell {error.exec_count}: {error.ename}: {error.evalue}") from None
-        except (PapermillException, RuntimeError, TimeoutError) as error:
-            raise ExecutionError(f"chapter {chapter}: {type(error).__name__}: {error}") from None
-        notebook = nbformat.read(scratch, as_version=4)
+    with contextlib.nullcontext(within) if within is not None else scratch() as run:
+        notebook = _executed(chapter, parameters, subfolder(run), progress)
     _check_complete(chapter, notebook)
     notebook = figures.annotate(notebook)
     for cell in notebook.cells:
@@ -156,20 +166,126 @@ def _check_complete(chapter: str, notebook: nbformat.NotebookNode) -> None:
             raise ExecutionError(f"chapter {chapter}: cell {number} never ran; the kernel stopped before it")
 
 
+def _executed(
+    chapter: str, parameters: Mapping[str, Any], folder: Path, progress: Progress | None
+) -> nbformat.NotebookNode:
+    """The chapter as papermill leaves it, with all temporary files in ``folder``; raises `ExecutionError`."""
+    from papermill.exceptions import PapermillException, PapermillExecutionError
+    from papermill.execute import execute_notebook
+
+    _register_engine()
+    source, scratch_copy = notebooks_root() / f"{chapter}.ipynb", folder / f"{chapter}.ipynb"
+    with _watched(folder, progress) as cell_complete:
+        try:
+            _interruptibly(
+                lambda: execute_notebook(
+                    str(source),
+                    str(scratch_copy),
+                    parameters=dict(parameters),
+                    engine_name="genbook",
+                    kernel_name="python3",
+                    cwd=str(source.parent),
+                    progress_bar=False,
+                    cell_complete=cell_complete,
+                    folder=folder,
+                )
+            )
+        except PapermillExecutionError as error:
+            raise ExecutionError(f"chapter {chapter}, cell {error.exec_count}: {error.ename}: {error.evalue}") from None
+        except (PapermillException, RuntimeError, TimeoutError) as error:
+            said = f"chapter {chapter}: {type(error).__name__}: {error}"
+            raise ExecutionError(f"{said}{_last_words(folder / _KERNEL_LOG)}") from None
+    return nbformat.read(scratch_copy, as_version=4)
+
+
+def _last_words(log: Path) -> str:
+    """The end of what a kernel wrote that died, for the message; empty where it wrote nothing."""
+    with contextlib.suppress(OSError):
+        if lines := log.read_text(encoding="utf-8", errors="replace").split("\n")[-11:-1]:
+            return "; the kernel said last:\n" + "\n".join(lines)
+    return ""
+
+
+#: The file, in an execution's folder, of what a kernel says that belongs to no cell.
+_KERNEL_LOG = "kernel.log"
+#: The kernels that this process has running, for whoever has to end it.
+KERNELS = Kernels()
+
+
+def _interruptibly(work: Callable[[], Any]) -> None:
+    """Do ``work`` in a thread, so that an interrupt reaches the caller, ends the kernels and goes on its way.
+
+    In the main thread nbclient takes SIGINT and SIGTERM for itself: it stops its kernel and returns as if all was well.
+    """
+    raised: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=target, daemon=True, name="papermill")
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        KERNELS.end()
+        thread.join(timeout=1)
+        raise
+    if raised:
+        raise raised[0]
+
+
+class _Injected(logging.Filter):
+    """Keeps back papermill's warning about parameters that a chapter has, though its cell does not list them.
+
+    Whether a chapter has a parameter is known before: `genbook.results.requests` has refused all others.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to say it."""
+        return not record.getMessage().startswith("Passed unknown parameter")
+
+
 @functools.cache
 def _register_engine() -> None:
-    """Papermill's own engine, telling after each cell how many are done."""
+    """Papermill's own engine, in a folder of its own, telling after each cell how many are done."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
     from papermill.engines import NBClientEngine, papermill_engines
+    from papermill.log import logger
+    from traitlets import default
     from traitlets.config import Config
+
+    class Kernel(AsyncKernelManager):
+        """This Python's kernel, known by `KERNELS`, with an IPython profile and a log of its own."""
+
+        @default("kernel_spec_manager")
+        def _this_python(self) -> KernelSpecManager:
+            # No folder is searched: what is called 'python3' in a reader's home may be another Python.
+            return KernelSpecManager(kernel_dirs=[], parent=self)
+
+        async def start_kernel(self, **words: Any) -> None:
+            folder = Path(self.connection_file).parent
+            environment = {**os.environ, "IPYTHONDIR": str(folder / "ipython")}
+            with (folder / _KERNEL_LOG).open("wb") as log:
+                await super().start_kernel(**{**words, "env": environment, "stdout": log, "stderr": log})
+            KERNELS.started(self.provisioner.pid)
+
+        async def cleanup_resources(self, restart: bool = False) -> None:
+            if self.provisioner is not None and self.provisioner.pid is not None:
+                KERNELS.stopped(self.provisioner.pid)
+            await super().cleanup_resources(restart=restart)
 
     class Engine(NBClientEngine):
         """NBClientEngine with a callback per completed cell."""
 
         @classmethod
         def execute_managed_notebook(
-            cls, nb_man: Any, kernel_name: str, sockets: str, cell_complete: Any = None, **words: Any
+            cls, nb_man: Any, kernel_name: str, folder: Path, cell_complete: Any = None, **words: Any
         ) -> Any:
-            """Execute, calling ``cell_complete(done, total)``; the kernel's sockets are files that begin so."""
+            """Execute, calling ``cell_complete(done, total)``; the kernel's files and sockets lie in ``folder``."""
             total, done, complete = len(nb_man.nb.cells), 0, nb_man.cell_complete
 
             def completed(cell: Any, *arguments: Any, **options: Any) -> None:
@@ -181,20 +297,22 @@ def _register_engine() -> None:
 
             nb_man.cell_complete = completed
             # Sockets in a folder of this run: no ports to clash, and nothing that others on the machine could read.
-            config = Config({"KernelManager": {"transport": "ipc", "ip": sockets}})
-            return super().execute_managed_notebook(nb_man, kernel_name, config=config, **words)
+            places = {"ip": str(folder / "kernel"), "connection_file": str(folder / "connection.json")}
+            config = Config({"KernelManager": {"transport": "ipc", **places}})
+            return super().execute_managed_notebook(
+                nb_man, kernel_name, config=config, kernel_manager_class=Kernel, **words
+            )
 
+    logger.addFilter(_Injected())
     papermill_engines.register("genbook", Engine)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _watched(folder: Path, progress: Progress | None) -> Iterator[Any]:
     """A callback for completed cells that reports their share, joined with what the kernel says of a long cell."""
     if progress is None:
         yield None
         return
-    import threading
-
     state, stop = {"done": 0, "total": 1}, threading.Event()
     file = folder / "progress.json"
 

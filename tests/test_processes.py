@@ -1,0 +1,171 @@
+"""Commands that are interrupted or killed, as real processes: what status they end with, and what they leave behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from genbook.processes import INTERRUPTED
+from genbook.scratch import PREFIX, scratch, sweep
+
+MESSAGE = "genbook: interrupted; what was stored stays, the next run goes on from there"
+#: A cell that says that it has begun, in a file of its chapter, and goes on for as long as nobody stops it.
+SLEEPS = "from pathlib import Path\nimport time\nPath({begun!r}).touch()\ntime.sleep(600)"
+#: One that cannot be interrupted: it has to be killed.
+STUBBORN = SLEEPS.replace(
+    "time.sleep(600)", "\nwhile True:\n    try:\n        time.sleep(600)\n    except BaseException:\n        pass"
+)
+
+
+class Command:
+    """A genbook command on toy chapters, whose processes are known by a mark in their environment."""
+
+    def __init__(self, folder, *words, chapters=1, cell=SLEEPS):
+        # Not below pytest's own folder, whose name is too long for the sockets of a kernel.
+        self.temporary, self.mark = Path(tempfile.mkdtemp(prefix="t")), uuid.uuid4().hex
+        self.begun = [folder / f"begun {number}" for number in range(chapters)]
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        for number, begun in enumerate(self.begun):
+            cells = [nbformat.v4.new_code_cell("", metadata={"tags": ["parameters"]})]
+            cells += [nbformat.v4.new_code_cell(cell.format(begun=str(begun)))]
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / f"{number:02}_toy.ipynb")
+        environment = {"TMPDIR": str(self.temporary), "TOY_NOTEBOOKS": str(folder), "TOY_MARK": self.mark}
+        environment["GENBOOK_STORE"] = str(folder / "store")
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("toy_command.py")), *words],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_until_the_cells_run(self):
+        until = time.monotonic() + 120
+        while not all(begun.exists() for begun in self.begun):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+    def processes(self):
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("TOY_MARK") == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def left(self):
+        """The processes that are there still when ten seconds have passed, then killed."""
+        until = time.monotonic() + 10
+        while (left := self.processes()) and time.monotonic() < until:
+            time.sleep(0.1)
+        for process in left:
+            process.kill()
+        return left
+
+
+@pytest.fixture
+def command(tmp_path):
+    started = []
+
+    def start(*words, **settings):
+        started.append(Command(tmp_path, *words, **settings))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+        for process in one.processes():
+            process.kill()
+        shutil.rmtree(one.temporary)
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group", "cell"),
+    [(signal.SIGINT, True, SLEEPS), (signal.SIGTERM, False, STUBBORN)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_an_interrupted_run_ends_with_130_one_message_and_nothing_left(command, tmp_path, number, whole_group, cell):
+    run = command("run", "0", "--out", str(tmp_path / "out.ipynb"), cell=cell)
+    run.wait_until_the_cells_run()
+    assert len(run.processes()) == 2
+    (os.killpg if whole_group else os.kill)(run.process.pid, number)
+    _, err = run.process.communicate(timeout=20)
+    assert run.process.returncode == INTERRUPTED
+    assert err.split("\n", 1)[1].strip() == MESSAGE, "after the line that says how long it will take"
+    assert not run.left()
+    assert not list(run.temporary.iterdir())
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_killed_run_takes_its_kernel_along_and_the_next_one_sweeps_its_folder(command):
+    run = command("run", "0")
+    run.wait_until_the_cells_run()
+    run.process.kill()
+    run.process.communicate(timeout=20)
+    assert not run.left()
+    assert [path.name[: len(PREFIX)] for path in run.temporary.iterdir()] == [PREFIX], "one folder holds all"
+    sweep(run.temporary)
+    assert not list(run.temporary.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGINT, True), (signal.SIGKILL, False)],
+    ids=["Ctrl-C", "SIGKILL"],
+)
+def test_a_build_that_ends_takes_its_workers_and_their_kernels_along(command, tmp_path, number, whole_group):
+    build = command("build", "--profile", "smoke", "--out", str(tmp_path / "book"), chapters=2)
+    build.wait_until_the_cells_run()
+    assert len(build.processes()) >= 5, "the command, two workers, two kernels"
+    (os.killpg if whole_group else os.kill)(build.process.pid, number)
+    _, err = build.process.communicate(timeout=20)
+    assert build.process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else INTERRUPTED)
+    assert not build.left()
+    assert not list(build.temporary.iterdir())
+    if number != signal.SIGKILL:
+        assert err.strip() == MESSAGE
+
+
+def test_ctrl_c_before_anything_has_begun_is_the_same_one_message(command):
+    run = command("run", "0")
+    time.sleep(0.7)
+    os.killpg(run.process.pid, signal.SIGINT)
+    run.process.communicate(timeout=20)
+    assert run.process.returncode in (INTERRUPTED, -signal.SIGINT)
+    assert not run.left()
+    assert not list(run.temporary.iterdir())
+
+
+def test_a_folder_is_swept_when_its_owner_is_dead_and_not_before(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    script = (
+        "import os, tempfile; from genbook.scratch import scratch\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "with scratch() as folder:\n    (folder / 'file').touch()\n    os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    (dead,) = tmp_path.iterdir()
+    foreign = tmp_path / f"{PREFIX}of-somebody-else"
+    foreign.mkdir()
+    with scratch() as first:
+        assert not dead.exists()
+        with scratch() as second:
+            assert first.is_dir()
+            assert second.is_dir()
+    assert list(tmp_path.iterdir()) == [foreign]
+    os.utime(foreign, (0, 0))
+    assert sweep(tmp_path) == [foreign], "no one needs it after a day"
