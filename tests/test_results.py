@@ -2,6 +2,8 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -308,10 +310,62 @@ def test_a_table_that_is_too_large_to_publish_leaves_the_one_that_stands_there(s
     manifest.check(listed.parent)
 
 
-@pytest.mark.parametrize("seeds", [0, -1, [], [0, 0], [1.5], True, "three", [-1]])
+def git(folder, *words):
+    identity = ["-c", "user.name=reader", "-c", "user.email=reader@example.org"]
+    subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("where", ["its own", "another"])
+def test_the_commit_is_that_of_the_packages_own_repository(tmp_path, monkeypatch, where):
+    own = tmp_path if where == "its own" else tmp_path / "unpacked"
+    (own / "notebooks").mkdir(parents=True)
+    (own / "pyproject.toml").write_text("one")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "All")
+    monkeypatch.setattr(tables, "checkout", lambda: own)
+    commit = tables._commit.__wrapped__()
+    if where == "another":
+        assert commit is None
+        return
+    assert re.fullmatch("[0-9a-f]{12}", commit)
+    (own / "pyproject.toml").write_text("two")
+    assert tables._commit.__wrapped__() == commit + "+"
+    monkeypatch.setattr(tables, "checkout", lambda: None)
+    assert tables._commit.__wrapped__() is None
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [0, -1, [], [0, 0], [1.5], True, "three", [-1], 1001, 10**30, list(range(1001)), [2**32], [10**30], {}],
+)
 def test_seeds_that_are_none_are_refused(study, seeds):
     with pytest.raises(ParameterError, match="parameter seeds"):
         Request.build(study, "quick", {"seeds": seeds})
+
+
+def test_the_largest_seed_is_computed_stored_and_read_as_it_is(study):
+    table = tables.obtain(study, study.build("quick", {}), tables.check_seeds([tables.LARGEST_SEED]))
+    again = tables.obtain(study, study.build("quick", {}), [tables.LARGEST_SEED])
+    assert again.frame["seed"].tolist() == [2**32 - 1]
+    assert again.frame.equals(table.frame)
+    assert len(ToyStudy.computed) == 1
+
+
+def test_a_world_that_cannot_be_had_is_named_when_the_request_is_made(study):
+    study = dataclasses.replace(study, confirm=lambda spec: {"effect": 5 * spec.effect})
+    assert Request.build(study, "quick", {"effect": 2.0}).world("confirm").spec.effect == 10
+    with pytest.raises(ParameterError, match=r"study toy: .* its confirmation .* effect = 15.0: .* <= 10"):
+        Request.build(study, "quick", {"effect": 3.0})
+    study = dataclasses.replace(study, nulls={"nothing": {"effect": -1.0}})
+    with pytest.raises(ParameterError, match=r"null world 'nothing' .* effect = -1.0: .* >= 0"):
+        Request.build(study, "quick", {"effect": 1.0})
+
+
+@pytest.mark.parametrize("device", [None, 0, b"cpu", ["cpu"], np.array(["cpu", "auto"]), np.array("cpu")], ids=repr)
+def test_a_device_that_is_no_word_is_refused(study, device):
+    with pytest.raises(ParameterError, match="want one of: auto, cpu, cuda"):
+        Request.build(study, "quick", {}, device)
 
 
 def test_worlds_have_their_own_specs_and_the_confirmation_fresh_seeds(study):

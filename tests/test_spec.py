@@ -41,12 +41,14 @@ def test_every_parameter_enters_the_digest(steps, rate, levels):
         ({"rate": float("nan")}, ["rate = nan", "finite"]),
         ({"levels": [0.5, 2.0]}, ["levels", "less than or equal to 1"]),
         ({"levels": []}, ["levels", "at least 1"]),
+        ({"cls": 1}, ["unknown parameter 'cls'"]),
+        ({"values": 1}, ["unknown parameter 'values'"]),
         ({"kind": "c"}, ["kind = 'c'", "'a' or 'b'"]),
     ],
 )
 def test_a_mistake_is_told_in_one_message_that_names_what_would_be_right(given_, words):
     with pytest.raises(ParameterError) as caught:
-        Toy.build(**given_)
+        Toy.build(given_)
     for word in words:
         assert word in str(caught.value)
 
@@ -85,6 +87,11 @@ def test_changed_names_only_what_differs():
         ("a", Literal["a", "b"], "a"),
         ("none", float | None, None),
         ("high", float, "high"),
+        ("-.5e+2", float, -50.0),
+        ("+3.", float, 3.0),
+        ("1_000", float, "1_000"),
+        ("٣", float, "٣"),
+        ("inf", float, "inf"),
     ],
 )
 def test_text_from_the_command_line_becomes_a_value(text, annotation, value):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import json
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -56,8 +58,9 @@ class Spec(pydantic.BaseModel):
         }
 
     @classmethod
-    def build(cls, **values: Any) -> typing.Self:
-        """The spec with ``values`` over the defaults; raises `ParameterError` with one line a mistake."""
+    def build(cls, values: Mapping[str, Any] = types.MappingProxyType({}), /, **others: Any) -> typing.Self:
+        """The spec with these values over the defaults; raises `ParameterError` with one line a mistake."""
+        values = {**values, **others}
         for name in values:
             if name not in cls.model_fields:
                 raise ParameterError(nearest(name, cls.model_fields, "parameter"))
@@ -150,6 +153,9 @@ def _bounds(field: pydantic.fields.FieldInfo) -> list[str]:
     return of(field.metadata, "") + of(entry_bounds, "each ")
 
 
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
 def read_value(text: str, annotation: Any = None) -> Any:
     """The value that ``text`` from a command line means for a parameter of type ``annotation``.
 
@@ -166,12 +172,10 @@ def read_value(text: str, annotation: Any = None) -> Any:
     lowered = text.strip().lower()
     if lowered in ("true", "false", "null", "none"):
         return {"true": True, "false": False}.get(lowered)
-    for read in (json.loads, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return text
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(text)
+    # float alone would take 1_000 and the digits of every script.
+    return float(text) if _NUMBER.fullmatch(text.strip()) else text
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from genbook.results.tables import (
     has_data,
     missing_seeds,
     obtain,
+    threads,
 )
 from genbook.spec import ParameterError, Spec, nearest
 from genbook.studies import Study
@@ -46,8 +47,9 @@ class Request:
     def build(
         cls, study: Study, profile: str = "quick", parameters: Mapping[str, Any] | None = None, device: str = "auto"
     ) -> Request:
-        """Validate ``parameters`` (spec fields and ``seeds``); raises `ParameterError`."""
+        """Validate ``parameters`` (spec fields and ``seeds``) for every world of the study; raises `ParameterError`."""
         check_device(device)
+        threads()
         given = dict(parameters or {})
         seeds = given.pop("seeds", None)
         preset = study.profile(profile)
@@ -55,7 +57,22 @@ class Request:
             if name not in study.spec.model_fields:
                 raise ParameterError(nearest(name, [*study.spec.model_fields, *RUN_PARAMETERS], "parameter"))
         spec = study.build(profile, given)
-        return cls(study, profile, World("main", spec, check_seeds(preset.seeds if seeds is None else seeds)), device)
+        study.fits(spec)
+        seeds = check_seeds(preset.seeds if seeds is None else seeds)
+        request = cls(study, profile, World("main", spec, seeds), device)
+        request._check_other_worlds()
+        return request
+
+    def _check_other_worlds(self) -> None:
+        """Refuse what the main world can have and another one cannot: then nothing could be judged in the end."""
+        for name in [*(["confirm"] if self.study.confirm else []), *self.study.nulls]:
+            try:
+                self.study.fits(self.world(name).spec)
+            except ParameterError as error:
+                which = "confirmation" if name == "confirm" else f"null world {name!r}"
+                raise ParameterError(
+                    f"study {self.study.name}: with these parameters its {which} could not be computed, where {error}"
+                ) from None
 
     def world(self, name: str) -> World:
         """The world called 'main', 'confirm' or by a null world's name; raises `ParameterError`."""

@@ -20,10 +20,10 @@ from typing import Any
 import pandas as pd
 
 from genbook import data, manifest, syntax
-from genbook.files import atomic, make_folder, repository, sha256
+from genbook.files import atomic, checkout, make_folder, sha256, store_root
 from genbook.spec import ParameterError, Spec, nearest
 from genbook.store import DamagedTable, Part, Store, encoded, read_table
-from genbook.studies import Study
+from genbook.studies import CONFIRMATION_SEED, Study
 
 #: A progress callback: the share of the work that is done, and a word on what is being done.
 Progress = Callable[[float, str], None]
@@ -90,13 +90,24 @@ def key_of(study: Study, spec: Spec) -> str:
     return f"{study.name}/{sha256('|'.join(parts).encode())[:24]}"
 
 
+#: Seeds are one word of the entropy that `genbook.seeding` spreads; so they are exact in every column and format too.
+LARGEST_SEED = 2**32 - 1
+#: The seeds of a confirmation begin here, so that as many of 0, 1, 2, ... never meet them.
+MOST_SEEDS = CONFIRMATION_SEED
+
+
 def check_seeds(seeds: Any) -> tuple[int, ...]:
     """A list of seeds from a number of them or a list; raises `ParameterError`."""
     if isinstance(seeds, bool) or not isinstance(seeds, int | list | tuple):
         raise ParameterError(f"parameter seeds = {seeds!r}: want a number of seeds (>= 1) or a list of seeds")
+    many = seeds if isinstance(seeds, int) else len(seeds)
+    if many > MOST_SEEDS:
+        raise ParameterError(f"parameter seeds: {many:.3g} are too many; want at most {MOST_SEEDS}")
     listed = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not listed or any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in listed):
         raise ParameterError(f"parameter seeds = {seeds!r}: want at least one seed, whole numbers >= 0")
+    if max(listed) > LARGEST_SEED:
+        raise ParameterError(f"parameter seeds = {seeds!r}: want seeds of at most 2^32 - 1 = {LARGEST_SEED}")
     if len(set(listed)) < len(listed):
         raise ParameterError(f"parameter seeds = {seeds!r}: a seed stands twice; a repeated seed adds no information")
     return listed
@@ -156,30 +167,36 @@ def missing_seeds(study: Study, spec: Spec, seeds: Sequence[int]) -> list[int]:
 
 
 def check_device(device: Any) -> None:
-    """Refuse what is neither 'auto', 'cpu' nor 'cuda' with a `ParameterError`; imports no torch."""
-    if device not in ("auto", "cpu", "cuda"):
+    """Refuse, with a `ParameterError`, what is neither 'auto', 'cpu' nor 'cuda', and 'cuda' where there is none.
+
+    Only for 'cuda' is torch imported.
+    """
+    if not isinstance(device, str) or device not in ("auto", "cpu", "cuda"):
         raise ParameterError(f"parameter device = {device!r}: want one of: auto, cpu, cuda")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ParameterError("device 'cuda' is not available here: torch sees no GPU; use --device cpu or auto")
 
 
 def resolve_device(device: str) -> str:
     """'cpu' or 'cuda' for 'auto', 'cpu' or 'cuda'; raises `ParameterError` where it is not there."""
     check_device(device)
-    if device == "cpu":
+    if device != "auto":
         return device
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if device == "cuda":
-        raise ParameterError("device 'cuda' is not available here: torch sees no GPU; use --device cpu or auto")
-    return "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def threads() -> int:
     """Threads of the arithmetic on the CPU: ``GENBOOK_THREADS``, by default 1 (two chapters run side by side)."""
-    text = os.environ.get("GENBOOK_THREADS", "1")
-    if not text.isdigit() or int(text) < 1:
-        raise ParameterError(f"GENBOOK_THREADS = {text!r}: want a whole number >= 1")
+    text, cores = os.environ.get("GENBOOK_THREADS") or "1", os.cpu_count() or 1
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= cores:
+        raise ParameterError(
+            f"GENBOOK_THREADS = {text!r}: want a whole number from 1 to {cores}, the cores of this machine"
+        )
     return int(text)
 
 
@@ -253,13 +270,18 @@ def _device_name(device: str) -> str:
 
 @functools.cache
 def _commit() -> str | None:
-    """The checkout's commit, with '+' where files differ from it; None outside a checkout or without git."""
+    """The checkout's commit, with '+' where files differ from it; None outside a checkout of its own or without git."""
+    root = checkout()
+    if root is None:
+        return None
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(repository()), *words]
+        command = ["git", "-C", str(root), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+            return None  # unpacked inside another repository, whose commit says nothing about this code
         changed = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.SubprocessError):
@@ -267,8 +289,8 @@ def _commit() -> str | None:
 
 
 def published_root() -> Path:
-    """The folder of published tables, read-only to all but `publish`."""
-    return repository() / "book" / "results"
+    """The folder of published tables, read-only to all but `publish`: in the checkout, else in the store."""
+    return (checkout() or store_root()) / "book" / "results"
 
 
 def published(study: Study) -> Iterator[tuple[Path, Part]]:

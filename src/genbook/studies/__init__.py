@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from genbook.claims import Claim
+from genbook.data.sizes import check_pool
 from genbook.experiments import Design
 from genbook.spec import ParameterError, Profile, Spec, nearest
 from genbook.tables.quantities import COLUMNS, meanings
@@ -35,6 +36,7 @@ class Study:
     table changes. ``columns``: meaning and unit of each column of the table. ``quantities``: the same for each value of
     the column ``quantity``. ``confirm``: from the main world's spec, the parameters that the confirmation replaces.
     ``nulls``: by name, the parameters that turn the main world into a null world. ``varies``: what a seed draws.
+    ``fits``: raises `ParameterError` for a spec whose data set has not what the study draws from it.
     ``confirmation_seed``: first seed of the confirmation; another one than usual where a setting was changed after
     the usual seeds had been looked at, so that the confirmation is again on draws that nobody has seen.
     """
@@ -53,16 +55,18 @@ class Study:
     varies: tuple[str, ...] = field(
         default=("training subset", "corruption", "order", "initialisation"),
     )
+    fits: Callable[[Any], None] = lambda spec: None
     confirmation_seed: int = CONFIRMATION_SEED
 
     @classmethod
     def designed(cls, design: Callable[[Any], Design], conditions: Mapping[str, str], **fields: Any) -> Self:
-        """A study that is a design of conditions: its columns and quantities follow from the design.
+        """A study that is a design of conditions: columns, quantities and what it draws follow from the design.
 
         ``design``: the function of the study's ``design.py``. ``conditions``: meanings of the columns that tell the
         conditions apart. ``fields``: the others.
         """
         measured = design(fields["spec"]()).quantities
+        fields = {"fits": _fits_design(design), **fields}
         return cls(columns={**conditions, **COLUMNS}, quantities=meanings(*measured), **fields)
 
     def profile(self, name: str) -> Profile:
@@ -73,11 +77,11 @@ class Study:
 
     def build(self, profile: str, parameters: Mapping[str, Any]) -> Spec:
         """The main world's spec: ``parameters`` over the profile over the defaults."""
-        return self.spec.build(**{**self.profile(profile).parameters, **parameters})
+        return self.spec.build({**self.profile(profile).parameters, **parameters})
 
     def world(self, spec: Spec, changes: Mapping[str, Any]) -> Spec:
         """``spec`` with ``changes``: a null world or the confirmation's."""
-        return self.spec.build(**{**spec.model_dump(), **changes})
+        return self.spec.build({**spec.model_dump(), **changes})
 
     def run(self, spec: Spec, seeds: Sequence[int], device: str) -> Any:
         """Compute the table (imports torch); `genbook.training.watched` around it is told how far it is."""
@@ -94,6 +98,27 @@ class Study:
 def other_images(spec: Any) -> Mapping[str, Any]:
     """The usual confirmation's data: MNIST-1D, or digits where MNIST-1D is the main world."""
     return {"dataset": "digits" if spec.dataset == "mnist1d" else "mnist1d"}
+
+
+def from_pool(*parameters: str) -> Callable[[Any], None]:
+    """For `Study.fits`: these parameters are numbers of examples drawn from the data set's training pool, together.
+
+    Of a list of numbers the largest counts.
+    """
+
+    def fits(spec: Any) -> None:
+        values = {name: getattr(spec, name) for name in parameters}
+        check_pool(spec.dataset, {name: max(v) if isinstance(v, tuple) else v for name, v in values.items()})
+
+    return fits
+
+
+def _fits_design(design: Callable[[Any], Design]) -> Callable[[Any], None]:
+    def fits(spec: Any) -> None:
+        for images in {condition.images for condition in design(spec).conditions}:
+            check_pool(images.dataset, {"n_train": images.n_train})
+
+    return fits
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.batch_stability.claims import CLAIMS
 from genbook.studies.batch_stability.spec import BatchStabilitySpec
 
@@ -69,4 +69,5 @@ STUDY = Study(
         "small batches": {"stable_batches": [1, 4], **_NO_TRACE},
     },
     varies=("training subset", "order", "initialisation"),
+    fits=from_pool("edge_examples"),
 )

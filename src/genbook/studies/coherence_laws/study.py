@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.coherence_laws.claims import CLAIMS
 from genbook.studies.coherence_laws.spec import CoherenceLawsSpec
 
@@ -51,4 +51,5 @@ STUDY = Study(
         "copies, isotropic": {"batches": "copies", "gradients": "isotropic"},
     },
     varies=("training subset", "initialisation", "mini-batches"),
+    fits=from_pool("n_train"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genbook.spec import Profile
-from genbook.studies import Study
+from genbook.studies import Study, from_pool
 from genbook.studies.early_stopping.claims import CLAIMS
 from genbook.studies.early_stopping.spec import EarlyStoppingSpec
 
@@ -59,4 +59,5 @@ STUDY = Study(
     confirm=_confirmation,
     nulls={"shuffled tags": {"tags": "shuffled"}, "clean labels": {"labels": "clean"}},
     varies=("training subset", "corruption", "order", "initialisation"),
+    fits=from_pool("n_train"),
 )

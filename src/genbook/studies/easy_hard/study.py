@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.easy_hard.claims import CLAIMS
 from genbook.studies.easy_hard.spec import EasyHardSpec
 
@@ -46,4 +46,5 @@ STUDY = Study(
     confirm=other_images,
     nulls={"shuffled labels": {"labels": "shuffled"}, "random halves": {"halves": "random"}},
     varies=("training subset", "order", "initialisation"),
+    fits=from_pool("pool"),
 )

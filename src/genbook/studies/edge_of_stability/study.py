@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.edge_of_stability.claims import CLAIMS
 from genbook.studies.edge_of_stability.spec import EdgeOfStabilitySpec
 
@@ -52,4 +52,5 @@ STUDY = Study(
     # Settings were changed after the confirmation on the usual seeds had been looked at.
     confirmation_seed=2000,
     varies=("training subset", "order", "initialisation"),
+    fits=from_pool("edge_examples"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.epoch_descent.claims import CLAIMS
 from genbook.studies.epoch_descent.spec import SETTINGS, EpochDescentSpec
 
@@ -48,4 +48,5 @@ STUDY = Study(
     confirm=other_images,
     nulls={"no noise": {"noise_factor": 0.0}},
     varies=("training subset", "corruption", "order", "initialisation"),
+    fits=from_pool("epoch_examples"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genbook.spec import Profile
-from genbook.studies import Study
+from genbook.studies import Study, from_pool
 from genbook.studies.large_steps.claims import CLAIMS
 from genbook.studies.large_steps.spec import LargeStepsSpec
 
@@ -80,4 +80,5 @@ STUDY = Study(
         },
     },
     varies=("training subset", "corruption", "order", "initialisation"),
+    fits=from_pool("n_train"),
 )

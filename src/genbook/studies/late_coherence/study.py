@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.late_coherence.claims import CLAIMS
 from genbook.studies.late_coherence.spec import LateCoherenceSpec
 
@@ -51,4 +51,5 @@ STUDY = Study(
         "shuffled labels": {"labels": "shuffled", "step_factors": [1.0]},
     },
     varies=("training subset", "corruption", "order", "initialisation"),
+    fits=from_pool("n_train"),
 )

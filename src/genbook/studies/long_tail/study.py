@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from genbook.spec import Profile
+from genbook.data.sizes import RAREST_CLASS
+from genbook.spec import ParameterError, Profile
 from genbook.studies import Study
 from genbook.studies.long_tail.claims import CLAIMS
 from genbook.studies.long_tail.spec import LongTailSpec
@@ -14,6 +15,16 @@ from genbook.studies.long_tail.spec import LongTailSpec
 def _confirmation(spec: LongTailSpec) -> Mapping[str, Any]:
     """Real images, clustered within their classes and drawn with Zipf's frequencies."""
     return {"source": "mnist1d" if spec.source == "digits" else "digits", "clusters": 100, "sample": 150}
+
+
+def _fits(spec: LongTailSpec) -> None:
+    """Every cluster of images has one of its class at least (all data sets have ten classes)."""
+    if spec.dataset is not None and spec.clusters // 10 > RAREST_CLASS[spec.dataset]:
+        most = 10 * RAREST_CLASS[spec.dataset] + 9
+        raise ParameterError(
+            f"parameter clusters = {spec.clusters}: want at most {most}, or the rarest class of {spec.dataset} has "
+            "fewer images than clusters"
+        )
 
 
 STUDY = Study(
@@ -62,4 +73,5 @@ STUDY = Study(
         "wide clusters": {"spread_within": 1.5, "learners": ["plain"], "tail_updates": 10, "tail_looks": 5},
     },
     varies=("training subset", "order", "initialisation"),
+    fits=_fits,
 )

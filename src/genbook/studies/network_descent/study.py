@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genbook.spec import Profile
-from genbook.studies import Study
+from genbook.studies import Study, from_pool
 from genbook.studies.network_descent.claims import CLAIMS
 from genbook.studies.network_descent.spec import NetworkDescentSpec
 
@@ -90,4 +90,5 @@ STUDY = Study(
         },
     },
     varies=("training subset", "corruption", "order", "initialisation"),
+    fits=from_pool("train_size"),
 )

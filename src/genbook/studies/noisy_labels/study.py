@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genbook.spec import Profile
-from genbook.studies import Study
+from genbook.studies import Study, from_pool
 from genbook.studies.noisy_labels.claims import CLAIMS
 from genbook.studies.noisy_labels.spec import NoisyLabelsSpec
 
@@ -62,4 +62,5 @@ STUDY = Study(
     confirm=_confirmation,
     nulls={"shuffled labels": {"labels": "shuffled"}, "blind reader": {"reader": "blind"}},
     varies=("training subset", "validation", "corruption", "order", "initialisation"),
+    fits=from_pool("n_train", "reader_examples"),
 )

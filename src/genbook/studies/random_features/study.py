@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from genbook.data.sizes import check_pool
 from genbook.spec import Profile
 from genbook.studies import Study, other_images
 from genbook.studies.random_features.claims import CLAIMS
@@ -9,6 +10,14 @@ from genbook.studies.random_features.spec import RandomFeaturesSpec
 
 #: What a null world may leave out, where its claims look at the places of the peak alone.
 _SITES_ALONE = {"widths": [0.25, 1.0, 4.0], "sample_counts": [0.25, 1.0, 4.0], "members": 2}
+
+
+def _fits(spec: RandomFeaturesSpec) -> None:
+    """The largest training set is drawn apart from the validation set."""
+    counts = round(max(spec.sample_counts) * spec.fixed_width)
+    largest = ("sample_counts x fixed_width", counts) if counts > spec.examples else ("examples", spec.examples)
+    check_pool(spec.dataset, dict([largest, ("validated", spec.validated)]))
+
 
 STUDY = Study(
     name="random_features",
@@ -71,4 +80,5 @@ STUDY = Study(
         },
     },
     varies=("training subset", "validation", "corruption", "order", "initialisation"),
+    fits=_fits,
 )

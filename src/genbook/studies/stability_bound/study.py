@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.stability_bound.claims import CLAIMS
 from genbook.studies.stability_bound.spec import StabilityBoundSpec
 
@@ -46,4 +46,5 @@ STUDY = Study(
         "ten steps": {"steps": 10},
     },
     varies=("training subset", "corruption", "initialisation"),
+    fits=from_pool("n_train"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genbook.spec import Profile
-from genbook.studies import Study
+from genbook.studies import Study, from_pool
 from genbook.studies.stopping_rules.claims import CLAIMS
 from genbook.studies.stopping_rules.spec import StoppingRulesSpec
 
@@ -75,4 +75,5 @@ STUDY = Study(
     },
     confirm=_confirmation,
     nulls={"shifted signals": {"signals": "shifted"}, "noise everywhere": {"noise_levels": [0.3, 0.4]}},
+    fits=from_pool("n_train", "n_validation"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genbook.spec import Profile
-from genbook.studies import Study, other_images
+from genbook.studies import Study, from_pool, other_images
 from genbook.studies.weak_directions.claims import CLAIMS
 from genbook.studies.weak_directions.spec import WeakDirectionsSpec
 
@@ -43,4 +43,5 @@ STUDY = Study(
     confirm=other_images,
     nulls={"plain averages": {"averages": "plain"}},
     varies=("training subset", "validation", "corruption", "order", "initialisation"),
+    fits=from_pool("few", "held_out"),
 )
