@@ -1,14 +1,19 @@
+import contextlib
 import io
 import json
 import os
+import signal
 import stat
 import sys
+import time
 
 import pandas as pd
 import pytest
+import torch
 
-from genbook import cli, data, manifest, studies
+from genbook import cli, data, execute, manifest, studies
 from genbook.results import tables
+from genbook.spec import ParameterError
 from tests.toy import ToyStudy, toy_study
 
 
@@ -68,6 +73,23 @@ def test_help_names_every_command(genbook):
         (["claims", "random_labels", "-p", "n_train", "many"], 2, "n_train = 'many'"),
         (["table", "random_labels", "--world", "mane"], 2, "unknown world 'mane': did you mean 'main'"),
         (["params", "9"], 2, "unknown chapter '9'"),
+        (["params", "²"], 2, "unknown chapter '²'"),
+        (["params", "٢"], 2, "or by number: 01, 02"),
+        (["params", "02/"], 2, "unknown chapter '02/'"),
+        (["run", "elsewhere/02_random_vs_real_labels.ipynb"], 2, "unknown chapter"),
+        (["run", "2", "-p", "learning_rate", "٠.١"], 2, "learning_rate = '٠.١'"),
+        (["run", "2", "-p", "n_train", "1_00"], 2, "n_train = '1_00'"),
+        (["run", "2", "-p", "noise_levels", "[" * 10**5], 2, "noise_levels"),
+        (["run", "2", "-p", "n_train", "5000"], 2, "want at most 1300, which is what the training pool of digits has"),
+        (["run", "2", "-p", "seeds", "[99999999999999999999999]"], 2, "at most 2^32 - 1"),
+        (["table", "random_labels", "-p", "seeds", "[4294967296]"], 2, "at most 2^32 - 1"),
+        (["claims", "random_labels", "-p", "seeds", "1000000000000"], 2, "want at most 1000"),
+        (["run", "2", "--profile", "smoke", "-p", "profile", "quick"], 2, "given twice, as 'smoke' and 'quick'"),
+        (["claims", "--device", "cpu", "-p", "device", "auto"], 2, "parameter device was given twice"),
+        (["table", "random_labels", "-p", "seeds", "1", "-p", "seeds", "2"], 2, "parameter seeds was given twice"),
+        (["run", "2", "-p", "n_train", "50", "-p", "n_train", "60"], 2, "parameter n_train was given twice"),
+        (["run", "2", "--profile", "smoke", "--profile", "quick"], 2, "given 2 times"),
+        (["build", "--profile", "quik"], 2, "did you mean 'quick'"),
         (["data", "fetch", "minst"], 2, "did you mean"),
         (["nonsense"], 2, "No such command"),
     ],
@@ -162,3 +184,146 @@ def test_publish_refuses_a_name_that_leads_elsewhere_before_it_computes(genbook,
     assert err == f"genbook: name {name!r}: want letters, digits, '-', '.' and '_', a letter or digit first\n"
     assert toy.computed == []
     assert not store.exists()
+
+
+def test_help_says_what_the_exit_status_means(genbook):
+    words = " ".join(genbook("--help")[1].split())
+    assert "Exit status: 0 done, 1 something went wrong, 2 asked wrongly, 130 interrupted" in words
+
+
+@pytest.mark.parametrize("command", ["claims", "table", "publish"])
+@pytest.mark.parametrize("name", ["profile", "device", "seeds"])
+def test_every_command_takes_the_parameters_of_a_run(genbook, toy, monkeypatch, tmp_path, command, name):
+    monkeypatch.setattr("genbook.results.tables.published_root", lambda: tmp_path)
+    value = {"profile": "smoke", "device": "cpu", "seeds": "3"}[name]
+    usual = ["--profile", "quick"] if (command, name) in (("publish", "seeds"), ("publish", "device")) else []
+    status, _, err = genbook(command, "toy", *usual, "-p", name, value)
+    assert (status, err) == (0, "")
+    if name != "device":
+        seeds = {len(seeds) for _, seeds in ToyStudy.computed}
+        assert seeds == {2 if name == "profile" else 3}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_a_gpu_that_is_not_there_is_refused_though_its_tables_are_stored(genbook, toy, monkeypatch):
+    assert genbook("claims", "toy")[0] == 0
+    monkeypatch.setattr(execute, "find_chapter", lambda name: "99_toy")
+    for words in (["claims", "toy"], ["table", "toy"], ["publish", "toy", "--profile", "quick"], ["run", "99"]):
+        status, out, err = genbook(*words, "--device", "cuda")
+        assert (status, out) == (2, "")
+        assert "torch sees no GPU; use --device cpu or auto" in err
+    assert len(ToyStudy.computed) == 3
+
+
+@pytest.mark.parametrize("text", ["²", "abc", "0", "-1", "1.5", "1000000", "10" * 5000])
+def test_a_number_of_threads_that_is_none_or_too_large_is_refused(genbook, toy, monkeypatch, text):
+    monkeypatch.setenv("GENBOOK_THREADS", text)
+    status, out, err = genbook("claims", "toy")
+    assert (status, out) == (2, "")
+    assert f"want a whole number from 1 to {os.cpu_count()}, the cores of this machine" in err
+
+
+@pytest.mark.parametrize("variable", ["GENBOOK_DATA", "GENBOOK_STORE"])
+def test_a_folder_that_cannot_be_found_is_told_in_one_message(genbook, store, monkeypatch, tmp_path, variable):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    for named in ("~nobody-of-this-name/data", str(tmp_path / "circle" / "data")):
+        monkeypatch.setenv(variable, named)
+        status, _, err = genbook("table", "random_labels", "--profile", "smoke")
+        if status == 0:  # a newer Python takes a circle as it is
+            continue
+        assert (status, variable in err) == (1, True), err
+
+
+@pytest.fixture
+def chapter(monkeypatch):
+    """Chapter 02 as a command runs it, with nothing executed: what would have been is listed."""
+    executed = []
+    monkeypatch.setattr("genbook.execute.execute", lambda *words: executed.append(words))
+    return executed
+
+
+def test_out_replaces_only_what_genbook_has_written(genbook, store, tmp_path, chapter):
+    source = execute.notebooks_root() / "01_two_data_sets_one_difference.ipynb"
+    before = source.read_bytes()
+    pipe, words = tmp_path / "pipe", tmp_path / "words.ipynb"
+    os.mkfifo(pipe)
+    words.write_text('{"metadata": {"genbook": "mine"}}')
+    dangling = tmp_path / "dangling.ipynb"
+    dangling.symlink_to(tmp_path / "nowhere")
+    for out in (source, "/dev/null", pipe, words, dangling):
+        status, _, err = genbook("run", "01", "--out", str(out))
+        assert status == 2
+        assert "is no executed copy that genbook wrote" in err
+    assert not chapter
+    assert source.read_bytes() == before
+    copy = tmp_path / "copy.ipynb"
+    copy.write_text('{"metadata": {"genbook": {"key": "0"}}}')
+    for out in (copy, tmp_path / "new folder" / "new.ipynb"):
+        assert genbook("run", "01", "--out", str(out))[0] == 0
+    assert [words[2] for words in chapter] == [copy, tmp_path / "new folder" / "new.ipynb"]
+
+
+def test_the_copy_in_the_working_directory_is_no_exception(genbook, store, tmp_path, chapter, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "02_random_vs_real_labels.executed.ipynb").write_text("mine")
+    assert genbook("run", "02", "-p", "seeds", "2")[0] == 2
+    assert not chapter
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that refuses files to root too")
+def test_an_out_whose_folder_takes_no_file_is_refused_before_anything_is_computed(genbook, store, chapter, tmp_path):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    circle = str(tmp_path / "circle" / "out.ipynb")
+    for out in ("/proc/new/out.ipynb", "/proc/out.ipynb", "/sys/out.ipynb", "/tmp/" + 300 * "x" + "/out.ipynb", circle):
+        status, _, err = genbook("run", "02", "--out", out)
+        assert status == 1
+        assert "cannot write" in err
+    assert not chapter
+
+
+def test_a_build_replaces_only_a_build(genbook, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("genbook.build._execute_all", lambda *words: (_ for _ in ()).throw(ParameterError("began")))
+    mine = tmp_path / "mine"
+    (mine / "source").mkdir(parents=True)
+    (mine / "source" / "letter").write_text("dear")
+    file = tmp_path / "file"
+    file.touch()
+    for out in (mine, file, execute.repository()):
+        status, _, err = genbook("build", "--out", str(out))
+        assert status == 2
+        assert "is no folder of a build" in err
+    assert (mine / "source" / "letter").read_text() == "dear"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for out in (empty, empty, tmp_path / "new"):
+        assert "began" in genbook("build", "--out", str(out))[2]
+
+
+def test_nothing_to_compute_is_said_where_that_is_so(genbook, toy, monkeypatch, chapter):
+    monkeypatch.setattr(execute, "find_chapter", lambda name: "99_toy")
+    run = ["run", "99", "--profile", "smoke"]
+    assert "99_toy (smoke): about 5 s to compute" in genbook(*run)[2]
+    assert genbook("claims", "toy", "--profile", "smoke", "--blind")[0] == 0
+    assert "about 5 s to compute" in genbook(*run)[2], "the confirmation is missing, though it takes no second"
+    assert genbook("claims", "toy", "--profile", "smoke")[0] == 0
+    assert "nothing to compute" in genbook(*run)[2]
+
+
+def test_an_interrupt_that_a_library_swallows_is_an_interrupt_still(genbook, toy, monkeypatch):
+    def swallowing(spec, seeds, device):
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        return computed(spec, seeds, device)
+
+    computed = toy.run
+    monkeypatch.setattr(ToyStudy, "run", lambda self, *words: swallowing(*words))
+    status, _, err = genbook("table", "toy")
+    assert status == 130
+    assert err.splitlines() == ["genbook: interrupted; what was stored stays, the next run goes on from there"]
+
+
+def test_signals_are_as_they_were_when_the_command_is_over(genbook):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    genbook("studies")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

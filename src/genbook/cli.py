@@ -4,57 +4,104 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from genbook import __version__, studies
 from genbook.errors import ForeseenError
+from genbook.processes import interruptible
 from genbook.spec import ParameterError, read_value
 from genbook.studies import Study
+
+if TYPE_CHECKING:
+    from genbook.results import Request
+
+
+def _once(context: click.Context, option: click.Parameter, values: tuple[Any, ...]) -> Any:
+    """The value of an option that may stand once; None where it does not stand at all."""
+    if len(values) > 1:
+        raise click.BadParameter(f"given {len(values)} times; give it once", context, option)
+    return values[0] if values else None
+
+
+def _option(*names: str, **words: Any) -> Callable[[Any], Any]:
+    """An option that is refused where it stands twice: click takes the last one and says nothing."""
+    return click.option(*names, multiple=True, callback=_once, **words)
+
 
 _PARAMETER = click.option(
     "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated."
 )
-_PROFILE = click.option("--profile", default=None, metavar="P", help="smoke, quick or full (default: quick).")
-_DEVICE = click.option("--device", default="auto", metavar="D", help="auto, cpu or cuda.")
+_PROFILE = _option("--profile", metavar="P", help="smoke, quick or full (default: quick).")
+_DEVICE = _option("--device", metavar="D", help="auto (the default), cpu or cuda.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 done, 1 something went wrong, 2 asked wrongly, 130 interrupted (what was stored stays).",
+)
 @click.version_option(__version__, prog_name="genbook")
 def cli() -> None:
     """A reproducible study book on why neural networks generalize."""
 
 
 def main() -> None:
-    """Run the command line; every foreseen mistake ends with status 2 (asked wrongly) or 1 (went wrong)."""
-    try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.Abort:
-        sys.exit("genbook: interrupted; what was stored stays, the next run goes on from there")
-    except KeyboardInterrupt:
-        sys.exit("genbook: interrupted; what was stored stays, the next run goes on from there")
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except ForeseenError as error:
-        click.echo(f"genbook: {error}", err=True)
-        sys.exit(error.status)
-    except BrokenPipeError:
-        sys.exit(0)
+    """Run the command line; a foreseen mistake is one message and status 2 (asked wrongly) or 1 (went wrong)."""
+    with interruptible():
+        try:
+            cli(standalone_mode=False)
+        except click.exceptions.Exit as stop:
+            sys.exit(stop.exit_code)
+        except click.Abort:  # how click passes an interrupt on
+            raise KeyboardInterrupt from None
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except ForeseenError as error:
+            click.echo(f"genbook: {error}", err=True)
+            sys.exit(error.status)
+        except BrokenPipeError:
+            sys.exit(0)
 
 
-def _read_parameters(pairs: tuple[tuple[str, str], ...], told: list[Study]) -> dict[str, Any]:
-    """Values as the specs' types say; an unknown name is kept for the validation to name."""
+def _asked(
+    parameters: tuple[tuple[str, str], ...], told: list[Study], profile: str | None, device: str | None
+) -> dict[str, Any]:
+    """All that was asked for by name, profile and device among it; raises `ParameterError` for two values of one.
+
+    Values are as the specs' types say; an unknown name is kept for the validation to name.
+    """
+    named = [("profile", profile), ("device", device), *parameters]
+    pairs = [(name, text) for name, text in named if text is not None]
     types = {"profile": str, "device": str}
     for study in told:
         types.update({name: field.annotation for name, field in study.spec.model_fields.items()})
-    return {name: read_value(text, types.get(name)) for name, text in pairs}
+    asked: dict[str, Any] = {}
+    for name, text in pairs:
+        if name in asked:
+            values = " and ".join(repr(value) for other, value in pairs if other == name)
+            raise ParameterError(f"parameter {name} was given twice, as {values}: give it once")
+        asked[name] = read_value(text, types.get(name))
+    return asked
+
+
+def _request(
+    study: Study,
+    parameters: tuple[tuple[str, str], ...],
+    profile: str | None,
+    device: str | None,
+    usual: str = "quick",
+) -> Request:
+    """What a command asks of one study."""
+    from genbook.results import Request
+
+    given = _asked(parameters, [study], profile, device)
+    return Request.build(study, given.pop("profile", usual), given, given.pop("device", "auto"))
 
 
 @contextlib.contextmanager
@@ -69,59 +116,60 @@ def _progress(title: str) -> Iterator[Any]:
 @click.argument("chapter")
 @_PROFILE
 @_DEVICE
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="The executed notebook.")
+@_option("--out", type=click.Path(path_type=Path), help="The executed notebook: a new file, or an older copy.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @_PARAMETER
 def run(
     chapter: str,
     profile: str | None,
-    device: str,
+    device: str | None,
     out: Path | None,
     quiet: bool,
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Execute CHAPTER (a number or a name) with papermill."""
-    from genbook.execute import execute, executed_path, find_chapter
+    from genbook.execute import check_out, execute, executed_path, find_chapter
     from genbook.results.requests import requests
 
     name = find_chapter(chapter)
-    given = _read_parameters(parameters, studies.of_chapter(name))
-    if profile is not None:
-        given["profile"] = profile
-    if device != "auto":
-        given["device"] = device
+    given = _asked(parameters, studies.of_chapter(name), profile, device)
     asked = requests(name, given)
     chosen = given.get("profile", "quick")
-    if out is None:
-        out = executed_path(name, chosen) if set(given) <= {"profile"} else Path(f"{name}.executed.ipynb")
-    if out.is_dir():
-        raise ParameterError(f"--out {out} is a folder; name a file such as {out / (name + '.ipynb')}")
+    if out is None and set(given) <= {"profile"}:
+        out = executed_path(name, chosen)  # in the store, which is genbook's own
+    else:
+        out = out if out is not None else Path(f"{name}.executed.ipynb")
+        check_out(out)
     if not quiet:
-        seconds = sum(request.seconds() for request in asked.values())
-        click.echo(f"{name} ({chosen}): {_about(seconds)} to compute, then a few seconds to execute", err=True)
+        click.echo(f"{name} ({chosen}): {_to_compute(asked.values())}, then a few seconds to execute", err=True)
     with _progress(name) as progress:
-        execute(name, given, out.resolve(), None if quiet else progress)
+        execute(name, given, Path(os.path.realpath(out)), None if quiet else progress)
     if not quiet:
         click.echo(str(out))
 
 
-def _about(seconds: float) -> str:
-    if seconds < 1:
-        return "nothing"
+def _to_compute(asked: Collection[Request]) -> str:
+    """How long computing will take in words; 'nothing' only where every table is there."""
+    missing = sum(sum(request.missing().values()) for request in asked)
+    seconds = sum(request.seconds() for request in asked)
+    if not missing:
+        return "nothing to compute"
     if seconds < 90:
-        return f"about {max(5, round(seconds / 5) * 5)} s"
-    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+        return f"about {max(5, round(seconds / 5) * 5)} s to compute"
+    return (
+        f"about {round(seconds / 60)} min to compute" if seconds < 5400 else f"about {seconds / 3600:.1f} h to compute"
+    )
 
 
 @cli.command()
 @_PROFILE
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="The build folder.")
-@click.option("--jobs", default=2, type=click.IntRange(1), help="Notebooks executed at a time.")
-def build(profile: str | None, out: Path | None, jobs: int) -> None:
+@_option("--out", type=click.Path(path_type=Path), help="The build folder: a new or an empty one, or an older build.")
+@_option("--jobs", type=click.IntRange(1, 64), help="Notebooks executed at a time (default: 2).")
+def build(profile: str | None, out: Path | None, jobs: int | None) -> None:
     """Build the book from executed copies of the chapters."""
     from genbook.build import build as build_book
 
-    build_book(profile or "quick", out, jobs, say=click.echo)
+    build_book(profile or "quick", out, jobs or 2, say=click.echo)
 
 
 @cli.command()
@@ -134,20 +182,15 @@ def build(profile: str | None, out: Path | None, jobs: int) -> None:
 def claims(
     names: tuple[str, ...],
     profile: str | None,
-    device: str,
+    device: str | None,
     as_json: bool,
     blind: bool,
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Compute what is missing and print every claim of each STUDY (all without one) with its verdicts."""
-    from genbook.results import Request, evaluate
+    from genbook.results import evaluate
 
-    chosen = [studies.get(name) for name in names or studies.names()]
-    asked = []
-    for study in chosen:
-        given = _read_parameters(parameters, [study])
-        run_profile = profile or given.pop("profile", "quick")
-        asked.append(Request.build(study, run_profile, given, given.pop("device", device)))
+    asked = [_request(studies.get(name), parameters, profile, device) for name in names or studies.names()]
     rows = []
     for request in asked:
         with _progress(request.study.title) as progress:
@@ -237,25 +280,28 @@ def params(chapter: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("study")
-@click.option("--world", default="main", help="main, confirm, or the name of a null world.")
+@_option("--world", help="main (the default), confirm, or the name of a null world.")
 @_PROFILE
 @_DEVICE
 @click.option("--columns", is_flag=True, help="Say what the columns and quantities mean instead.")
 @_PARAMETER
 def table(
-    study: str, world: str, profile: str | None, device: str, columns: bool, parameters: tuple[tuple[str, str], ...]
+    study: str,
+    world: str | None,
+    profile: str | None,
+    device: str | None,
+    columns: bool,
+    parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Print the table of STUDY as CSV; what is missing is computed."""
-    from genbook.results import Request
-
     chosen = studies.get(study)
     if columns:
         for name, meaning in {**chosen.columns, **chosen.quantities}.items():
             click.echo(f"{name}\t{meaning}")
         return
-    request = Request.build(chosen, profile or "quick", _read_parameters(parameters, [chosen]), device)
+    request = _request(chosen, parameters, profile, device)
     with _progress(chosen.title) as progress:
-        found = request.table(world, progress)
+        found = request.table(world or "main", progress)
     click.echo(found.frame.to_csv(index=False), nl=False)
 
 
@@ -263,30 +309,29 @@ def table(
 @click.argument("study")
 @_PROFILE
 @_DEVICE
-@click.option("--name", default=None, help="Name of the files in book/results/STUDY (default: the profile).")
+@_option("--name", help="Name of the files in book/results/STUDY (default: the profile).")
 @click.option("--world", "chosen_worlds", multiple=True, help="Publish this world alone; may be repeated.")
 @_PARAMETER
 def publish(
     study: str,
     profile: str | None,
-    device: str,
+    device: str | None,
     name: str | None,
     chosen_worlds: tuple[str, ...],
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Compute the worlds of STUDY (all; profile full unless told) and publish their tables in book/results/."""
-    from genbook.results import Request
     from genbook.results.tables import publish as publish_table
     from genbook.results.tables import published_name
 
     chosen = studies.get(study)
-    preset = profile or "full"
-    request = Request.build(chosen, preset, _read_parameters(parameters, [chosen]), device)
+    request = _request(chosen, parameters, profile, device, usual="full")
+    name = request.profile if name is None else name
     for world in map(request.world, chosen_worlds) if chosen_worlds else request.worlds():
         if not request.runnable(world):
             click.echo(f"{world.name}: data not there, not published", err=True)
             continue
-        file = published_name(name or preset, world.name)  # checked before anything is computed
+        file = published_name(name, world.name)  # checked before anything is computed
         with _progress(f"{chosen.title}, {world.name}") as progress:
             found = request.table(world.name, progress)
         click.echo(str(publish_table(found, file)))
