@@ -19,7 +19,7 @@ from IPython.display import HTML, Markdown, display
 from genbook import figures, syntax
 from genbook.claims import NOT_RUN, Judgement, judge
 from genbook.files import atomic, store_root
-from genbook.results.pages import null_notes, provenance_line, row_for_page
+from genbook.results.pages import in_words, null_notes, provenance_line, row_for_page
 from genbook.results.progress import notebook_progress
 from genbook.results.requests import Request, requests
 from genbook.results.tables import Table, published_name, published_names, published_table
@@ -104,8 +104,8 @@ class Chapter:
         figures.show(
             figure,
             name=name,
-            caption=caption,
-            alt=alt,
+            caption=in_words(caption),
+            alt=in_words(alt),
             provenance="; ".join(dict.fromkeys(provenance_line(table) for table in used)),
             rerun=self.rerun(),
             tables=[self._csv(table) for table in used],
@@ -113,7 +113,7 @@ class Chapter:
 
     def say(self, text: str) -> None:
         """A sentence of prose whose numbers come from tables: put it into a cell whose input is hidden."""
-        display(Markdown(text))
+        display(Markdown(in_words(text)))
 
     def rerun(self, **changes: Any) -> str:
         """The command that reruns this chapter as it stands, with ``changes`` over its parameters."""

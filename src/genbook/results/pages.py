@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from genbook.claims import judge
@@ -27,6 +28,15 @@ def provenance_line(table: Table) -> str:
     if table.published:
         words.append("published table" + (", computed before the code last changed" if table.code_changed else ""))
     return " · ".join(words)
+
+
+#: A formatted number that is none: 'nan', 'nan%', '-nan'.
+_NO_NUMBER = re.compile(r"[+-]?\bnan\b%?")
+
+
+def in_words(text: str) -> str:
+    """``text`` for a reader: what was not measured is said in words, where a format has left 'nan' or 'nan%'."""
+    return _NO_NUMBER.sub("(not measured)", text)
 
 
 def null_notes(study: Study, title: str, name: str) -> list[str]:
