@@ -42,7 +42,7 @@ test-processors: $(READY)  ## the tests of all arithmetic, for each way in which
 	@$(BIN)/python -m tests.processors
 
 lab: $(READY)  ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 bench: $(READY)  ## measure every speed promise beside the peers
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
