@@ -11,9 +11,9 @@ import nbformat
 import pytest
 
 from genbook import studies
-from genbook.execute import chapter_title, chapters
+from genbook.base.files import repository
+from genbook.book.execute import chapter_title, chapters
 from genbook.figures.page import _footer
-from genbook.files import repository
 
 
 class Page(HTMLParser):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from pybtex.database import parse_file
 
-from genbook.build import BuildError, lay_out_code
+from genbook.book.build import BuildError, lay_out_code
 from genbook.figures import claims_table, html, page
 from genbook.figures.html import VERDICTS
 from genbook.training import minimal

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from genbook import build, data, generated, studies
-from genbook.build import BuildError
+from genbook import data, studies
+from genbook.book import build, generated
+from genbook.book.build import BuildError
 from tests.toy import toy_study
 
 CHAPTER = "99_toy"

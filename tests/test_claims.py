@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genbook.claims import Claim, decide, judge
-from genbook.spec import Spec
+from genbook.base.claims import Claim, decide, judge
+from genbook.base.spec import Spec
 
 
 def claim(**changes):

@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from genbook import cli, data, execute, manifest, studies
+from genbook import cli, data, studies
+from genbook.base.spec import ParameterError
+from genbook.book import execute
 from genbook.results import tables
-from genbook.spec import ParameterError
+from genbook.tables import manifest
 from tests.toy import ToyStudy, toy_study
 
 
@@ -238,7 +240,7 @@ def test_a_folder_that_cannot_be_found_is_told_in_one_message(genbook, store, mo
 def chapter(monkeypatch):
     """Chapter 02 as a command runs it, with nothing executed: what would have been is listed."""
     executed = []
-    monkeypatch.setattr("genbook.execute.execute", lambda *words: executed.append(words))
+    monkeypatch.setattr("genbook.book.execute.execute", lambda *words: executed.append(words))
     return executed
 
 
@@ -282,7 +284,9 @@ def test_an_out_whose_folder_takes_no_file_is_refused_before_anything_is_compute
 
 
 def test_a_build_replaces_only_a_build(genbook, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("genbook.build._execute_all", lambda *words: (_ for _ in ()).throw(ParameterError("began")))
+    monkeypatch.setattr(
+        "genbook.book.build._execute_all", lambda *words: (_ for _ in ()).throw(ParameterError("began"))
+    )
     mine = tmp_path / "mine"
     (mine / "source").mkdir(parents=True)
     (mine / "source" / "letter").write_text("dear")

@@ -13,12 +13,12 @@ import torch
 from pydantic import Field, model_validator
 
 from genbook import cli, models, studies
-from genbook.claims import Claim
+from genbook.base.claims import Claim
+from genbook.base.seeding import generator
+from genbook.base.spec import ParameterError, Profile, Spec, parameter
 from genbook.contract import CHECKS, CheckError, check
 from genbook.probes import Accuracy, Every, MeanLoss
 from genbook.probes.probe import Measurement, Probe
-from genbook.seeding import generator
-from genbook.spec import ParameterError, Profile, Spec, parameter
 from genbook.studies import Study
 from genbook.training import SGD, Examples, Recipe, Replica, train
 
@@ -157,7 +157,7 @@ def with_a_module_by_name(spec, seeds, device):
 
 
 def with_a_function_by_name(spec, seeds, device):
-    sys.modules["genbook.claims"].decide(0.0, 1.0, ">", 0.5)
+    sys.modules["genbook.base.claims"].decide(0.0, 1.0, ">", 0.5)
     return sound(spec, seeds)
 
 
@@ -324,8 +324,8 @@ PLANTED = [
     ),
     ("global_state_is_left_alone", {"compute": with_python_random}, "random's generator"),
     ("global_state_is_left_alone", {"compute": with_reseeded_numpy}, "NumPy's global generator"),
-    ("code_hash_counts_what_runs", {"compute": with_a_module_by_name}, "genbook.peaks"),
-    ("code_hash_counts_what_runs", {"compute": with_a_function_by_name}, "genbook.claims"),
+    ("code_hash_counts_what_runs", {"compute": with_a_module_by_name}, "genbook.tables.peaks"),
+    ("code_hash_counts_what_runs", {"compute": with_a_function_by_name}, "genbook.base.claims"),
     (
         "resumed_equals_undisturbed",
         {"compute": with_a_probe_that_remembers},

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from genbook.base.seeding import generator
 from genbook.curvature import Hessian, hutchinson_trace, sharpness, spectrum, top_eigenpairs
 from genbook.models import five_layer_cnn, freeze, initialise, mlp, random_features, small_cnn, stack, unstack
-from genbook.seeding import generator
 
 
 def network(build, seed=0, scale=1.5):

@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from genbook.files import repository
+from genbook.base.files import repository
 
 ROOT = repository()
 #: By module, the distributions that bring it; read once, for it reads every installed distribution.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import genbook
-from genbook.store import read_table
+from genbook.tables.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -54,5 +54,6 @@ def test_the_store_is_one_wherever_one_stands_and_the_commit_is_not_another_repo
     assert first.stdout == second.stdout
     (part,) = root.rglob("*.parquet")
     assert part.is_relative_to(root / "data" / "genbook")
-    assert read_table(part).provenance["commit"] is None
+    (provenance,) = Store(root / "data" / "genbook").provenances()
+    assert provenance["commit"] is None
     assert not [path for path in (root / "other").rglob("*") if ".git" not in path.parts and path.name != "deeper"]

@@ -6,10 +6,12 @@ import tempfile
 import nbformat
 import pytest
 
-from genbook import execute, scratch, syntax
-from genbook.execute import ExecutionError
-from genbook.files import StorageError, repository
-from genbook.spec import ParameterError
+from genbook.base import scratch
+from genbook.base.files import StorageError, repository
+from genbook.base.spec import ParameterError
+from genbook.book import execute
+from genbook.book.execute import ExecutionError
+from genbook.tables import codehash
 
 
 @pytest.fixture
@@ -43,10 +45,10 @@ def test_a_chapters_title_is_its_heading():
 def changed_keys(monkeypatch, module):
     """The chapters whose key moves when the code of ``module`` does."""
     before = {chapter: execute.execution_key(chapter, {}) for chapter in execute.chapters()}
-    path, normalised = syntax.source_of(module), syntax.normalised
+    path, normalised = codehash.source_of(module), codehash.normalised
     content = path.read_text(encoding="utf-8")
     with monkeypatch.context() as patch:
-        patch.setattr(syntax, "normalised", lambda source: normalised(source) + ("# changed" * (source == content)))
+        patch.setattr(codehash, "normalised", lambda source: normalised(source) + ("# changed" * (source == content)))
         return {chapter[:2] for chapter, key in before.items() if execute.execution_key(chapter, {}) != key}
 
 
@@ -58,10 +60,10 @@ def changed_keys(monkeypatch, module):
         ("genbook.studies.sample_descent.study", {"06"}),
         ("genbook.gradients.scores", {"01", "04"}),
         ("genbook.figures.draw", {"01", "02", "03", "04", "05", "06", "07"}),
-        ("genbook.spec", {"01", "02", "03", "04", "05", "06", "07"}),
+        ("genbook.base.spec", {"01", "02", "03", "04", "05", "06", "07"}),
         ("genbook.training.progress", set()),
         ("genbook.cli", set()),
-        ("genbook.build", set()),
+        ("genbook.book.build", set()),
     ],
 )
 def test_a_chapter_is_executed_anew_when_what_it_uses_changed(monkeypatch, module, chapters):

@@ -16,7 +16,7 @@ from scipy import stats as scipy_stats
 from scipy.optimize import lsq_linear
 
 from genbook import figures
-from genbook.claims import NOT_RUN, Judgement
+from genbook.base.claims import NOT_RUN, Judgement
 from genbook.figures import axes, html, labels, page, style
 
 # --- colours, as seen by colour-blind readers and on either ground -------------------------------------------------

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from genbook.files import atomic, remove_abandoned, set_aside, write_text
+from genbook.base.files import atomic, remove_abandoned, set_aside, write_text
 
 FORK = multiprocessing.get_context("fork")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from genbook.files import repository
+from genbook.base.files import repository
 
 ROOT = repository()
 #: The commands of the environment that runs the tests, whatever it is called.
@@ -48,9 +48,13 @@ def test_style_says_nothing_of_a_tree_that_is_in_order(copy):
 @pytest.mark.parametrize(
     ("file", "planted", "said"),
     [
-        ("src/genbook/stats.py", FORBIDDEN.format("from genbook import store as it"), "genbook.stats -> genbook.store"),
+        (
+            "src/genbook/base/stats.py",
+            FORBIDDEN.format("from genbook.tables import store as it"),
+            "base.stats -> genbook.tables.store",
+        ),
         ("src/genbook/figures/labels.py", FORBIDDEN.format("import torch as it"), "genbook.figures.labels -> torch"),
-        ("src/genbook/tidy.py", "import json\n", "F401"),
+        ("src/genbook/tables/tidy.py", "import json\n", "F401"),
         ("tests/toy.py", "x  =  1\n", "tests/toy.py"),
     ],
     ids=["a floor above", "torch on the ground floor", "an unused import", "another format"],

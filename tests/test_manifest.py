@@ -3,10 +3,11 @@ import sys
 
 import pytest
 
-from genbook import build, manifest
-from genbook.errors import ForeseenError
-from genbook.manifest import ManifestError
+from genbook.base.errors import ForeseenError
+from genbook.book import build
 from genbook.results.tables import published_root
+from genbook.tables import manifest
+from genbook.tables.manifest import ManifestError
 
 
 @pytest.fixture
@@ -100,6 +101,6 @@ def test_a_book_is_not_built_on_a_file_that_is_not_as_listed(folder, tmp_path, m
 def test_by_hand_all_files_are_listed_anew(folder):
     (folder / "a.csv").write_text("changed by hand")
     (folder / "toy" / "b.parquet").unlink()
-    subprocess.run([sys.executable, "-m", "genbook.manifest", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "genbook.tables.manifest", str(folder)], check=True)
     manifest.check(folder)
     assert list(manifest.read(folder)) == ["a.csv", "toy/c d.json"]

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from genbook import studies
-from genbook.execute import chapters, notebooks_root
+from genbook.book.execute import chapters, notebooks_root
 
 SOURCES = {name: nbformat.read(notebooks_root() / f"{name}.ipynb", as_version=4) for name in chapters()}
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from genbook import studies
-from genbook.claims import judge
-from genbook.execute import chapters, executed_path, execution_key, is_current
+from genbook.base.claims import judge
+from genbook.book.execute import chapters, executed_path, execution_key, is_current
 from genbook.results import tables
 from genbook.results.requests import Request
 from genbook.studies import Study

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from genbook import data, figures, generated
-from genbook.claims import Judgement
+from genbook import data, figures
+from genbook.base.claims import Judgement
+from genbook.book import generated
 from genbook.figures import html
 from genbook.results.pages import row_for_page
 from genbook.results.requests import Request

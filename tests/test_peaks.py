@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genbook import peaks
+from genbook.tables import peaks
 
 PLACES = [1, 2, 4, 8, 16]
 

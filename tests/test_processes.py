@@ -14,8 +14,8 @@ import nbformat
 import psutil
 import pytest
 
-from genbook.processes import INTERRUPTED
-from genbook.scratch import PREFIX, scratch, sweep
+from genbook.base.processes import INTERRUPTED
+from genbook.base.scratch import PREFIX, scratch, sweep
 
 MESSAGE = "genbook: interrupted; what was stored stays, the next run goes on from there"
 #: A cell that says that it has begun, in a file of its chapter, and goes on for as long as nobody stops it.
@@ -153,7 +153,7 @@ def test_ctrl_c_before_anything_has_begun_is_the_same_one_message(command):
 def test_a_folder_is_swept_when_its_owner_is_dead_and_not_before(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     script = (
-        "import os, tempfile; from genbook.scratch import scratch\n"
+        "import os, tempfile; from genbook.base.scratch import scratch\n"
         f"tempfile.tempdir = {str(tmp_path)!r}\n"
         "with scratch() as folder:\n    (folder / 'file').touch()\n    os._exit(0)"
     )

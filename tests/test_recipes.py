@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from genbook.recipes import LOSS_NAMES, SGD, Cosine, Linear, Recipe, Step
+from genbook.base.recipes import LOSS_NAMES, SGD, Cosine, Linear, Recipe, Step
+from genbook.base.when import AtFractions
 from genbook.training import LOSSES
-from genbook.when import AtFractions
 
 
 def test_a_recipe_knows_the_losses_that_the_engine_has():
@@ -19,7 +19,7 @@ def test_a_recipe_knows_the_losses_that_the_engine_has():
 
 
 def test_settings_import_no_torch():
-    check = "import sys, genbook.recipes, genbook.when; sys.exit('torch' in sys.modules)"
+    check = "import sys, genbook.base.recipes, genbook.base.when; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 

@@ -14,12 +14,13 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from genbook import data, manifest, studies, syntax
+from genbook import data, studies
+from genbook.base.spec import ParameterError
 from genbook.results import tables
 from genbook.results.requests import Request, requests
 from genbook.results.verdicts import evaluate
-from genbook.spec import ParameterError
-from genbook.store import DamagedTable, DamagedTableWarning, Part, Store
+from genbook.tables import codehash, manifest
+from genbook.tables.store import DamagedTable, DamagedTableWarning, Part, Store
 from tests.toy import ToyStudy, toy_study
 
 
@@ -54,7 +55,7 @@ def test_whatever_a_number_depends_on_makes_another_table(study, monkeypatch, ch
     if change == "version":
         study = toy_study(version=2)
     elif change == "code":
-        monkeypatch.setattr(syntax, "code_hash", lambda module: "other code")
+        monkeypatch.setattr(codehash, "code_hash", lambda module: "other code")
     elif change == "data":
         monkeypatch.setattr(data, "fingerprint", lambda name: "other data")
     else:
@@ -190,7 +191,7 @@ def test_a_published_table_serves_the_same_spec_and_version_alone(study, tmp_pat
     assert seeds_computed() == [(0, 1)]
     assert found.published
     assert not found.code_changed
-    monkeypatch.setattr(syntax, "code_hash", lambda module: "other code")
+    monkeypatch.setattr(codehash, "code_hash", lambda module: "other code")
     assert tables.obtain(study, spec, [0, 1]).code_changed
     tables.obtain(toy_study(version=2), spec, [0])
     assert seeds_computed() == [(0, 1), (0,)]

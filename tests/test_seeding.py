@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genbook.seeding import PURPOSES, generator
+from genbook.base.seeding import PURPOSES, generator
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
@@ -17,7 +17,7 @@ def test_same_key_gives_the_same_stream(purpose):
 
 
 def test_the_stream_is_the_same_in_another_process():
-    code = "from genbook.seeding import generator; print(generator(3, 'order').integers(2**62))"
+    code = "from genbook.base.seeding import generator; print(generator(3, 'order').integers(2**62))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(printed) == generator(3, "order").integers(2**62)
 
@@ -71,5 +71,5 @@ def test_purposes_that_are_no_words_are_refused():
 
 
 def test_the_module_needs_no_torch():
-    code = "import sys, genbook.seeding; sys.exit('torch' in sys.modules)"
+    code = "import sys, genbook.base.seeding; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

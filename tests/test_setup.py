@@ -8,7 +8,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from genbook.files import repository
+from genbook.base.files import repository
 
 ROOT = repository()
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

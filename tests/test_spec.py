@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from genbook.spec import ParameterError, Spec, nearest, parameter, read_value
+from genbook.base.spec import ParameterError, Spec, nearest, parameter, read_value
 
 
 class Toy(Spec):
@@ -104,7 +104,7 @@ def test_nearest_without_a_near_name_still_lists_the_valid_ones():
 
 def test_listing_studies_and_their_parameters_imports_no_torch():
     code = (
-        "import sys, genbook.cli, genbook.execute, genbook.results\n"
+        "import sys, genbook.cli, genbook.book.execute, genbook.results\n"
         "from genbook import studies\n"
         "[study.spec.described() for study in map(studies.get, studies.names())]\n"
         "sys.exit('torch' in sys.modules)"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from genbook.seeding import generator
-from genbook.stats import (
+from genbook.base.seeding import generator
+from genbook.base.stats import (
     Interval,
     adjacent_intervals,
     binomial_p_value,

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from genbook.files import StorageError
-from genbook.store import DamagedTable, DamagedTableWarning, Part, Store, read_table
+from genbook.base.files import StorageError
+from genbook.tables.store import DamagedTable, DamagedTableWarning, Part, Store, read_table
 
 SPAWN = multiprocessing.get_context("spawn")
 

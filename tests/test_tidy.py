@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from genbook import tidy
+from genbook.tables import tidy
 
 ROWS = [
     {"seed": seed, "noise": noise, "step": step, "quantity": quantity, "value": 100 * seed + 10 * noise + step + shift}

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from genbook.claims import Claim
-from genbook.seeding import generator
-from genbook.spec import Profile, Spec, parameter
+from genbook.base.claims import Claim
+from genbook.base.seeding import generator
+from genbook.base.spec import Profile, Spec, parameter
 from genbook.studies import Study
 
 
@@ -24,7 +24,7 @@ class ToyStudy(Study):
 
     @property
     def module(self):
-        return "genbook.stats"
+        return "genbook.base.stats"
 
     def run(self, spec, seeds, device):
         self.computed.append((spec, tuple(seeds)))

@@ -7,7 +7,7 @@ import importlib
 import os
 from pathlib import Path
 
-from genbook import execute
+from genbook.book import execute
 
 execute.notebooks_root = lambda: Path(os.environ["TOY_NOTEBOOKS"])
 execute.requests = importlib.import_module("genbook.results.requests").requests = lambda chapter, parameters: {}
@@ -15,8 +15,8 @@ execute.execution_key = lambda chapter, parameters: "key"
 
 if __name__ == "__main__":
     # Imported here, after the functions have been replaced that these modules import by name.
-    from genbook import build
     from genbook.__main__ import main
+    from genbook.book import build
 
     assert build.execution_key is execute.execution_key
     main()

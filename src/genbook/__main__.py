@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from genbook.processes import INTERRUPTED, interruptible
+from genbook.base.processes import INTERRUPTED, interruptible
 
 
 def main() -> None:

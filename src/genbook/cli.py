@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genbook import __version__, studies
-from genbook.errors import ForeseenError
-from genbook.processes import interruptible
-from genbook.spec import ParameterError, read_value
+from genbook.base.errors import ForeseenError
+from genbook.base.processes import interruptible
+from genbook.base.spec import ParameterError, read_value
 from genbook.studies import Study
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def run(
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Execute CHAPTER (a number or a name) with papermill."""
-    from genbook.execute import check_out, execute, executed_path, find_chapter
+    from genbook.book.execute import check_out, execute, executed_path, find_chapter
     from genbook.results.requests import requests
 
     name = find_chapter(chapter)
@@ -167,7 +167,7 @@ def _to_compute(asked: Collection[Request]) -> str:
 @_option("--jobs", type=click.IntRange(1, 64), help="Notebooks executed at a time (default: 2).")
 def build(profile: str | None, out: Path | None, jobs: int | None) -> None:
     """Build the book from executed copies of the chapters."""
-    from genbook.build import build as build_book
+    from genbook.book.build import build as build_book
 
     build_book(profile or "quick", out, jobs or 2, say=click.echo)
 
@@ -258,7 +258,7 @@ def list_studies() -> None:
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output.")
 def params(chapter: str, as_json: bool) -> None:
     """List every parameter of CHAPTER (or of a study): type, bounds, default and meaning."""
-    from genbook.execute import find_chapter
+    from genbook.book.execute import find_chapter
 
     told = [studies.get(chapter)] if chapter in studies.names() else studies.of_chapter(find_chapter(chapter))
     rows = [{"study": study.name, **row} for study in told for row in study.spec.described()]

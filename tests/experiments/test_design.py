@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from genbook import data
+from genbook.base.recipes import SGD, Recipe
+from genbook.base.when import AtFractions, Every
 from genbook.experiments import MLP, Condition, Continuation, Design, Images, Labels, Watch
 from genbook.experiments.run import Drawn
 from genbook.probes import Accuracy, AtEnd, GradientCoherence, Sharpness
-from genbook.recipes import SGD, Recipe
 from genbook.tables.quantities import COLUMNS
 from genbook.training import train
-from genbook.when import AtFractions, Every
 
 RECIPE = Recipe(20, SGD(0.1), 10)
 LOSS = Watch(("train loss", "test accuracy"), Every(10))

@@ -2,9 +2,9 @@
 
 import pytest
 
+from genbook.base.recipes import SGD, Cosine
+from genbook.base.spec import ParameterError, parameter
 from genbook.experiments import Dataset, Descent, Fraction, Growing
-from genbook.recipes import SGD, Cosine
-from genbook.spec import ParameterError, parameter
 
 
 class OneSize(Dataset, Descent):

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from genbook import data
-from genbook.claims import judge
+from genbook.base.claims import judge
+from genbook.base.seeding import INITIALISATION, generator
 from genbook.models import initialise
-from genbook.seeding import INITIALISATION, generator
 from genbook.studies import get
 from genbook.studies.batch_stability import claims
 from genbook.studies.batch_stability.run import one_output, run

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from genbook.claims import judge
+from genbook.base.claims import judge
+from genbook.base.seeding import INITIALISATION, generator
 from genbook.models import initialise, patch_network
-from genbook.seeding import INITIALISATION, generator
 from genbook.studies import get
 from genbook.studies.benign_oscillation import claims, theory
 from genbook.studies.benign_oscillation.orbit import descend

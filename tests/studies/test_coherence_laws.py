@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.models import mlp
 from genbook.studies import get
 from genbook.studies.coherence_laws import claims, theory

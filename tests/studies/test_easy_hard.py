@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from genbook import studies
-from genbook.claims import judge
-from genbook.spec import ParameterError
+from genbook.base.claims import judge
+from genbook.base.spec import ParameterError
 from genbook.studies.easy_hard import claims
 from genbook.studies.easy_hard.run import _agreement, _halves, run
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from genbook import data
-from genbook.claims import judge
+from genbook.base.claims import judge
+from genbook.base.seeding import INITIALISATION, generator
 from genbook.models import initialise
-from genbook.seeding import INITIALISATION, generator
 from genbook.studies import get
 from genbook.studies.edge_of_stability import claims
 from genbook.studies.edge_of_stability.run import replicas_of, run

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genbook.claims import judge
-from genbook.spec import ParameterError
+from genbook.base.claims import judge
+from genbook.base.spec import ParameterError
 from genbook.studies import get
 from genbook.studies.large_steps import claims
 from genbook.studies.large_steps.run import run

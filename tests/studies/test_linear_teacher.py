@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, optimize
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.studies import get
 from genbook.studies.linear_teacher import claims, theory
 from genbook.studies.linear_teacher.run import courses, drawn, modes, run, samples, times

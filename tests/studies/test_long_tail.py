@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from genbook import studies
-from genbook.claims import judge
-from genbook.spec import ParameterError
+from genbook.base.claims import judge
+from genbook.base.spec import ParameterError
 from genbook.studies.long_tail import claims, theory
 from genbook.studies.long_tail.mixtures import draw
 from genbook.studies.long_tail.run import neighbours, run

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from genbook import studies
-from genbook.claims import judge
-from genbook.spec import ParameterError
+from genbook.base.claims import judge
+from genbook.base.spec import ParameterError
 from genbook.studies.massive_noise import claims
 from genbook.studies.massive_noise.design import design
 

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from genbook import data, studies
-from genbook.claims import judge
-from genbook.spec import ParameterError
+from genbook.base.claims import judge
+from genbook.base.spec import ParameterError
 from genbook.studies.noisy_labels import claims, mistakes
 from genbook.studies.noisy_labels.patches import PatchFilters
 from genbook.studies.noisy_labels.run import run, wrong_labels

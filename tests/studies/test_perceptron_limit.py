@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.studies import get
 from genbook.studies.perceptron_limit import claims
 from genbook.studies.perceptron_limit.run import missing_confidence, run, signed_points

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from genbook.claims import judge
-from genbook.seeding import ORDER, generator
+from genbook.base.claims import judge
+from genbook.base.seeding import ORDER, generator
 from genbook.studies import get
 from genbook.studies.random_features import claims, conditions, descent
 from genbook.studies.random_features.features import all_modes, decomposed, drawn, mapped, whitened

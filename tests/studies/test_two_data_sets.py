@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.studies import get
 from genbook.studies.two_data_sets import claims, theory
 from genbook.studies.two_data_sets.run import inputs_of, m_coherence, run

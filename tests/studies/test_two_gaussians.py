@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.studies import get
 from genbook.studies.two_gaussians import claims
 from genbook.studies.two_gaussians.run import draw, first_step_accuracy

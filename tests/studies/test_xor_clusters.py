@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.gradients import coherence, gram
 from genbook.models import freeze, mlp
 from genbook.studies import get

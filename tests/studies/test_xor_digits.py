@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from genbook import data
-from genbook.claims import judge
-from genbook.spec import ParameterError
+from genbook.base.claims import judge
+from genbook.base.spec import ParameterError
 from genbook.studies import get
 from genbook.studies.xor_digits import claims
 from genbook.studies.xor_digits.run import draw_pairs, problem, run, sides

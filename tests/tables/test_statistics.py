@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.tables.statistics import claim, difference, fraction, identity, order, ratio, share, slope
 
 EXPECTED = {

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from genbook import models
+from genbook.base.seeding import generator
 from genbook.gradients import Clipped, Mean, MedianOfMeans, RunningMean, RunningMedian, Winsorized
 from genbook.models import initialise
 from genbook.probes import Accuracy, AtEnd, DistanceFromInitialisation, Every, MeanLoss, WeightNorm
-from genbook.seeding import generator
 from genbook.training import (
     SGD,
     Adam,

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from genbook.claims import Claim, judge
+from genbook.base.claims import Claim, judge
+from genbook.base.files import repository
+from genbook.base.spec import Spec
 from genbook.contract.errors import few, require
 from genbook.contract.smoke import smoke
-from genbook.files import repository
-from genbook.spec import Spec
 from genbook.studies import Study
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -11,11 +11,11 @@ from unittest import mock
 
 import torch
 
-from genbook import syntax
 from genbook.contract.errors import NotApplicableError, few, require
 from genbook.contract.smoke import smoke
 from genbook.contract.tables import differing
 from genbook.studies import Study
+from genbook.tables import codehash
 from genbook.training import engine, watched
 from genbook.training.run import StackRun
 
@@ -50,14 +50,14 @@ def global_state_is_left_alone(study: Study) -> None:
     changed = smoke(study).seen.changed
     require(
         not changed,
-        f"{study.name}: the run changed {few(changed)}; draw from genbook.seeding.generator(seed, purpose), hand it on "
-        "where a library asks for a generator, and put back what must be set for a while",
+        f"{study.name}: the run changed {few(changed)}; draw from genbook.base.seeding.generator(seed, purpose), "
+        "hand it on where a library asks for a generator, and put back what must be set for a while",
     )
 
 
 def code_hash_counts_what_runs(study: Study) -> None:
     """The code hash in a table's key counts every module of the package that the run executes."""
-    counted = {*syntax.modules_used(study.module), *syntax.NEUTRAL}
+    counted = {*codehash.modules_used(study.module), *codehash.NEUTRAL}
     own = ("genbook.contract", "genbook.studies")  # who calls the run
     missed = {
         name

@@ -21,8 +21,8 @@ from threadpoolctl import threadpool_limits
 
 import genbook
 from genbook import data
-from genbook.claims import Claim
-from genbook.spec import Spec
+from genbook.base.claims import Claim
+from genbook.base.spec import Spec
 from genbook.studies import Study
 from genbook.training.run import StackRun
 

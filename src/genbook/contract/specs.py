@@ -12,10 +12,10 @@ import annotated_types
 import numpy as np
 import pydantic
 
+from genbook.base.seeding import generator
+from genbook.base.spec import ParameterError, Spec
 from genbook.contract.errors import CheckError, require
 from genbook.contract.smoke import settings
-from genbook.seeding import generator
-from genbook.spec import ParameterError, Spec
 from genbook.studies import Study
 
 _BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)

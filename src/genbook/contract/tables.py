@@ -104,7 +104,7 @@ def seeds_are_independent(study: Study) -> None:
     require(
         difference is None,
         f"{study.name}: computed alone, seed {seed} has {difference}; draw everything that is random from "
-        "genbook.seeding.generator(seed, purpose), and choose nothing by looking at other seeds",
+        "genbook.base.seeding.generator(seed, purpose), and choose nothing by looking at other seeds",
     )
 
 

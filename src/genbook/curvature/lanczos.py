@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from genbook.base.seeding import generator
 from genbook.curvature.hessian import Hessian
-from genbook.seeding import generator
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from genbook.base.seeding import generator
 from genbook.curvature.hessian import Hessian, Loss
 from genbook.curvature.lanczos import Eigenpairs, block_lanczos
-from genbook.seeding import generator
 
 _DENSE_SIZE = 32  # Below it the dense Hessian costs no more products than an iteration.
 _SPECTRUM_SIZE = 5000

@@ -8,6 +8,7 @@
 Nothing is downloaded unless `fetch` is called.
 """
 
+from genbook.base.files import data_root
 from genbook.data.blocks import exchange_blocks
 from genbook.data.corruption import Corrupted, CorruptionKind, corrupt, shuffle_labels
 from genbook.data.human import HUMAN_KINDS, HumanKind, human_labels
@@ -25,7 +26,6 @@ from genbook.data.sources import (
     load,
 )
 from genbook.data.splits import Examples, Split, split
-from genbook.files import data_root
 
 __all__ = [
     "HUMAN_KINDS",

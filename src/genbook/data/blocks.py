@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbook.seeding import CORRUPTION, generator
+from genbook.base.seeding import CORRUPTION, generator
 
 
 def exchange_blocks(images: np.ndarray, labels: np.ndarray, count: int, seed: int, *, alike: bool = True) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
+from genbook.base.seeding import CORRUPTION, generator
 from genbook.data.sources import DataRequestError
-from genbook.seeding import CORRUPTION, generator
 
 CorruptionKind = Literal["uniform", "uniform-any", "permute", "human"]
 

@@ -5,8 +5,8 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
+from genbook.base.files import data_root
 from genbook.data.sources import DataDamaged, DataNotFound, DataRequestError, Dataset
-from genbook.files import data_root
 
 HumanKind = Literal["aggregate", "random1", "random2", "random3", "worse"]
 HUMAN_KINDS: Final[tuple[HumanKind, ...]] = get_args(HumanKind)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from genbook.base.spec import ParameterError
 from genbook.data.sources import DatasetName
-from genbook.spec import ParameterError
 
 #: Examples in the training pool.
 POOL: Final[dict[DatasetName, int]] = {

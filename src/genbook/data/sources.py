@@ -16,10 +16,10 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
+from genbook.base.errors import ForeseenError
+from genbook.base.files import atomic, data_root, sha256, write_text
+from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
-from genbook.errors import ForeseenError
-from genbook.files import atomic, data_root, sha256, write_text
-from genbook.seeding import generator
 
 DatasetName = Literal["digits", "mnist1d", "fashion-mnist", "mnist", "cifar10"]
 NAMES: Final[tuple[DatasetName, ...]] = get_args(DatasetName)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from genbook.base.seeding import TRAINING_SUBSET, VALIDATION, generator
 from genbook.data.sources import DataRequestError, Dataset
 from genbook.data.stratified import stratified_order
-from genbook.seeding import TRAINING_SUBSET, VALIDATION, generator
 
 if TYPE_CHECKING:
     import torch

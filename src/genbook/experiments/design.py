@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from genbook.base.recipes import Recipe
+from genbook.base.when import MeasuringSchedule
 from genbook.experiments.labels import Labels
-from genbook.recipes import Recipe
 from genbook.tables import quantities
-from genbook.when import MeasuringSchedule
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import Literal, Self
 import numpy as np
 
 from genbook import data
-from genbook.seeding import CORRUPTION, generator
+from genbook.base.seeding import CORRUPTION, generator
 
 Kind = Literal["shuffled", "wrong", "redrawn", "exchanged", "diluted"]
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from genbook import data
+from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
 from genbook.experiments.design import MLP, Condition, Design, Watch
 from genbook.models import mlp, parameter_count
@@ -24,7 +25,6 @@ from genbook.probes import (
     Sharpness,
     WeightNorm,
 )
-from genbook.seeding import generator
 from genbook.tables import quantities
 from genbook.training import Examples, Replica, TrainingResult, train
 

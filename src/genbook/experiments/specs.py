@@ -9,9 +9,9 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from genbook.base.recipes import SGD, Recipe
+from genbook.base.spec import Spec, parameter
 from genbook.data import DatasetName
-from genbook.recipes import SGD, Recipe
-from genbook.spec import Spec, parameter
 
 Number = TypeVar("Number", int, float)
 

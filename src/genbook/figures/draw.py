@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from genbook import stats
+from genbook.base import stats
 from genbook.figures import style
 from genbook.figures.labels import end_label
 
@@ -32,8 +32,8 @@ def intervals(
         x: a column.
         y: a column or a quantity.
         unit: the column whose values are the replicates.
-        scale: on which Student's t is taken, see `genbook.stats.t_interval`.
-        continuity: half of the step in which y is measured, see `genbook.stats.t_interval`.
+        scale: on which Student's t is taken, see `genbook.base.stats.t_interval`.
+        continuity: half of the step in which y is measured, see `genbook.base.stats.t_interval`.
         level: confidence.
 
     Raises:

@@ -5,12 +5,12 @@
 A probe of one's own is a frozen dataclass that derives from `Probe` and yields a `Measurement` for each quantity.
 """
 
+from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
 from genbook.probes.coherence import GradientCoherence
 from genbook.probes.curvature import HessianTrace, Sharpness
 from genbook.probes.outputs import Accuracy, MeanLoss
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.weights import DistanceFromInitialisation, WeightNorm
-from genbook.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
 
 __all__ = [
     "Accuracy",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from genbook.when import Epochs, MeasuringSchedule
+from genbook.base.when import Epochs, MeasuringSchedule
 
 if TYPE_CHECKING:
     from genbook.training.view import View

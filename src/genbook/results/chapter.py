@@ -16,15 +16,16 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 
-from genbook import figures, syntax
-from genbook.claims import NOT_RUN, Judgement, judge
-from genbook.files import atomic, store_root
+from genbook import figures
+from genbook.base.claims import NOT_RUN, Judgement, judge
+from genbook.base.files import atomic, store_root
+from genbook.base.spec import ParameterError, nearest
 from genbook.results.pages import in_words, null_notes, provenance_line, row_for_page
 from genbook.results.progress import notebook_progress
 from genbook.results.requests import Request, requests
 from genbook.results.tables import Table, published_name, published_names, published_table
 from genbook.results.verdicts import Row, evaluate
-from genbook.spec import ParameterError, nearest
+from genbook.tables import codehash
 
 #: The comment with which papermill heads the cell that it injects.
 _INJECTED = "# Parameters"
@@ -53,8 +54,8 @@ class Chapter:
     """The running chapter: resolves its parameters once and hands out tables, figures, sentences and verdicts.
 
     ``name``: the notebook's stem. ``parameters``: the variables of the notebook's parameters cell; what papermill
-    injected beats them, and they beat the profile. Raises `genbook.spec.ParameterError` with the nearest valid name
-    and the list.
+    injected beats them, and they beat the profile. Raises `genbook.base.spec.ParameterError` with the nearest valid
+    name and the list.
     """
 
     def __init__(self, name: str, **parameters: Any) -> None:
@@ -207,7 +208,7 @@ class Chapter:
             title, code = f"{of.__module__}.{of.__qualname__}", inspect.getsource(of)
         else:
             title = self.request(study).study.module
-            code = Path(syntax.source_of(title)).read_text(encoding="utf-8")
+            code = Path(codehash.source_of(title)).read_text(encoding="utf-8")
         listing = highlight(code, PythonLexer(), HtmlFormatter(cssclass="highlight"))
         display(
             HTML(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from genbook.claims import judge
+from genbook.base.claims import judge
 from genbook.results.tables import Table, published_name, published_names, published_table
 from genbook.results.verdicts import Row
 from genbook.studies import Study

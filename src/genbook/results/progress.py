@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from genbook.files import write_text
+from genbook.base.files import write_text
 from genbook.results.tables import Progress
 
 #: Names the file into which a chapter's kernel writes how far it is, for `genbook run` to show.

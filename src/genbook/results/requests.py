@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genbook import data, studies
+from genbook.base.spec import ParameterError, Spec, nearest
 from genbook.results.tables import (
     Progress,
     Table,
@@ -18,7 +19,6 @@ from genbook.results.tables import (
     obtain,
     threads,
 )
-from genbook.spec import ParameterError, Spec, nearest
 from genbook.studies import Study
 
 #: Parameters of a run that are not part of any spec.

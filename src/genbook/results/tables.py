@@ -19,11 +19,12 @@ from typing import Any
 
 import pandas as pd
 
-from genbook import data, manifest, syntax
-from genbook.files import atomic, checkout, make_folder, sha256, store_root
-from genbook.spec import ParameterError, Spec, nearest
-from genbook.store import DamagedTable, Part, Store, encoded, read_table
+from genbook import data
+from genbook.base.files import atomic, checkout, make_folder, sha256, store_root
+from genbook.base.spec import ParameterError, Spec, nearest
 from genbook.studies import CONFIRMATION_SEED, Study
+from genbook.tables import codehash, manifest
+from genbook.tables.store import DamagedTable, Part, Store, encoded, read_table
 
 #: A progress callback: the share of the work that is done, and a word on what is being done.
 Progress = Callable[[float, str], None]
@@ -58,7 +59,7 @@ class Table:
     @property
     def code_changed(self) -> bool:
         """Whether the code has changed since a published part was computed."""
-        return any(provenance["code"] != syntax.code_hash(self.study.module) for provenance in self.provenances)
+        return any(provenance["code"] != codehash.code_hash(self.study.module) for provenance in self.provenances)
 
 
 def dataset_of(spec: Spec) -> str | None:
@@ -80,17 +81,17 @@ def identity_of(study: Study, spec: Spec) -> dict[str, Any]:
         "spec": spec.model_dump(mode="json"),
         "dataset": dataset_of(spec),
         "data": fingerprint_of(spec),
-        "code": syntax.code_hash(study.module),
+        "code": codehash.code_hash(study.module),
     }
 
 
 def key_of(study: Study, spec: Spec) -> str:
     """The store's key: whole spec, version, data and code; any difference is another key."""
-    parts = (spec.canonical(), str(study.version), fingerprint_of(spec), syntax.code_hash(study.module))
+    parts = (spec.canonical(), str(study.version), fingerprint_of(spec), codehash.code_hash(study.module))
     return f"{study.name}/{sha256('|'.join(parts).encode())[:24]}"
 
 
-#: Seeds are one word of the entropy that `genbook.seeding` spreads; so they are exact in every column and format too.
+#: Seeds are one word of the entropy that `genbook.base.seeding` spreads, exact in every column and format.
 LARGEST_SEED = 2**32 - 1
 #: The seeds of a confirmation begin here, so that as many of 0, 1, 2, ... never meet them.
 MOST_SEEDS = CONFIRMATION_SEED
@@ -304,7 +305,7 @@ def _published_path(study: Study, name: str) -> Path:
 
 
 def _read_published(study: Study, name: str) -> Part:
-    """A published table that is as the list of `genbook.manifest` says; raises `DamagedTable`."""
+    """A published table that is as the list of `genbook.tables.manifest` says; raises `DamagedTable`."""
     path, listed = _published_path(study, name), manifest.read(published_root())
     digest = listed.get(f"{study.name}/{path.name}")
     if digest is None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from genbook import data
-from genbook.claims import NOT_RUN, Claim, Judgement, judge
+from genbook.base.claims import NOT_RUN, Claim, Judgement, judge
+from genbook.base.spec import ParameterError, nearest
 from genbook.results.requests import Request
 from genbook.results.tables import Progress, Table, dataset_of
-from genbook.spec import ParameterError, nearest
 
 
 @dataclass(frozen=True)

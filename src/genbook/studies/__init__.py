@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from genbook.claims import Claim
+from genbook.base.claims import Claim
+from genbook.base.spec import ParameterError, Profile, Spec, nearest
 from genbook.data.sizes import check_pool
 from genbook.experiments import Design
-from genbook.spec import ParameterError, Profile, Spec, nearest
 from genbook.tables.quantities import COLUMNS, meanings
 
 #: First of the seeds that a confirmation uses instead of the main world's: settings were never chosen on these.

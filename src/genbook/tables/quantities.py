@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from genbook.stats import Scale
+from genbook.base.stats import Scale
 
 #: The columns that every table of an experiment has besides those of its conditions, with their meanings.
 COLUMNS: Mapping[str, str] = {

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
+from genbook.tables import tidy
 
 _DEFAULTS = {"group": "all", "layer": "all", "phase": "training"}
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from genbook.claims import Claim, Kind
-from genbook.spec import Spec
-from genbook.stats import Scale
+from genbook.base.claims import Claim, Kind
+from genbook.base.spec import Spec
+from genbook.base.stats import Scale
 
 _Function = Callable[[pd.DataFrame, Any], pd.Series]
 
@@ -26,7 +26,7 @@ _Function = Callable[[pd.DataFrame, Any], pd.Series]
 class Statistic:
     """A function of (table, spec) to one value per seed, with what it needs to be judged.
 
-    ``kind``, ``scale`` and ``continuity`` as of `genbook.claims.Claim`; ``words``: what a threshold is, after its
+    ``kind``, ``scale`` and ``continuity`` as of `genbook.base.claims.Claim`; ``words``: what a threshold is, after its
     number ("times chance").
     """
 

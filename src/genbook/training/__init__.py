@@ -25,8 +25,8 @@ A grid is a list of replicas; what differs between them is each one's own, the e
 `genbook.training.minimal` is one replica's training in plain PyTorch, to be read.
 """
 
-from genbook.errors import TrainingError
-from genbook.recipes import SGD, Adam, Average, Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
+from genbook.base.errors import TrainingError
+from genbook.base.recipes import SGD, Adam, Average, Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
 from genbook.training.engine import train
 from genbook.training.losses import LOSSES
 from genbook.training.replica import Examples, Replica

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from genbook.base.seeding import ORDER, generator
 from genbook.models.written import Buffers
-from genbook.seeding import ORDER, generator
 from genbook.training.losses import LOSSES
 from genbook.training.replica import Replica
 

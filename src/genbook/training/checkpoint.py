@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import genbook
-from genbook.errors import TrainingError
-from genbook.files import atomic, remove_abandoned, sha256
+from genbook.base.errors import TrainingError
+from genbook.base.files import atomic, remove_abandoned, sha256
 from genbook.training.programs import initial_model
 from genbook.training.replica import Replica
 from genbook.training.result import Ending, Records

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from genbook.errors import TrainingError
+from genbook.base.errors import TrainingError
 from genbook.probes import Probe
 from genbook.training.checkpoint import Checkpoint, fingerprint
 from genbook.training.memory import refuse_too_many

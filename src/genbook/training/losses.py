@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genbook.errors import TrainingError
+from genbook.base.errors import TrainingError
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from genbook.errors import TrainingError
-from genbook.recipes import SGD
+from genbook.base.errors import TrainingError
+from genbook.base.recipes import SGD
 from genbook.training.replica import Replica
 
 _GIB = 2**30

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
+from genbook.base.recipes import Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
+from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.models import initialise
-from genbook.recipes import Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
-from genbook.seeding import INITIALISATION, ORDER, generator
 from genbook.training.replica import Examples, Replica
 
 CRITERIA = {"cross-entropy": nn.CrossEntropyLoss(), "squared": nn.MSELoss(), "logistic": nn.SoftMarginLoss()}

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from genbook.recipes import SGD, Adam, Optimiser
+from genbook.base.recipes import SGD, Adam, Optimiser
 from genbook.training.layout import Layout
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from genbook.errors import TrainingError
+from genbook.base.errors import TrainingError
+from genbook.base.seeding import INITIALISATION, generator
 from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.models import StackedLayer, initialise, stack, written
-from genbook.seeding import INITIALISATION, generator
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from genbook.recipes import Recipe, refuse
+from genbook.base.recipes import Recipe, refuse
 
 _TABLE = {"replica", "seed", "step", "epoch", "quantity", "on", "labels", "group", "layer", "value"}
 _ENDINGS = {"steps", "epochs", "fitted", "fitted_step", "diverged", "diverged_step"}

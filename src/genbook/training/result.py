@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from genbook.base.recipes import Recipe, refuse
 from genbook.models import stack
 from genbook.probes import Measurement, Probe
-from genbook.recipes import Recipe, refuse
 from genbook.training.precision import full_precision
 from genbook.training.programs import initial_model
 from genbook.training.replica import Replica

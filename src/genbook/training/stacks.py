@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from genbook.errors import TrainingError
+from genbook.base.errors import TrainingError
 from genbook.models import written
 from genbook.training.programs import AveragedProgram, StackedProgram, WrittenAveragedProgram, WrittenProgram
 from genbook.training.replica import Replica

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genbook.errors import TrainingError
+from genbook.base.errors import TrainingError
 from genbook.models import StackedLayer, written
 from genbook.training.batches import batch_last, pool
 from genbook.training.losses import LOSSES, Loss

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.batch_stability.spec import BatchStabilitySpec
+from genbook.tables import tidy
 
 
 def scaled(table: pd.DataFrame, quantity: str, run: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from genbook.spec import Spec, parameter
+from genbook.base.spec import Spec, parameter
 
 
 class BatchStabilitySpec(Spec):

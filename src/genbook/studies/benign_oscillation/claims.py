@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.benign_oscillation import theory
 from genbook.studies.benign_oscillation.spec import BenignOscillationSpec
+from genbook.tables import tidy
 
 #: Thresholds as rates η‖u‖²/m, for the loss (f − y)² and one example at a time.
 UNSTABLE_RATE = theory.rate_of(theory.UNSTABLE)

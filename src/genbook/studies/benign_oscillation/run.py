@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from genbook.base.seeding import CORRUPTION, INITIALISATION, ORDER, TRAINING_SUBSET, generator
 from genbook.models import SignedMean, SquaredReLU, initialise, patch_network
-from genbook.seeding import CORRUPTION, INITIALISATION, ORDER, TRAINING_SUBSET, generator
 from genbook.studies.benign_oscillation import theory
 from genbook.studies.benign_oscillation.orbit import descend
 from genbook.studies.benign_oscillation.spec import BenignOscillationSpec

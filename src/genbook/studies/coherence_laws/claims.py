@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.coherence_laws import theory
 from genbook.studies.coherence_laws.spec import CoherenceLawsSpec
+from genbook.tables import tidy
 
 RELATIVES = {
     "gradient diversity": theory.from_diversity,

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from genbook import data
+from genbook.base.seeding import generator
 from genbook.gradients import coherence
 from genbook.models import mlp, stack, unstack
 from genbook.probes import AtSteps, LogSpaced, Measurement, Probe
-from genbook.seeding import generator
 from genbook.studies.coherence_laws.spec import CoherenceLawsSpec
 from genbook.training import SGD, Examples, Recipe, Replica, View, train
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.early_stopping.spec import EarlyStoppingSpec
+from genbook.tables import tidy
 
 #: A moment is read off as the mean over the measured steps within this factor of it: single steps wobble.
 WINDOW = 1.25

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from genbook import data
+from genbook.base.seeding import generator
 from genbook.gradients import coherence
 from genbook.models import mlp
 from genbook.probes import Accuracy, DistanceFromInitialisation, LogSpaced, MeanLoss, Measurement, Probe
-from genbook.seeding import generator
 from genbook.studies.early_stopping.spec import EarlyStoppingSpec
 from genbook.training import SGD, Examples, Recipe, Replica, View, train
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.easy_hard.spec import EasyHardSpec
+from genbook.tables import tidy
 
 #: Learning has begun when a tenth of the initial loss is gone, and is over when nine in ten labels are fitted.
 LEARNING_STARTS, LEARNING_ENDS = 0.9, 0.9

@@ -11,9 +11,9 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from genbook import data
+from genbook.base.seeding import generator
 from genbook.models import mlp
 from genbook.probes import Accuracy, AtEnd, GradientCoherence, LogSpaced, MeanLoss
-from genbook.seeding import generator
 from genbook.studies.easy_hard.spec import EasyHardSpec
 from genbook.training import SGD, Examples, Recipe, Replica, train
 

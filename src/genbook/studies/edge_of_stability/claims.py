@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.edge_of_stability.spec import EdgeOfStabilitySpec
+from genbook.tables import tidy
 
 _LATE = 0.6  # part of the training after which the sharpness counts as settled
 

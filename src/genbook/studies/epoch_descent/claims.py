@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import peaks
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.epoch_descent.spec import EpochDescentSpec
-from genbook.tidy import wide
+from genbook.tables import peaks
+from genbook.tables.tidy import wide
 
 #: Epochs after which a peak is looked for, training error at which a network counts as fitted, and how many of the
 #: watched settings, from the first on, claims are about; measurements that are averaged where a peak is looked for.
@@ -23,8 +23,8 @@ def errors(table: pd.DataFrame, setting: str, on: str = "test") -> pd.DataFrame:
 def rise_and_fall(table: pd.DataFrame, setting: str) -> pd.DataFrame:
     """The later peak of the test error: its step as the other seeds have it, and how far this seed's error falls then.
 
-    The height is what `genbook.peaks.left_out` says of the curve from `BEGUN` epochs on, in means over `AVERAGED`
-    neighbouring measurements: large steps make the error of a single step a matter of chance.
+    The height is what `genbook.tables.peaks.left_out` says of the curve from `BEGUN` epochs on, in means over
+    `AVERAGED` neighbouring measurements: large steps make the error of a single step a matter of chance.
     """
     curves = errors(table, setting)
     epochs = table.drop_duplicates("step").set_index("step")["epoch"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genbook.spec import Profile
+from genbook.base.spec import Profile
 from genbook.studies import Study, from_pool, other_images
 from genbook.studies.epoch_descent.claims import CLAIMS
 from genbook.studies.epoch_descent.spec import SETTINGS, EpochDescentSpec

@@ -8,6 +8,9 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from genbook.base.recipes import SGD
+from genbook.base.spec import parameter
+from genbook.base.when import AtFractions
 from genbook.data import N_CLASSES
 from genbook.experiments import (
     MLP,
@@ -22,9 +25,6 @@ from genbook.experiments import (
     Labels,
     Watch,
 )
-from genbook.recipes import SGD
-from genbook.spec import parameter
-from genbook.when import AtFractions
 
 QUANTITIES = ("train accuracy", "train loss", "m-coherence")
 FACTS = ("steps to fit", "wrong labels")

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from genbook import stats, tidy
-from genbook.claims import Claim
+from genbook.base import stats
+from genbook.base.claims import Claim
 from genbook.studies.large_steps.spec import LargeStepsSpec
+from genbook.tables import tidy
 
 _RUN = ["noise", "run", "rate"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.late_coherence.spec import LateCoherenceSpec
+from genbook.tables import tidy
 
 #: Until when the small steps are given to calm a network, as a share of the time that it is watched: short beside the
 #: time of learning, long beside that of the sharp directions.

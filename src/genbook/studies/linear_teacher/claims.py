@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.linear_teacher import theory
 from genbook.studies.linear_teacher.spec import LinearTeacherSpec
-from genbook.tidy import select, series, wide
+from genbook.tables.tidy import select, series, wide
 
 #: Where the peak is, and where it is compared; the nearest ratios of the spec are used.
 BELOW, PEAK, ABOVE = 0.5, 1.0, 2.0

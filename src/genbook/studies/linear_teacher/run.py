@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from genbook.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
+from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
 from genbook.studies.linear_teacher.spec import LinearTeacherSpec
 from genbook.training.watch import report
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.long_tail import theory
 from genbook.studies.long_tail.spec import LongTailSpec
+from genbook.tables import tidy
 
 RARE, FREQUENT = "once", "4 times or more"
 #: Plain descent is stopped where it fits this share of the examples of the frequent clusters.

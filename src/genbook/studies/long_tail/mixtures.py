@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genbook import data
-from genbook.seeding import generator
+from genbook.base.seeding import generator
 from genbook.studies.long_tail.spec import LongTailSpec
 from genbook.studies.long_tail.theory import frequencies
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from genbook.base.spec import ParameterError, Profile
 from genbook.data.sizes import RAREST_CLASS
-from genbook.spec import ParameterError, Profile
 from genbook.studies import Study
 from genbook.studies.long_tail.claims import CLAIMS
 from genbook.studies.long_tail.spec import LongTailSpec

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from genbook.base.recipes import Linear
+from genbook.base.spec import parameter
+from genbook.base.when import LogSpaced
 from genbook.experiments import MLP, Condition, Dataset, Descent, Design, Growing, Images, Labels, Watch
-from genbook.recipes import Linear
-from genbook.spec import parameter
-from genbook.when import LogSpaced
 
 Count = Annotated[int, Field(ge=1)]
 Copies = Annotated[int, Field(ge=0, le=200)]

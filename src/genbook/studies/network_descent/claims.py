@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import peaks, stats
-from genbook.claims import Claim
+from genbook.base import stats
+from genbook.base.claims import Claim
 from genbook.studies.network_descent.spec import NetworkDescentSpec
-from genbook.tidy import last, series
+from genbook.tables import peaks
+from genbook.tables.tidy import last, series
 
 #: Training error at which a network counts as interpolating.
 FITTED = 0.01

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.noisy_labels.spec import NoisyLabelsSpec
+from genbook.tables import tidy
 
 
 def curve(table: pd.DataFrame, quantity: str, group: str = "all") -> pd.DataFrame:

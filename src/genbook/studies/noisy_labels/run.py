@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 
 from genbook import data
+from genbook.base.seeding import CORRUPTION, generator
 from genbook.models import mlp
 from genbook.probes import Accuracy, LogSpaced
-from genbook.seeding import CORRUPTION, generator
 from genbook.studies.noisy_labels import mistakes
 from genbook.studies.noisy_labels.patches import PatchFilters
 from genbook.studies.noisy_labels.scores import FindsCorrupted

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import stats, tidy
-from genbook.claims import Claim
+from genbook.base import stats
+from genbook.base.claims import Claim
 from genbook.studies.perceptron_limit.spec import PerceptronLimitSpec
+from genbook.tables import tidy
 
 #: Source of all of them.
 _SOURCE = "tyurin-2024"

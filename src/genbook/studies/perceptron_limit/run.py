@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from genbook.seeding import CORRUPTION, TRAINING_SUBSET, generator
+from genbook.base.seeding import CORRUPTION, TRAINING_SUBSET, generator
 from genbook.studies.perceptron_limit.spec import PerceptronLimitSpec
 
 

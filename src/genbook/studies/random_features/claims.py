@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import stats
-from genbook.claims import Claim
+from genbook.base import stats
+from genbook.base.claims import Claim
 from genbook.studies.random_features.conditions import SITES
 from genbook.studies.random_features.spec import RandomFeaturesSpec
-from genbook.tidy import select
+from genbook.tables.tidy import select
 
 LEFT, PEAK, RIGHT = SITES
 #: Steps from which the peak's growth is measured: before, the signal is still being learned.

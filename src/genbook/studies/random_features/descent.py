@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genbook.seeding import ORDER, generator
+from genbook.base.seeding import ORDER, generator
 from genbook.studies.random_features.features import Modes
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genbook import data
-from genbook.seeding import INITIALISATION, generator
+from genbook.base.seeding import INITIALISATION, generator
 from genbook.studies.random_features.spec import FeatureMap, RandomFeaturesSpec
 
 #: Modes whose singular value is below this share of the largest are rounding errors.

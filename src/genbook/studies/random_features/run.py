@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genbook.seeding import INITIALISATION, generator
+from genbook.base.seeding import INITIALISATION, generator
 from genbook.studies.random_features import conditions, descent
 from genbook.studies.random_features.conditions import SITES, Condition
 from genbook.studies.random_features.features import Modes, Sample, all_modes, drawn

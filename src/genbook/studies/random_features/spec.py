@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from genbook.base.spec import Spec, parameter
 from genbook.data import DatasetName
-from genbook.spec import Spec, parameter
 
 FeatureMap = Literal["raw", "standardised", "uneven", "whitened"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from genbook.base.spec import Profile
 from genbook.data.sizes import check_pool
-from genbook.spec import Profile
 from genbook.studies import Study, other_images
 from genbook.studies.random_features.claims import CLAIMS
 from genbook.studies.random_features.spec import RandomFeaturesSpec

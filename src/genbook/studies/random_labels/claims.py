@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import stats
+from genbook.base import stats
 from genbook.studies.random_labels.design import RandomLabelsSpec
 from genbook.tables import readings
 from genbook.tables.statistics import claim, difference, order, ratio, share

@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from genbook.base.spec import parameter
+from genbook.base.when import AtEnd, LogSpaced
 from genbook.experiments import (
     MLP,
     Condition,
@@ -20,8 +22,6 @@ from genbook.experiments import (
     Labels,
     Watch,
 )
-from genbook.spec import parameter
-from genbook.when import AtEnd, LogSpaced
 
 CURVES = ("train accuracy", "train loss", "test accuracy")
 AT_END = ("weight norm", "distance")

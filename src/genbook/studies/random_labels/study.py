@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genbook.spec import Profile
+from genbook.base.spec import Profile
 from genbook.studies import Study, other_images
 from genbook.studies.random_labels.claims import CLAIMS
 from genbook.studies.random_labels.design import RandomLabelsSpec, design

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import peaks
+from genbook.tables import peaks
 from genbook.tables.readings import curve, final, on_other_seeds
 from genbook.tables.statistics import claim, difference, ratio
 

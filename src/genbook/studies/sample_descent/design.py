@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from genbook.base.spec import parameter
+from genbook.base.when import LogSpaced
 from genbook.experiments import MLP, Condition, Dataset, Descent, Design, Fraction, Growing, Images, Labels, Watch
-from genbook.spec import parameter
-from genbook.when import LogSpaced
 
 WATCH = Watch(("train accuracy", "train loss", "test accuracy", "test loss"), LogSpaced(12))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genbook.spec import Profile
+from genbook.base.spec import Profile
 from genbook.studies import Study, other_images
 from genbook.studies.sample_descent.claims import CLAIMS
 from genbook.studies.sample_descent.design import SampleDescentSpec, design

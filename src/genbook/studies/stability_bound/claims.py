@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import stats, tidy
-from genbook.claims import Claim
+from genbook.base import stats
+from genbook.base.claims import Claim
 from genbook.studies.stability_bound import theory
 from genbook.studies.stability_bound.spec import StabilityBoundSpec
+from genbook.tables import tidy
 
 
 def course(table: pd.DataFrame, quantity: str) -> pd.Series:

@@ -6,7 +6,7 @@ import functools
 
 import pandas as pd
 
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.stopping_rules.rules import BY_NAME, RULES
 from genbook.studies.stopping_rules.spec import StoppingRulesSpec
 

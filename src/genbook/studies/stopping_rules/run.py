@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 
 from genbook import data
+from genbook.base.seeding import generator
 from genbook.models import mlp
 from genbook.probes import Accuracy, GradientCoherence, LogSpaced, MeanLoss, Measurement, Probe
-from genbook.seeding import generator
 from genbook.studies.stopping_rules.spec import StoppingRulesSpec
 from genbook.training import SGD, Examples, Recipe, Replica, View, train
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from genbook.spec import Spec, parameter
+from genbook.base.spec import Spec, parameter
 
 
 class StoppingRulesSpec(Spec):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import stats, tidy
-from genbook.claims import Claim
+from genbook.base import stats
+from genbook.base.claims import Claim
 from genbook.studies.two_data_sets import theory
 from genbook.studies.two_data_sets.spec import TwoDataSetsSpec
+from genbook.tables import tidy
 
 #: Losses below this are fitted to rounding; gradients that are only rounding have no direction.
 _ROUNDING = 1e-20

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genbook.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
+from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
 from genbook.studies.two_data_sets.spec import TwoDataSetsSpec
 
 _LABELS = np.array([1.0, -1.0, -1.0, 1.0])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.two_gaussians.spec import TwoGaussiansSpec
+from genbook.tables import tidy
 
 
 def curve(table: pd.DataFrame, quantity: str, ratio: float) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtr
 
-from genbook.seeding import CORRUPTION, TRAINING_SUBSET, generator
+from genbook.base.seeding import CORRUPTION, TRAINING_SUBSET, generator
 from genbook.studies.two_gaussians.spec import TwoGaussiansSpec
 
 

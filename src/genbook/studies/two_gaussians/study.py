@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from genbook.spec import Profile
+from genbook.base.spec import Profile
 from genbook.studies import Study
 from genbook.studies.two_gaussians.claims import CLAIMS
 from genbook.studies.two_gaussians.spec import TwoGaussiansSpec

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import stats, tidy
-from genbook.claims import Claim, Statistic
+from genbook.base import stats
+from genbook.base.claims import Claim, Statistic
 from genbook.studies.weak_directions.spec import WeakDirectionsSpec
+from genbook.tables import tidy
 
 #: Half of the corrupted labels: where a training counts as having memorised.
 HALF = 0.5

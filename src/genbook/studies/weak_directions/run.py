@@ -8,10 +8,10 @@ import pandas as pd
 import torch
 
 from genbook import data
+from genbook.base.seeding import CORRUPTION, generator
 from genbook.gradients import Clipped, MedianOfMeans, RunningMean, RunningMedian, Winsorized
 from genbook.models import mlp
 from genbook.probes import Accuracy, LogSpaced
-from genbook.seeding import CORRUPTION, generator
 from genbook.studies.weak_directions.spec import WeakDirectionsSpec
 from genbook.training import SGD, Average, Examples, Recipe, Replica, train
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook import tidy
-from genbook.claims import Claim
+from genbook.base.claims import Claim
 from genbook.studies.xor_clusters.spec import XorClustersSpec
+from genbook.tables import tidy
 
 #: Two labels, equally frequent.
 CHANCE = 0.5

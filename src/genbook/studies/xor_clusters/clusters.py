@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genbook.seeding import INITIALISATION, TRAINING_SUBSET, generator
+from genbook.base.seeding import INITIALISATION, TRAINING_SUBSET, generator
 from genbook.studies.xor_clusters.descent import Problem
 from genbook.studies.xor_clusters.spec import XorClustersSpec
 

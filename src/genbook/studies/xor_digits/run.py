@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genbook import data
-from genbook.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
+from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
 from genbook.studies.xor_clusters.descent import Problem, accuracies, descend, shown_steps
 from genbook.studies.xor_digits.spec import XorDigitsSpec
 from genbook.training.watch import report

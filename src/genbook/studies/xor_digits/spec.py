@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from genbook.base.spec import Spec, parameter
 from genbook.data import DatasetName
-from genbook.spec import Spec, parameter
 
 Canvas = Annotated[int, Field(ge=0, le=100_000)]
 

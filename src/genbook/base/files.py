@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from genbook.errors import ForeseenError
+from genbook.base.errors import ForeseenError
 
 _PART = ".part"
 
@@ -34,7 +34,7 @@ class NotACheckout(ForeseenError):
 
 def checkout() -> Path | None:
     """The root of the checkout that this package runs from; None where it is installed elsewhere."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
 
 

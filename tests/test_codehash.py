@@ -3,7 +3,8 @@ import textwrap
 
 import pytest
 
-from genbook import studies, syntax
+from genbook import studies
+from genbook.tables import codehash
 
 
 def code(text):
@@ -36,21 +37,21 @@ BASE = code(
 )
 def test_docstrings_comments_and_layout_do_not_count(same):
     assert same != BASE
-    assert syntax.normalised(same) == syntax.normalised(BASE)
+    assert codehash.normalised(same) == codehash.normalised(BASE)
 
 
 @pytest.mark.parametrize("other", [BASE.replace("0.1", "0.2"), BASE.replace("RATE * x", "x * RATE")])
 def test_code_counts(other):
-    assert syntax.normalised(other) != syntax.normalised(BASE)
+    assert codehash.normalised(other) != codehash.normalised(BASE)
 
 
 def test_a_string_that_is_no_docstring_counts():
-    assert syntax.normalised("x = 1\n'a'") != syntax.normalised("x = 1\n'b'")
+    assert codehash.normalised("x = 1\n'a'") != codehash.normalised("x = 1\n'b'")
 
 
 def test_a_function_of_a_docstring_alone_stays_a_function():
     found = {}
-    exec(syntax.normalised('def f():\n    """Only this."""'), found)
+    exec(codehash.normalised('def f():\n    """Only this."""'), found)
     assert found["f"]() is None
 
 
@@ -81,8 +82,8 @@ def package(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(syntax, "__file__", str(tmp_path / "syntax.py"))
-    caches = (syntax.source_of, syntax._imported, syntax._faced)  # by name of the module, which is another's here
+    monkeypatch.setattr(codehash, "__file__", str(tmp_path / "tables" / "codehash.py"))
+    caches = (codehash.source_of, codehash._imported, codehash._faced)  # by name of the module, which is another's here
     for function in caches:
         function.cache_clear()
     yield tmp_path
@@ -105,61 +106,63 @@ def package(tmp_path, monkeypatch):
     ],
 )
 def test_a_name_leads_to_the_module_that_defines_it(package, module, used):
-    assert syntax.modules_used(f"genbook.{module}") == [f"genbook.{name}" for name in used]
+    assert codehash.modules_used(f"genbook.{module}") == [f"genbook.{name}" for name in used]
 
 
 def test_a_programs_text_uses_what_its_imports_lead_to(package):
-    assert syntax.modules_used_by_code("from genbook.sub import Z\nimport os\n") == ["genbook.c", "genbook.sub.inner"]
+    assert codehash.modules_used_by_code("from genbook.sub import Z\nimport os\n") == ["genbook.c", "genbook.sub.inner"]
 
 
 def test_a_changed_constant_in_a_used_module_changes_the_hash_and_in_an_unused_one_does_not(package):
-    before = syntax.code_hash("genbook.a")
+    before = codehash.code_hash("genbook.a")
     (package / "alone.py").write_text("Y = 2\n")
     (package / "c.py").write_text("X = 1  # one\n")
-    assert syntax.code_hash("genbook.a") == before
+    assert codehash.code_hash("genbook.a") == before
     (package / "c.py").write_text("X = 2\n")
-    assert syntax.code_hash("genbook.a") != before
+    assert codehash.code_hash("genbook.a") != before
 
 
 def test_what_cannot_change_a_number_outdates_nothing(package):
-    before = syntax.code_hash("genbook.watched")
+    before = codehash.code_hash("genbook.watched")
     (package / "training/progress.py").write_text("def bar(): return 'another colour'\n")
-    assert syntax.code_hash("genbook.watched") == before
+    assert codehash.code_hash("genbook.watched") == before
 
 
 def test_another_face_that_leads_to_the_same_code_outdates_nothing(package):
-    before = syntax.code_hash("genbook.named")
+    before = codehash.code_hash("genbook.named")
     (package / "sub/__init__.py").write_text("from genbook.sub.other import W as V\nfrom genbook.alone import Y\n")
-    syntax._faced.cache_clear()
-    assert syntax.code_hash("genbook.named") == before
+    codehash._faced.cache_clear()
+    assert codehash.code_hash("genbook.named") == before
 
 
 def test_a_module_that_is_not_there_is_refused():
     with pytest.raises(ModuleNotFoundError, match=r"genbook\.nowhere is not a module"):
-        syntax.code_hash("genbook.nowhere")
+        codehash.code_hash("genbook.nowhere")
 
 
 def test_modules_that_cannot_change_a_number_exist():
-    assert all(syntax.source_of(name) for name in syntax.NEUTRAL)
+    assert all(codehash.source_of(name) for name in codehash.NEUTRAL)
 
 
 @pytest.mark.parametrize("name", studies.names())
 def test_no_studys_numbers_depend_on_claims_figures_or_results(name):
     module = studies.get(name).module
-    used = syntax.modules_used(module)
+    used = codehash.modules_used(module)
     assert module in used
     assert not {module for module in used if re.search("claims|figures|results|study$", module)}
 
 
 def test_the_study_depends_on_the_engine_and_an_option_of_gram_outdates_only_its_callers():
-    used = {name: syntax.modules_used(studies.get(name).module) for name in studies.names()}
+    used = {name: codehash.modules_used(studies.get(name).module) for name in studies.names()}
     needed = {"genbook.experiments.run", "genbook.models.networks", "genbook.data.splits", "genbook.training.wide"}
     assert needed <= set(used["random_labels"])
     calls = {
         name
         for name, modules in used.items()
         if any(
-            re.search(r"\bgram\(", syntax.source_of(module).read_text()) for module in modules if ".studies." in module
+            re.search(r"\bgram\(", codehash.source_of(module).read_text())
+            for module in modules
+            if ".studies." in module
         )
     }
     assert {name for name, modules in used.items() if "genbook.gradients.gram_matrix" in modules} == calls

@@ -27,8 +27,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genbook.errors import ForeseenError
-from genbook.files import atomic, disk_errors, make_folder, set_aside, sha256, store_root
+from genbook.base.errors import ForeseenError
+from genbook.base.files import atomic, disk_errors, make_folder, set_aside, sha256, store_root
 
 _PROVENANCE = b"genbook.provenance"
 _SEAL = b"genbook.seal"
@@ -176,7 +176,7 @@ def _differing(provenance: Any, expected: Mapping[str, Any]) -> str:
 
 
 class Store:
-    """The local tables below ``root`` (by default `genbook.files.store_root`)."""
+    """The local tables below ``root`` (by default `genbook.base.files.store_root`)."""
 
     def __init__(self, root: Path | None = None) -> None:
         """Nothing is created until something is written."""

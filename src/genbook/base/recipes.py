@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from genbook.errors import TrainingError
+from genbook.base.errors import TrainingError
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,7 @@
 
 ``sha256sum --check SHA256SUMS`` in the folder checks it without this package, and
 
-    python -m genbook.manifest FOLDER
+    python -m genbook.tables.manifest FOLDER
 
 lists all files anew, for whoever has changed one by hand and means it.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import filelock
 
-from genbook.errors import ForeseenError
-from genbook.files import disk_errors, make_folder, sha256, store_root, write_text
+from genbook.base.errors import ForeseenError
+from genbook.base.files import disk_errors, make_folder, sha256, store_root, write_text
 
 NAME = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
@@ -55,7 +55,7 @@ def check(folder: Path) -> None:
         if name in listed and (path.is_symlink() or sha256(path.read_bytes()) != listed[name])
     ]
     if mistakes:
-        advice = f"put it back from git or, where the change is meant, run python -m genbook.manifest {folder}"
+        advice = f"put it back from git or, where the change is meant, run python -m genbook.tables.manifest {folder}"
         raise ManifestError("\n".join([*(f"{folder / NAME}: {mistake}" for mistake in sorted(mistakes)), advice]))
 
 

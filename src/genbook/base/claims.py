@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from genbook import stats
-from genbook.spec import Spec
+from genbook.base import stats
+from genbook.base.spec import Spec
 
 Verdict = Literal["holds", "fails", "undecided", "not judged", "not run"]
 Kind = Literal["mean", "equal", "all", "exact"]
@@ -31,8 +31,8 @@ class Claim:
     interval for the share of trials in which the statement is true, 'exact' no interval but a ``tolerance``.
     ``null``: name of the study's null world in which the claim must come out as 'fails'.
     ``reported``: the paper's own number, where it is known; ``note``: why ours differs. ``continuity``: half of the
-    step in which the statistic is measured (see `genbook.stats.t_interval`). ``confirms``: whether it is judged on the
-    confirmation's data too. ``threshold_text``: the threshold in words, where a number says too little.
+    step in which the statistic is measured (see `genbook.base.stats.t_interval`). ``confirms``: whether it is judged on
+    the confirmation's data too. ``threshold_text``: the threshold in words, where a number says too little.
     """
 
     id: str

@@ -12,7 +12,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from genbook.files import sha256
+from genbook.base.files import sha256
 
 _PACKAGE = "genbook"
 
@@ -21,10 +21,12 @@ _PACKAGE = "genbook"
 NEUTRAL = frozenset(
     f"{_PACKAGE}.{name}"
     for name in (
-        "errors",
-        "files",
+        "base.errors",
+        "base.files",
+        "base.processes",
+        "base.scratch",
         "results.progress",
-        "spec",
+        "base.spec",
         "training.checkpoint",
         "training.memory",
         "training.progress",
@@ -36,7 +38,7 @@ NEUTRAL = frozenset(
 @functools.cache
 def source_of(module: str) -> Path | None:
     """The file of ``module`` (dotted name) below the package, or None where there is no such module."""
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     parts = module.split(".")
     if parts[0] != _PACKAGE:
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from genbook.files import StorageError
+from genbook.base.files import StorageError
 
 #: How the folders of runs begin; nothing else in the temporary folder is ever touched.
 PREFIX = "genbook-"

@@ -15,17 +15,18 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from genbook import manifest, studies
-from genbook.errors import ForeseenError
-from genbook.execute import KERNELS, chapters, execute, executed_path, execution_key, is_current
-from genbook.files import disk_errors, make_folder, repository, sha256, store_root, write_text
-from genbook.generated import contents, run_statistics, scoreboard
-from genbook.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
+from genbook import studies
+from genbook.base.errors import ForeseenError
+from genbook.base.files import disk_errors, make_folder, repository, sha256, store_root, write_text
+from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
+from genbook.base.scratch import scratch
+from genbook.base.spec import ParameterError
+from genbook.book.execute import KERNELS, chapters, execute, executed_path, execution_key, is_current
+from genbook.book.generated import contents, run_statistics, scoreboard
 from genbook.results.requests import Request
 from genbook.results.tables import published_root
 from genbook.results.verdicts import evaluate, unfailed_nulls
-from genbook.scratch import scratch
-from genbook.spec import ParameterError
+from genbook.tables import manifest
 
 #: Marks a folder that a build made: what lies in it may be replaced.
 _MARK = ".genbook-build"
@@ -168,7 +169,7 @@ def lay_out_code(folder: Path) -> None:
 
     Raises `BuildError` for a file that is not in the package.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for page in [*folder.rglob("*.md"), *folder.rglob("*.ipynb")]:
         for file in re.findall(r"\{literalinclude\} /genbook/([^\s\"\\]+)", page.read_text(encoding="utf-8")):
             if not (package / file).is_file():
@@ -190,7 +191,7 @@ def _content_key(folder: Path) -> str:
 
 def _jupyter_book(source: Path, out: Path) -> None:
     """Run Jupyter Book with warnings as errors; raises `BuildError` with its last lines."""
-    script = "import sys; from genbook.processes import end_with; end_with(int(sys.argv.pop(1))); "
+    script = "import sys; from genbook.base.processes import end_with; end_with(int(sys.argv.pop(1))); "
     script += "from jupyter_book.cli.main import main; main()"
     command = ["build", str(source), "--path-output", str(out)]
     command += ["--config", str(repository() / "_config.yml"), "--toc", str(source / "_toc.yml")]

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import annotated_types
 import pydantic
 
-from genbook.errors import ForeseenError
-from genbook.files import sha256
+from genbook.base.errors import ForeseenError
+from genbook.base.files import sha256
 
 
 class ParameterError(ForeseenError, ValueError):

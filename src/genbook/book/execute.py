@@ -17,16 +17,18 @@ from typing import Any
 
 import nbformat
 
-from genbook import spec, studies, syntax
-from genbook.errors import ForeseenError
-from genbook.files import atomic, check_writable, repository, sha256, store_root
-from genbook.processes import Kernels
+from genbook import studies
+from genbook.base import spec
+from genbook.base.errors import ForeseenError
+from genbook.base.files import atomic, check_writable, repository, sha256, store_root
+from genbook.base.processes import Kernels
+from genbook.base.scratch import scratch, subfolder
+from genbook.base.spec import ParameterError, nearest
 from genbook.results.progress import PROGRESS_FILE
 from genbook.results.requests import requests
 from genbook.results.tables import Progress, published_root
-from genbook.scratch import scratch, subfolder
-from genbook.spec import ParameterError, nearest
 from genbook.studies import Study
+from genbook.tables import codehash
 
 
 class ExecutionError(ForeseenError):
@@ -76,7 +78,7 @@ def execution_key(chapter: str, parameters: Mapping[str, Any]) -> str:
     """
     source = (notebooks_root() / f"{chapter}.ipynb").read_bytes()
     told = studies.of_chapter(chapter)
-    code = syntax.hash_of(sorted(_modules_shown(json.loads(source), told)))
+    code = codehash.hash_of(sorted(_modules_shown(json.loads(source), told)))
     published = (
         path.read_bytes() for study in told for path in sorted((published_root() / study.name).glob("*.parquet"))
     )
@@ -93,7 +95,7 @@ def _modules_shown(notebook: Mapping[str, Any], told: Sequence[Study]) -> set[st
     cells = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
     declared = (f"{studies.__name__}.{study.name}.study" for study in told)
     computed = (study.module for study in told)
-    shown = syntax.modules_used_by_code("\n".join(cells)), syntax.modules_used(__name__, *declared, *computed)
+    shown = codehash.modules_used_by_code("\n".join(cells)), codehash.modules_used(__name__, *declared, *computed)
     return {spec.__name__}.union(*shown)
 
 
@@ -119,7 +121,7 @@ def _mark(path: Path) -> dict[str, Any]:
 def check_out(out: Path) -> None:
     """Refuse, before anything is computed, to write an executed copy over what is no executed copy.
 
-    Raises `ParameterError` for that, `genbook.files.StorageError` where its folder takes no file.
+    Raises `ParameterError` for that, `genbook.base.files.StorageError` where its folder takes no file.
     """
     if os.path.isdir(out):
         raise ParameterError(f"--out {out} is a folder; name a file such as {out / 'chapter.ipynb'}")

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from genbook.execute import chapter_title, chapters, executed_path
+from genbook.book.execute import chapter_title, chapters, executed_path
 from genbook.results.verdicts import Row
-from genbook.store import Store
+from genbook.tables.store import Store
 
 _COVER_WIDTH = 720  # pixels: twice what a card is wide
 _COVER_TAG = "cover"
@@ -78,7 +78,8 @@ def _tally(verdicts: Sequence[str]) -> str:
 
 def scoreboard(rows: Sequence[Row], profile: str) -> str:
     """The page of all claims, chapter by chapter, with what chance would give and what Holm's correction leaves."""
-    from genbook import figures, stats
+    from genbook import figures
+    from genbook.base import stats
     from genbook.results.pages import row_for_page
 
     judged = [row for row in rows if row.main.verdict not in ("not judged", "not run")]
