@@ -1,5 +1,7 @@
 """Networks by width: statistics on tables with known answers, the table against its schema, a net against a loop."""
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from genbook.studies.network_descent.run import replicas_of, run
 from genbook.studies.network_descent.spec import NetworkDescentSpec
 from genbook.training.stacks import program_for, stacks
 from genbook.training.wide import WideProgram
+from tests.sums import UP_TO_SUMS, AnotherOrderOfSums
 
 STUDY = studies.get("network_descent")
 WIDTHS = (2, 4, 8, 16, 32)
@@ -171,3 +174,16 @@ def test_width_counts_parameters():
     spec = NetworkDescentSpec.build(**TINY)
     counted = claims.end(run(spec, [0], "cpu"), "parameters").loc[0]
     assert counted[4] == sum(p.numel() for p in mlp((64, 4, 10)).parameters())
+
+
+@pytest.mark.parametrize("order", [contextlib.nullcontext, AnotherOrderOfSums])
+def test_the_rows_of_a_seed_are_the_same_alone_and_among_others(order):
+    spec = NetworkDescentSpec(**TINY)
+    alone = run(spec, [1], "cpu")
+    with order():
+        among = run(spec, [0, 1, 2], "cpu")
+    among = among[among["seed"] == 1].reset_index(drop=True)
+    labels = [column for column in alone if column != "value"]
+    pd.testing.assert_frame_equal(among[labels], alone[labels], check_exact=True)
+    np.testing.assert_allclose(among["value"], alone["value"], **UP_TO_SUMS[torch.float32])
+    assert order is contextlib.nullcontext or not among["value"].equals(alone["value"])
