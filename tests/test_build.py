@@ -70,6 +70,7 @@ def test_a_build_that_is_refused_leaves_the_old_book(book, tmp_path, monkeypatch
     index = tmp_path / "out" / "html" / "index.html"
     index.parent.mkdir(parents=True)
     index.write_text("the old book")
+    (tmp_path / "out" / build._MARK).touch()
     with pytest.raises(BuildError, match="null world 'nothing'"):
         build.build("quick", tmp_path / "out")
     assert index.read_text() == "the old book"
