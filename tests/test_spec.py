@@ -48,7 +48,7 @@ def test_every_parameter_enters_the_digest(steps, rate, levels):
 )
 def test_a_mistake_is_told_in_one_message_that_names_what_would_be_right(given_, words):
     with pytest.raises(ParameterError) as caught:
-        Toy.build(given_)
+        Toy.build(**given_)
     for word in words:
         assert word in str(caught.value)
 

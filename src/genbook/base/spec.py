@@ -58,9 +58,8 @@ class Spec(pydantic.BaseModel):
         }
 
     @classmethod
-    def build(cls, values: Mapping[str, Any] = types.MappingProxyType({}), /, **others: Any) -> typing.Self:
-        """The spec with these values over the defaults; raises `ParameterError` with one line a mistake."""
-        values = {**values, **others}
+    def build(cls, /, **values: Any) -> typing.Self:
+        """The spec with ``values`` over the defaults; raises `ParameterError` with one line a mistake."""
         for name in values:
             if name not in cls.model_fields:
                 raise ParameterError(nearest(name, cls.model_fields, "parameter"))

@@ -77,11 +77,11 @@ class Study:
 
     def build(self, profile: str, parameters: Mapping[str, Any]) -> Spec:
         """The main world's spec: ``parameters`` over the profile over the defaults."""
-        return self.spec.build({**self.profile(profile).parameters, **parameters})
+        return self.spec.build(**{**self.profile(profile).parameters, **parameters})
 
     def world(self, spec: Spec, changes: Mapping[str, Any]) -> Spec:
         """``spec`` with ``changes``: a null world or the confirmation's."""
-        return self.spec.build({**spec.model_dump(), **changes})
+        return self.spec.build(**{**spec.model_dump(), **changes})
 
     def run(self, spec: Spec, seeds: Sequence[int], device: str) -> Any:
         """Compute the table (imports torch); `genbook.training.watched` around it is told how far it is."""
