@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from genbook.results.tables import threads
+from genbook.results.compute import threads
 
 #: The one place that says with how many threads the tests compute: GENBOOK_THREADS, by default one. Two workers share
 #: two cores; one thread each is both faster and reproducible. `make test-processors` says two as well.

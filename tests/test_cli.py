@@ -14,7 +14,7 @@ import torch
 from genbook import cli, data, studies
 from genbook.base.spec import ParameterError
 from genbook.book import execute
-from genbook.results import tables
+from genbook.results import published
 from genbook.tables import manifest
 from tests.toy import ToyStudy, toy_study
 
@@ -170,7 +170,7 @@ def test_a_store_that_is_a_file_is_told_in_one_message(genbook, toy, store):
 
 
 def test_publish_writes_every_world_and_lists_it(genbook, toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
     status, out, _ = genbook("publish", "toy", "--profile", "quick", "--name", "mine.2")
     assert status == 0
     written = [tmp_path / "results" / "toy" / f"mine.2-{world}.parquet" for world in ("main", "confirm", "nothing")]
@@ -196,7 +196,7 @@ def test_help_says_what_the_exit_status_means(genbook):
 @pytest.mark.parametrize("command", ["claims", "table", "publish"])
 @pytest.mark.parametrize("name", ["profile", "device", "seeds"])
 def test_every_command_takes_the_parameters_of_a_run(genbook, toy, monkeypatch, tmp_path, command, name):
-    monkeypatch.setattr("genbook.results.tables.published_root", lambda: tmp_path)
+    monkeypatch.setattr("genbook.results.published.root", lambda: tmp_path)
     value = {"profile": "smoke", "device": "cpu", "seeds": "3"}[name]
     usual = ["--profile", "quick"] if (command, name) in (("publish", "seeds"), ("publish", "device")) else []
     status, _, err = genbook(command, "toy", *usual, "-p", name, value)

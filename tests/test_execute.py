@@ -11,6 +11,7 @@ from genbook.base.files import StorageError, repository
 from genbook.base.spec import ParameterError
 from genbook.book import execute
 from genbook.book.execute import ExecutionError
+from genbook.results import published
 from genbook.tables import codehash
 
 
@@ -76,7 +77,7 @@ def chapter(tmp_path, monkeypatch):
     shutil.copytree(execute.notebooks_root(), tmp_path / "notebooks")
     shutil.copytree(repository() / "book" / "results", tmp_path / "book" / "results")
     monkeypatch.setattr(execute, "notebooks_root", lambda: tmp_path / "notebooks")
-    monkeypatch.setattr(execute, "published_root", lambda: tmp_path / "book" / "results")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "book" / "results")
     return lambda **parameters: execute.execution_key("02_random_vs_real_labels", parameters)
 
 

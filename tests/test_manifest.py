@@ -5,7 +5,7 @@ import pytest
 
 from genbook.base.errors import ForeseenError
 from genbook.book import build
-from genbook.results.tables import published_root
+from genbook.results import published
 from genbook.tables import manifest
 from genbook.tables.manifest import ManifestError
 
@@ -21,8 +21,8 @@ def folder(tmp_path, store):
 
 
 def test_what_the_repository_publishes_is_as_its_list_says():
-    manifest.check(published_root())
-    assert len(manifest.read(published_root())) >= 46
+    manifest.check(published.root())
+    assert len(manifest.read(published.root())) >= 46
 
 
 def test_the_list_is_the_one_that_sha256sum_writes_and_checks(folder):
@@ -90,7 +90,7 @@ def test_one_file_is_entered_and_the_others_keep_their_lines(folder):
 
 
 def test_a_book_is_not_built_on_a_file_that_is_not_as_listed(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "published_root", lambda: folder)
+    monkeypatch.setattr(published, "root", lambda: folder)
     (folder / "a.csv").write_text("changed by hand")
     monkeypatch.setattr(build, "_execute_all", lambda *_: pytest.fail("a chapter was executed"))
     with pytest.raises(ForeseenError, match=r"a\.csv is not the file that was listed"):

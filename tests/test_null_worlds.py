@@ -7,7 +7,7 @@ import pytest
 from genbook import studies
 from genbook.base.claims import judge
 from genbook.book.execute import chapters, executed_path, execution_key, is_current
-from genbook.results import tables
+from genbook.results import published, table
 from genbook.results.requests import Request
 from genbook.studies import Study
 from tests.toy import toy_study
@@ -34,16 +34,11 @@ def all_studies():
     return [studies.get(name) for name in studies.names()]
 
 
-def ending(world):
-    """How the name of a published table of the world ends: '-shuffled-labels'."""
-    return tables.published_name("any", world).removeprefix("any")
-
-
 def published_nulls(study):
     """Every published null world of the study's version: (name of the table, the world's name, the table)."""
-    for name in tables.published_names(study):
+    for name in published.names(study):
         for world in study.nulls:
-            if name.endswith(ending(world)) and (found := tables.published_table(study, name)):
+            if name.endswith(published.ending(world)) and (found := published.table(study, name)):
                 yield name, world, found
 
 
@@ -104,23 +99,23 @@ def test_claims_fail_in_their_stored_null_worlds(nothing_computed):
 
 @pytest.mark.parametrize("study", all_studies(), ids=lambda study: study.name)
 def test_a_published_table_is_the_world_that_its_name_says(study):
-    names = tables.published_names(study)
+    names = published.names(study)
     null_worlds = {name: world for name, world, _ in published_nulls(study)}
     for name in names:
         if name in null_worlds:
-            base = name.removesuffix(ending(null_worlds[name]))
-            null, main = (tables.published_table(study, found) for found in (name, f"{base}-main"))
+            base = name.removesuffix(published.ending(null_worlds[name]))
+            null, main = (published.table(study, found) for found in (name, f"{base}-main"))
             assert null.spec == study.world(main.spec, study.nulls[null_worlds[name]]), name
             assert set(null.seeds) <= set(main.seeds), name
-        elif tables.published_table(study, name) is not None:
+        elif published.table(study, name) is not None:
             assert name.endswith(("-main", "-confirm")), f"{name}: no world of {study.name}: {', '.join(study.nulls)}"
 
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """A toy study whose null world, of the effect given, is published: a function of the effect."""
-    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
-    monkeypatch.setattr(tables, "fingerprint_of", lambda spec: "generated")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
+    monkeypatch.setattr(table, "fingerprint_of", lambda spec: "generated")
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "store"))
 
     def publish(effect):
@@ -128,7 +123,7 @@ def toy(tmp_path, monkeypatch):
         (claim,) = toy_study().claims
         object.__setattr__(study, "claims", (type(claim)(**{**vars(claim), "null": "nothing at all"}),))
         request = Request.build(study, "quick")
-        tables.publish(request.table("nothing at all"), tables.published_name("quick", "nothing at all"))
+        published.publish(request.table("nothing at all"), published.name_of("quick", "nothing at all"))
         return study
 
     return publish

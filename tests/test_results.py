@@ -14,10 +14,13 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+import genbook.tables.store
 from genbook import data, studies
 from genbook.base.spec import ParameterError
-from genbook.results import tables
+from genbook.results import compute, provenance, published
+from genbook.results.compute import check_seeds, missing_seeds, obtain
 from genbook.results.requests import Request, requests
+from genbook.results.table import identity_of, key_of
 from genbook.results.verdicts import evaluate
 from genbook.tables import codehash, manifest
 from genbook.tables.store import DamagedTable, DamagedTableWarning, Part, Store
@@ -38,9 +41,9 @@ def seeds_computed():
 
 def test_a_table_is_computed_once_and_more_seeds_cost_only_the_new_ones(study):
     spec = study.build("quick", {})
-    first = tables.obtain(study, spec, [0, 1])
-    again = tables.obtain(study, spec, [0, 1])
-    more = tables.obtain(study, spec, [0, 1, 2])
+    first = obtain(study, spec, [0, 1])
+    again = obtain(study, spec, [0, 1])
+    more = obtain(study, spec, [0, 1, 2])
     assert seeds_computed() == [(0, 1), (2,)]
     pd.testing.assert_frame_equal(first.frame, again.frame)
     assert list(more.frame["seed"]) == [0, 1, 2]
@@ -51,7 +54,7 @@ def test_a_table_is_computed_once_and_more_seeds_cost_only_the_new_ones(study):
 )
 def test_whatever_a_number_depends_on_makes_another_table(study, monkeypatch, change):
     spec = study.build("quick", {})
-    key = tables.key_of(study, spec)
+    key = key_of(study, spec)
     if change == "version":
         study = toy_study(version=2)
     elif change == "code":
@@ -60,7 +63,7 @@ def test_whatever_a_number_depends_on_makes_another_table(study, monkeypatch, ch
         monkeypatch.setattr(data, "fingerprint", lambda name: "other data")
     else:
         spec = study.build("quick", change)
-    assert tables.key_of(study, spec) != key
+    assert key_of(study, spec) != key
 
 
 def test_a_study_computes_with_as_many_threads_as_its_provenance_says(study, monkeypatch):
@@ -72,19 +75,19 @@ def test_a_study_computes_with_as_many_threads_as_its_provenance_says(study, mon
         return pd.DataFrame({"seed": list(seeds), "quantity": "effect", "value": 1.0})
 
     monkeypatch.setattr(ToyStudy, "run", lambda self, *given: run(*given))
-    table = tables.obtain(study, study.build("quick", {}), [0])
+    table = obtain(study, study.build("quick", {}), [0])
     assert len(found) > 1
     assert set(found) == {table.provenances[0]["threads"]}
 
 
 def test_a_reworded_claim_changes_no_key(study):
     spec = study.build("quick", {})
-    assert tables.key_of(toy_study(title="Another", claims=()), spec) == tables.key_of(study, spec)
+    assert key_of(toy_study(title="Another", claims=()), spec) == key_of(study, spec)
 
 
 def test_a_part_carries_all_of_its_provenance(study, monkeypatch):
-    monkeypatch.setattr(tables, "time", SimpleNamespace(perf_counter=iter([10.0, 12.5]).__next__))
-    tables.obtain(study, study.build("quick", {"effect": 2.0}), [4])
+    monkeypatch.setattr(compute, "time", SimpleNamespace(perf_counter=iter([10.0, 12.5]).__next__))
+    obtain(study, study.build("quick", {"effect": 2.0}), [4])
     (told,) = Store().provenances()
     assert told["spec"] == {"dataset": "digits", "effect": 2.0, "levels": [0.0, 1.0]}
     assert (told["seed"], told["study"], told["device"], told["threads"]) == (4, "toy", "cpu", 1)
@@ -101,11 +104,11 @@ def test_a_part_carries_all_of_its_provenance(study, monkeypatch):
 
 def test_a_damaged_part_is_computed_anew_and_the_others_are_not(study):
     spec = study.build("quick", {})
-    before = tables.obtain(study, spec, [0, 1])
-    path = Store().part_path(tables.key_of(study, spec), 1)
+    before = obtain(study, spec, [0, 1])
+    path = Store().part_path(key_of(study, spec), 1)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.warns(DamagedTableWarning, match=path.name):
-        after = tables.obtain(study, spec, [0, 1])
+        after = obtain(study, spec, [0, 1])
     assert seeds_computed() == [(0, 1), (1,)]
     pd.testing.assert_frame_equal(before.frame, after.frame)
 
@@ -115,20 +118,20 @@ def test_a_part_in_anothers_place_is_computed_anew(study, seed):
     """Another seed's, a null world's, another study's: named, and the table is what it was."""
     spec, nothing = study.build("quick", {}), study.build("quick", {"effect": 0.0})
     other = toy_study(name="other")
-    before = tables.obtain(study, spec, [0, 1])
-    tables.obtain(study, nothing, [0, 1])
-    tables.obtain(other, spec, [0, 1])
-    store, key = Store(), tables.key_of(study, spec)
+    before = obtain(study, spec, [0, 1])
+    obtain(study, nothing, [0, 1])
+    obtain(other, spec, [0, 1])
+    store, key = Store(), key_of(study, spec)
     path = store.part_path(key, seed)
     for source, said in (
         (store.part_path(key, 1 - seed), f"its seed is {1 - seed}, not {seed}"),
-        (store.part_path(tables.key_of(study, nothing), seed), "is the table of toy/"),
-        (store.part_path(tables.key_of(other, spec), seed), "is the table of other/"),
+        (store.part_path(key_of(study, nothing), seed), "is the table of toy/"),
+        (store.part_path(key_of(other, spec), seed), "is the table of other/"),
     ):
         ToyStudy.computed.clear()
         path.write_bytes(source.read_bytes())
         with pytest.warns(DamagedTableWarning, match=said):
-            after = tables.obtain(study, spec, [0, 1])
+            after = obtain(study, spec, [0, 1])
         assert seeds_computed() == [(seed,)]
         pd.testing.assert_frame_equal(after.frame, before.frame)
 
@@ -148,12 +151,12 @@ def test_a_part_in_anothers_place_is_computed_anew(study, seed):
 def test_a_part_that_says_it_is_of_another_table_is_computed_anew(study, name, value):
     """Each entry of the identity, in a file that is sealed as it should be."""
     spec, store = study.build("quick", {}), Store()
-    before = tables.obtain(study, spec, [0])
-    key = tables.key_of(study, spec)
-    part = store.read(key, 0, tables.identity_of(study, spec))
+    before = obtain(study, spec, [0])
+    key = key_of(study, spec)
+    part = store.read(key, 0, identity_of(study, spec))
     store.write(key, 0, Part(2 * part.frame[["value"]], {**part.provenance, name: value}))
     with pytest.warns(DamagedTableWarning, match=f"another table than was asked for: its {name} is "):
-        after = tables.obtain(study, spec, [0])
+        after = obtain(study, spec, [0])
     pd.testing.assert_frame_equal(after.frame, before.frame)
 
 
@@ -164,12 +167,12 @@ def test_what_another_writer_stored_while_this_one_waited_is_read_and_not_comput
     def waited(store, key, seeds):
         with monkeypatch.context() as patch:
             patch.setattr(Store, "claim", claim)
-            tables.obtain(study, spec, [1, 2])  # the other writer has its turn first
+            obtain(study, spec, [1, 2])  # the other writer has its turn first
         with claim(store, key, seeds):
             yield
 
     monkeypatch.setattr(Store, "claim", waited)
-    table = tables.obtain(study, spec, [0, 1, 2])
+    table = obtain(study, spec, [0, 1, 2])
     assert seeds_computed() == [(1, 2), (0,)]
     monkeypatch.undo()
     assert list(table.frame["seed"]) == [0, 1, 2]
@@ -177,30 +180,30 @@ def test_what_another_writer_stored_while_this_one_waited_is_read_and_not_comput
 
 def test_a_column_without_a_meaning_is_refused(study):
     with pytest.raises(RuntimeError, match="quantity"):
-        tables.obtain(toy_study(columns={"seed": "", "value": ""}), study.build("quick", {}), [0])
+        obtain(toy_study(columns={"seed": "", "value": ""}), study.build("quick", {}), [0])
 
 
 def test_a_published_table_serves_the_same_spec_and_version_alone(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
     spec = study.build("quick", {})
-    path = tables.publish(tables.obtain(study, spec, [0, 1]), "quick-main")
+    path = published.publish(obtain(study, spec, [0, 1]), "quick-main")
     assert path == tmp_path / "results" / "toy" / "quick-main.parquet"
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
-    assert tables.missing_seeds(study, spec, [0, 1, 2]) == [2]
-    found = tables.obtain(study, spec, [0, 1])
+    assert missing_seeds(study, spec, [0, 1, 2]) == [2]
+    found = obtain(study, spec, [0, 1])
     assert seeds_computed() == [(0, 1)]
     assert found.published
     assert not found.code_changed
     monkeypatch.setattr(codehash, "code_hash", lambda module: "other code")
-    assert tables.obtain(study, spec, [0, 1]).code_changed
-    tables.obtain(toy_study(version=2), spec, [0])
+    assert obtain(study, spec, [0, 1]).code_changed
+    obtain(toy_study(version=2), spec, [0])
     assert seeds_computed() == [(0, 1), (0,)]
 
 
 def test_a_published_table_serves_where_its_data_are_not(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
     request = Request.build(study, "quick", {"dataset": "fashion-mnist", "seeds": 2})
-    tables.publish(request.table(), "fashion")
+    published.publish(request.table(), "fashion")
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
     monkeypatch.setattr(data, "available", lambda name: False)
     assert request.runnable(request.main)
@@ -210,24 +213,24 @@ def test_a_published_table_serves_where_its_data_are_not(study, tmp_path, monkey
 
 
 def test_a_published_table_is_found_by_its_name_unless_it_is_outdated(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
     spec = study.build("quick", {"effect": 2.0})
-    tables.publish(tables.obtain(study, spec, [3, 5]), "larger")
-    found = tables.published_table(study, "larger")
+    published.publish(obtain(study, spec, [3, 5]), "larger")
+    found = published.table(study, "larger")
     assert (found.spec, found.seeds, found.published) == (spec, (3, 5), True)
     assert [provenance["seed"] for provenance in found.provenances] == [3, 5]
-    pd.testing.assert_frame_equal(found.frame, tables.obtain(study, spec, [3, 5]).frame)
-    assert tables.published_table(toy_study(version=2), "larger") is None
+    pd.testing.assert_frame_equal(found.frame, obtain(study, spec, [3, 5]).frame)
+    assert published.table(toy_study(version=2), "larger") is None
     with pytest.raises(ParameterError, match="did you mean 'larger'"):
-        tables.published_table(study, "large")
+        published.table(study, "large")
 
 
 @pytest.fixture
 def listed(study, tmp_path, monkeypatch):
     """A published table beside another one, and a store in which neither is."""
-    monkeypatch.setattr(tables, "published_root", lambda: tmp_path / "results")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
     for name, effect in (("quick-main", 1.0), ("larger", 2.0)):
-        tables.publish(tables.obtain(study, study.build("quick", {"effect": effect}), [0, 1]), name)
+        published.publish(obtain(study, study.build("quick", {"effect": effect}), [0, 1]), name)
     manifest.check(tmp_path / "results")
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
     return tmp_path / "results" / "toy"
@@ -256,23 +259,23 @@ def forged(path):
 def test_a_published_table_that_is_not_as_listed_is_an_error_that_names_it(study, listed, change, said):
     change(listed)
     with pytest.raises(DamagedTable, match=said):
-        tables.published_table(study, "quick-main")
+        published.table(study, "quick-main")
     with pytest.raises(DamagedTable, match=said):
-        tables.obtain(study, study.build("quick", {}), [0, 1])
+        obtain(study, study.build("quick", {}), [0, 1])
     assert seeds_computed() == [(0, 1), (0, 1)]
 
 
 def test_a_published_table_that_is_not_listed_is_an_error_that_names_it(study, listed):
     (listed / "mine.parquet").write_bytes((listed / "larger.parquet").read_bytes())
     with pytest.raises(DamagedTable, match=r"mine\.parquet is not listed"):
-        tables.published_table(study, "mine")
+        published.table(study, "mine")
 
 
 def test_a_published_table_under_anothers_name_is_an_error_even_where_it_is_listed(study, listed):
     (listed / "mine.parquet").write_bytes((listed / "larger.parquet").read_bytes())
     manifest.list_anew(listed.parent)
     with pytest.raises(DamagedTable, match=r"mine\.parquet is the table of toy/larger, not of toy/mine"):
-        tables.published_table(study, "mine")
+        published.table(study, "mine")
 
 
 def test_a_table_that_was_published_before_tables_were_sealed_is_vouched_for_by_the_list_alone(study, listed):
@@ -281,14 +284,47 @@ def test_a_table_that_was_published_before_tables_were_sealed_is_vouched_for_by_
     bare = {name: value for name, value in table.schema.metadata.items() if name != b"genbook.seal"}
     pq.write_table(table.replace_schema_metadata(bare), path)
     manifest.enter(listed.parent, path)
-    assert tables.published_table(study, "larger").seeds == (0, 1)
+    assert published.table(study, "larger").seeds == (0, 1)
+
+
+def test_a_published_file_is_read_once_whatever_is_asked_of_it(study, listed, monkeypatch):
+    published._said.cache_clear()
+    opened = []
+    content = genbook.tables.store._content
+    monkeypatch.setattr(genbook.tables.store, "_content", lambda path: opened.append(path.name) or content(path))
+    specs = [study.build("quick", {"effect": effect}) for effect in (1.0, 2.0, 3.0)]
+    for spec in specs * 2:
+        missing_seeds(study, spec, [0, 1, 2])
+    assert sorted(opened) == ["larger.parquet", "quick-main.parquet"], "what each says is enough to look for a spec"
+    opened.clear()
+    for _ in range(3):
+        assert set(published.parts(study, specs[1], [0, 1, 2])) == {0, 1}
+        assert published.table(study, "larger").seeds == (0, 1)
+    assert opened == ["larger.parquet"], "only the file with these rows"
+    assert published.seeds_held(study, specs[1], [1, 2]) == {1}
+
+
+def test_a_published_file_that_is_written_anew_is_read_anew(study, listed):
+    spec = study.build("quick", {"effect": 3.0})
+    assert published.parts(study, spec, [0]) == {}
+    assert published.table(study, "larger").spec.effect == 2.0
+    published.publish(obtain(study, spec, [0]), "larger")
+    assert set(published.parts(study, spec, [0])) == {0}
+    assert published.table(study, "larger").spec.effect == 3.0
+
+
+def test_who_changes_a_published_tables_rows_changes_them_for_no_one_else(study, listed):
+    frame = published.table(study, "larger").frame
+    before = frame.copy()
+    frame["value"] = 0.0
+    pd.testing.assert_frame_equal(published.table(study, "larger").frame, before)
 
 
 @pytest.mark.parametrize("name", ["../../..", "../larger", "/tmp/x", "a/b", "", ".hidden", "..", "a\nb", "ä", "a b"])
 def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(study, listed, tmp_path, name):
-    table = tables.obtain(study, study.build("quick", {}), [0])
+    table = obtain(study, study.build("quick", {}), [0])
     before = sorted(tmp_path.rglob("*"))
-    for use in (lambda: tables.publish(table, name), lambda: tables.published_name(name, "main")):
+    for use in (lambda: published.publish(table, name), lambda: published.name_of(name, "main")):
         with pytest.raises(ParameterError, match=r"want letters, digits, '-', '\.' and '_'"):
             use()
     assert sorted(tmp_path.rglob("*")) == before
@@ -297,16 +333,16 @@ def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(study, li
 def test_every_world_has_a_name_under_which_it_can_be_published():
     for study in map(studies.get, studies.names()):
         for world in ("main", "confirm", *study.nulls):
-            assert tables.published_name("quick", world)
+            assert published.name_of("quick", world)
 
 
 def test_a_table_that_is_too_large_to_publish_leaves_the_one_that_stands_there(study, listed):
     content = (listed / "larger.parquet").read_bytes()
-    found = tables.published_table(study, "larger")
+    found = published.table(study, "larger")
     noise = np.random.default_rng(0).normal(size=400_000)
     large = pd.DataFrame({"seed": 0, "quantity": "effect", "value": noise})
     with pytest.raises(ParameterError, match=r"larger\.parquet would be .* MiB"):
-        tables.publish(dataclasses.replace(found, frame=large), "larger")
+        published.publish(dataclasses.replace(found, frame=large), "larger")
     assert (listed / "larger.parquet").read_bytes() == content
     manifest.check(listed.parent)
 
@@ -324,16 +360,16 @@ def test_the_commit_is_that_of_the_packages_own_repository(tmp_path, monkeypatch
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "All")
-    monkeypatch.setattr(tables, "checkout", lambda: own)
-    commit = tables._commit.__wrapped__()
+    monkeypatch.setattr(provenance, "checkout", lambda: own)
+    commit = provenance._commit.__wrapped__()
     if where == "another":
         assert commit is None
         return
     assert re.fullmatch("[0-9a-f]{12}", commit)
     (own / "pyproject.toml").write_text("two")
-    assert tables._commit.__wrapped__() == commit + "+"
-    monkeypatch.setattr(tables, "checkout", lambda: None)
-    assert tables._commit.__wrapped__() is None
+    assert provenance._commit.__wrapped__() == commit + "+"
+    monkeypatch.setattr(provenance, "checkout", lambda: None)
+    assert provenance._commit.__wrapped__() is None
 
 
 @pytest.mark.parametrize(
@@ -346,8 +382,8 @@ def test_seeds_that_are_none_are_refused(study, seeds):
 
 
 def test_the_largest_seed_is_computed_stored_and_read_as_it_is(study):
-    table = tables.obtain(study, study.build("quick", {}), tables.check_seeds([tables.LARGEST_SEED]))
-    again = tables.obtain(study, study.build("quick", {}), [tables.LARGEST_SEED])
+    table = obtain(study, study.build("quick", {}), check_seeds([compute.LARGEST_SEED]))
+    again = obtain(study, study.build("quick", {}), [compute.LARGEST_SEED])
     assert again.frame["seed"].tolist() == [2**32 - 1]
     assert again.frame.equals(table.frame)
     assert len(ToyStudy.computed) == 1

@@ -321,8 +321,7 @@ def publish(
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Compute the worlds of STUDY (all; profile full unless told) and publish their tables in book/results/."""
-    from genbook.results.tables import publish as publish_table
-    from genbook.results.tables import published_name
+    from genbook.results import published
 
     chosen = studies.get(study)
     request = _request(chosen, parameters, profile, device, usual="full")
@@ -331,10 +330,10 @@ def publish(
         if not request.runnable(world):
             click.echo(f"{world.name}: data not there, not published", err=True)
             continue
-        file = published_name(name, world.name)  # checked before anything is computed
+        file = published.name_of(name, world.name)  # checked before anything is computed
         with _progress(f"{chosen.title}, {world.name}") as progress:
             found = request.table(world.name, progress)
-        click.echo(str(publish_table(found, file)))
+        click.echo(str(published.publish(found, file)))
 
 
 @cli.group("data")

@@ -10,8 +10,8 @@ import pytest
 from genbook import data, studies
 from genbook.base.spec import ParameterError
 from genbook.data.sizes import POOL, RAREST_CLASS
+from genbook.results.compute import LARGEST_SEED, MOST_SEEDS
 from genbook.results.requests import Request
-from genbook.results.tables import LARGEST_SEED, MOST_SEEDS
 
 STRANGE_NAMES = ["cls", "self", "values", "others", "model_config", "build", "learning_rat", "", "n train", "²"]
 STRANGE = [None, True, "", "many", [], {}, (), b"1", float("nan"), float("inf"), -1, 0, 10**30, 1e308, [[1]], object()]

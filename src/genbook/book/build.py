@@ -23,8 +23,8 @@ from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.book.execute import KERNELS, chapters, execute, executed_path, execution_key, is_current
 from genbook.book.generated import contents, run_statistics, scoreboard
+from genbook.results import published
 from genbook.results.requests import Request
-from genbook.results.tables import published_root
 from genbook.results.verdicts import evaluate, unfailed_nulls
 from genbook.tables import manifest
 
@@ -43,7 +43,7 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     pages replace the old ones in one step: a build that fails leaves the old book as it was. Raises `ManifestError`
     where a file in ``book/results`` is not the one that its list vouches for.
     """
-    manifest.check(published_root())
+    manifest.check(published.root())
     usual = repository() / "book" / "_build"
     out = _own_folder(Path(os.path.realpath(out))) if out is not None else make_folder(usual)
     _execute_all(profile, jobs, say)

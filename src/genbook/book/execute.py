@@ -24,9 +24,9 @@ from genbook.base.files import atomic, check_writable, repository, sha256, store
 from genbook.base.processes import Kernels
 from genbook.base.scratch import scratch, subfolder
 from genbook.base.spec import ParameterError, nearest
-from genbook.results.progress import PROGRESS_FILE
+from genbook.results import published
+from genbook.results.progress import PROGRESS_FILE, Progress
 from genbook.results.requests import requests
-from genbook.results.tables import Progress, published_root
 from genbook.studies import Study
 from genbook.tables import codehash
 
@@ -79,12 +79,15 @@ def execution_key(chapter: str, parameters: Mapping[str, Any]) -> str:
     source = (notebooks_root() / f"{chapter}.ipynb").read_bytes()
     told = studies.of_chapter(chapter)
     code = codehash.hash_of(sorted(_modules_shown(json.loads(source), told)))
-    published = (
-        path.read_bytes() for study in told for path in sorted((published_root() / study.name).glob("*.parquet"))
-    )
+    folders = (published.root() / study.name for study in told)
+    tables = [
+        [path.parent.name, path.name, sha256(path.read_bytes())]
+        for folder in folders
+        for path in sorted(folder.glob("*.parquet"))
+    ]
     versions = [importlib.metadata.version(name) for name in ("torch", "numpy", "pandas", "matplotlib", "seaborn")]
-    given = json.dumps([dict(parameters), versions, code], sort_keys=True).encode()
-    return sha256(source, given, *published)
+    given = json.dumps([dict(parameters), versions, code, tables], sort_keys=True).encode()
+    return sha256(source, given)
 
 
 def _modules_shown(notebook: Mapping[str, Any], told: Sequence[Study]) -> set[str]:

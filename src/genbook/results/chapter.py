@@ -20,10 +20,11 @@ from genbook import figures
 from genbook.base.claims import NOT_RUN, Judgement, judge
 from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
+from genbook.results import published as published_tables
 from genbook.results.pages import in_words, null_notes, provenance_line, row_for_page
 from genbook.results.progress import notebook_progress
 from genbook.results.requests import Request, requests
-from genbook.results.tables import Table, published_name, published_names, published_table
+from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
 from genbook.tables import codehash
 
@@ -159,7 +160,7 @@ class Chapter:
 
         None where it belongs to another version of the study.
         """
-        table = published_table(self.request(study).study, f"{name}-main")
+        table = published_tables.table(self.request(study).study, f"{name}-main")
         if table is not None:
             self._tables[study, f"published {name}"] = table
         return table
@@ -183,8 +184,8 @@ class Chapter:
         columns = {"this page": {claim.id: judge(claim, here.frame, here.spec, trusted) for claim in claims}}
         notes = [f"this page: {provenance_line(here)}"]
         for title, name in published.items():
-            single = name in published_names(request.study)
-            table = published_table(request.study, name if single else published_name(name, "main"))
+            single = name in published_tables.names(request.study)
+            table = published_tables.table(request.study, name if single else published_tables.name_of(name, "main"))
             columns[title] = {
                 claim.id: NOT_RUN if table is None else judge(claim, table.frame, table.spec) for claim in claims
             }

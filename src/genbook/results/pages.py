@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from genbook.base.claims import judge
-from genbook.results.tables import Table, published_name, published_names, published_table
+from genbook.results import published
+from genbook.results.table import Table
 from genbook.results.verdicts import Row
 from genbook.studies import Study
 
@@ -43,8 +44,8 @@ def null_notes(study: Study, title: str, name: str) -> list[str]:
     """What became of the claims in the null worlds that were published under ``name``: one line, none without any."""
     failed, others = [], []
     for claim in study.claims:
-        file = published_name(name, claim.null)
-        if file in published_names(study) and (table := published_table(study, file)) is not None:
+        file = published.name_of(name, claim.null)
+        if file in published.names(study) and (table := published.table(study, file)) is not None:
             verdict = judge(claim, table.frame, table.spec).verdict
             (failed if verdict == "fails" else others).append(f"{claim.id} ({verdict})")
     if not failed and not others:

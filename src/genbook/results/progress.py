@@ -6,11 +6,13 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from genbook.base.files import write_text
-from genbook.results.tables import Progress
+
+#: A progress callback: the share of the work that is done, and a word on what is being done.
+Progress = Callable[[float, str], None]
 
 #: Names the file into which a chapter's kernel writes how far it is, for `genbook run` to show.
 PROGRESS_FILE = "GENBOOK_PROGRESS_FILE"

@@ -8,17 +8,9 @@ from typing import Any
 
 from genbook import data, studies
 from genbook.base.spec import ParameterError, Spec, nearest
-from genbook.results.tables import (
-    Progress,
-    Table,
-    check_device,
-    check_seeds,
-    dataset_of,
-    has_data,
-    missing_seeds,
-    obtain,
-    threads,
-)
+from genbook.results.compute import check_device, check_seeds, has_data, missing_seeds, obtain, threads
+from genbook.results.progress import Progress
+from genbook.results.table import Table, dataset_of
 from genbook.studies import Study
 
 #: Parameters of a run that are not part of any spec.

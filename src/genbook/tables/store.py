@@ -124,30 +124,54 @@ def read_table(path: Path, key: str, expected: Mapping[str, Any], digest: str | 
     Raises `FileNotFoundError`, and `DamagedTable` for a file that is truncated, altered, another program's, a link, or
     another table than was asked for; the message names what differs.
     """
-    try:
-        content = _content(path)
-        if digest is not None and sha256(content) != digest:
-            raise DamagedTable(f"is not as it was published: its SHA-256 is {sha256(content)}, the list has {digest}")
-        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
-        metadata = table.schema.metadata or {}
-        if _PROVENANCE not in metadata:
-            raise DamagedTable("holds no provenance, so it was not written by genbook")
-        if digest is None or _SEAL in metadata:
-            sealed, rows = _check_seal(metadata)
-            if rows != _rows_digest(table):
-                raise DamagedTable("does not hold the rows that were written: values, columns or types changed")
-            if sealed != key:
-                raise DamagedTable(f"is the table of {sealed}, not of {key}")
-        provenance = json.loads(metadata[_PROVENANCE])
-        if astray := _differing(provenance, expected):
-            raise DamagedTable(f"is another table than was asked for: {astray}")
+    with _naming(path):
+        file, provenance, rows = _proven(path, key, expected, digest)
+        # A file holds the types for pandas twice: those that were checked are used.
+        table = file.read(use_threads=False).replace_schema_metadata(file.schema_arrow.metadata)
+        if rows is not None and rows != _rows_digest(table):
+            raise DamagedTable("does not hold the rows that were written: values, columns or types changed")
         return Part(table.to_pandas(), provenance)
+
+
+def read_provenance(path: Path, key: str, expected: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """What `read_table` would give as provenance of a file that a list vouches for; its rows are not decoded."""
+    with _naming(path):
+        return _proven(path, key, expected, digest)[1]
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading ``path`` into a `DamagedTable` that names it."""
+    try:
+        yield
     except FileNotFoundError:
         raise
     except DamagedTable as damage:
         raise DamagedTable(f"{path} {damage}") from None
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DamagedTable(f"{path} is damaged: {error}") from error
+
+
+def _proven(
+    path: Path, key: str, expected: Mapping[str, Any], digest: str | None
+) -> tuple[pq.ParquetFile, dict[str, Any], str | None]:
+    """The opened file, its provenance, and the digest that its rows must have (None without a seal)."""
+    content = _content(path)
+    if digest is not None and sha256(content) != digest:
+        raise DamagedTable(f"is not as it was published: its SHA-256 is {sha256(content)}, the list has {digest}")
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    metadata = file.schema_arrow.metadata or {}
+    if _PROVENANCE not in metadata:
+        raise DamagedTable("holds no provenance, so it was not written by genbook")
+    rows = None
+    if digest is None or _SEAL in metadata:
+        sealed, rows = _check_seal(metadata)
+        if sealed != key:
+            raise DamagedTable(f"is the table of {sealed}, not of {key}")
+    provenance = json.loads(metadata[_PROVENANCE])
+    if astray := _differing(provenance, expected):
+        raise DamagedTable(f"is another table than was asked for: {astray}")
+    return file, provenance, rows
 
 
 def _content(path: Path) -> bytes:
