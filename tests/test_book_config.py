@@ -16,6 +16,7 @@ import pytest
 import yaml
 from pybtex.database import parse_file
 
+from genbook.base.claims import NOT_RUN, Claim
 from genbook.book.build import BuildError, lay_out_code
 from genbook.figures import claims_table, html, page
 from genbook.figures.html import VERDICTS
@@ -70,7 +71,8 @@ def figure_cell(name, caption):
 
 
 def chapter():
-    row = {"id": "a-claim", "statement": "It is so.", "source": "zhang-et-al-2017", "relation": ">", "threshold": 1}
+    claim = Claim("a-claim", "It is so.", "zhang-et-al-2017", lambda table, spec: table, ">", 1, "nothing")
+    row = claim, {"Main": html.Cell(NOT_RUN)}
     table = nbformat.v4.new_output("display_data", data={"text/html": claims_table([row])})
     sentence = nbformat.v4.new_output("display_data", data={"text/markdown": "As {numref}`fig-two`: $x = 3$."})
     cells = [

@@ -1,6 +1,7 @@
 """Figures: colours that stay apart, intervals as drawn, labels that do not collide, and what reaches the page."""
 
 import base64
+import dataclasses
 import struct
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ from scipy import stats as scipy_stats
 from scipy.optimize import lsq_linear
 
 from genbook import figures
-from genbook.base.claims import NOT_RUN, Judgement
+from genbook.base.claims import NOT_RUN, Claim, Judgement
 from genbook.figures import axes, html, labels, page, style
 
 # --- colours, as seen by colour-blind readers and on either ground -------------------------------------------------
@@ -344,26 +345,24 @@ def test_figures_of_one_name_or_alt_text_or_cell_are_refused(monkeypatch):
 
 # --- badges and claims ---------------------------------------------------------------------------------------------
 
-ROW = {
-    "id": "real-above-chance",
-    "statement": "Real labels are predicted <better> than $1/k$.",
-    "source": "zhang-et-al-2017",
-    "kind": "mean",
-    "relation": ">",
-    "threshold": 0.5,
-    "dataset": "digits",
-    "estimate": 0.9812,
-    "low": 0.977,
-    "high": 0.985,
-    "verdict": "holds",
-    "confirm_dataset": "mnist1d",
-    "confirm_estimate": None,
-    "confirm_verdict": "not run",
-    "null_estimate": 0.101,
-    "null_low": 0.098,
-    "null_high": 0.104,
-    "null_verdict": "fails",
+CLAIM = Claim(
+    id="real-above-chance",
+    statement="Real labels are predicted <better> than $1/k$.",
+    source="zhang-et-al-2017",
+    statistic=lambda table, spec: table,
+    relation=">",
+    threshold=0.5,
+    null="shuffled",
+)
+CELLS = {
+    "Main": html.Cell(Judgement(0.9812, 0.977, 0.985, "holds"), ("digits",)),
+    "Confirmation": html.Cell(NOT_RUN, ("mnist1d",)),
+    "Null world": html.Cell(Judgement(0.101, 0.098, 0.104, "fails"), ("shuffled & <more>",)),
 }
+
+
+def claimed(**changes):
+    return figures.claims_table([(dataclasses.replace(CLAIM, **changes), CELLS)])
 
 
 def test_badges():
@@ -373,30 +372,40 @@ def test_badges():
 
 
 def test_claims_table_shows_every_world():
-    text = figures.claims_table([ROW], references="refs.html")
+    text = figures.claims_table([(CLAIM, CELLS)], references="refs.html")
     assert "&lt;better&gt;" in text
     assert r'<span class="math notranslate nohighlight">\(1/k\)</span>' in text
     assert '<a href="refs.html#zhang-et-al-2017">Zhang et al. 2017</a>' in text
     places = [text.index(figures.verdict_badge(verdict)) for verdict in ("holds", "not run", "fails")]
     assert places == sorted(places)
+    assert text.count('<span class="numbers">') == 2, "what was not run has no number"
+    assert "shuffled &amp; &lt;more&gt;" in text
     assert "holds if &gt;\u00a00.5" in text
-    assert "holds if &gt;\u00a00.333 " in figures.claims_table([{**ROW, "threshold": 1 / 3, "threshold_text": "left"}])
     assert "★" not in text
-    assert "★" in figures.claims_table([{**ROW, "stays": True}])
-    assert "1 of 5 not observed" in figures.claims_table([{**ROW, "n": 4, "censored": 1}])
     assert "\n\n" not in text, "a blank line would end the block of HTML in a Markdown page"
 
 
-def test_beside_table_has_a_column_for_each_table():
-    here = Judgement(0.9812, 0.977, 0.985, "holds", n=5)
-    there = Judgement(0.31, 0.29, 0.33, "fails", n=18, censored=2)
-    text = html.beside_table([(ROW, {"this page": here, "larger <set>": there, "old": NOT_RUN})], ["from & to"])
+def test_claims_table_says_all_that_a_claim_does():
+    assert "holds if &gt;\u00a00.333 left" in claimed(threshold=1 / 3, threshold_text="left")
+    assert "reported there: 5 &lt; 6" in claimed(reported="5 < 6")
+    assert r'Smaller than <span class="math notranslate nohighlight">\(n\)</span>' in claimed(note="Smaller than $n$")
+    starred = {**CELLS, "Confirmation": dataclasses.replace(CELLS["Confirmation"], star=True)}
+    assert "★" in figures.claims_table([(CLAIM, starred)])
+
+
+def test_a_brief_claims_table_has_a_column_for_each_table_and_notes():
+    here = html.Cell(Judgement(0.9812, 0.977, 0.985, "holds", n=5))
+    there = html.Cell(Judgement(0.31, 0.29, 0.33, "fails", n=18, censored=2), ("2 of 20 not observed",))
+    found = {"this page": here, "larger <set>": there, "old": html.Cell(NOT_RUN)}
+    claim = dataclasses.replace(CLAIM, reported="0.9", note="a note")
+    text = figures.claims_table([(claim, found)], ["from & to"], brief=True)
     places = [text.index(figures.verdict_badge(verdict)) for verdict in ("holds", "fails", "not run")]
     assert places == sorted(places)
     assert text.count("<td ") == 3
     assert 'data-label="larger &lt;set&gt;"' in text
     assert "2 of 20 not observed" in text
-    assert "from &amp; to" in text
+    assert '<th colspan="4"><span class="details">from &amp; to</span></th>' in text
+    assert not any(words in text for words in ("reported there", "a note", "Zhang"))
     assert "\n\n" not in text
 
 

@@ -8,7 +8,7 @@ from genbook import data, figures
 from genbook.base.claims import Judgement
 from genbook.book import generated
 from genbook.figures import html
-from genbook.results.pages import row_for_page
+from genbook.results.pages import cells as cells_of
 from genbook.results.requests import Request
 from genbook.results.verdicts import evaluate
 from tests.toy import toy_study
@@ -47,7 +47,7 @@ def assert_columns(page, row):
 
 
 def test_a_chapter_shows_each_setting_in_its_own_column(row):
-    assert_columns(figures.claims_table([row_for_page(row)]), row)
+    assert_columns(figures.claims_table([(row.claim, cells_of(row))]), row)
 
 
 def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_main_one(row, monkeypatch):

@@ -80,7 +80,7 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     """The page of all claims, chapter by chapter, with what chance would give and what Holm's correction leaves."""
     from genbook import figures
     from genbook.base import stats
-    from genbook.results.pages import row_for_page
+    from genbook.results.pages import cells
 
     judged = [row for row in rows if row.main.verdict not in ("not judged", "not run")]
     confirmed = [row for row in judged if math.isfinite(row.confirm.p)]
@@ -100,8 +100,7 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
         "",
     ]
     for chapter in dict.fromkeys(row.request.study.chapter for row in rows):
-        mine = [row for row in rows if row.request.study.chapter == chapter]
-        shown = [{**row_for_page(row), "stays": row in stays} for row in mine]
+        shown = [(row.claim, cells(row, row in stays)) for row in rows if row.request.study.chapter == chapter]
         claims = figures.claims_table(shown, references="references.html")
         lines += [f"## [{chapter_title(chapter)}](chapters/{chapter})", "", claims, ""]
     return "\n".join(lines)

@@ -1,12 +1,58 @@
-"""Pieces of HTML that look the same on every page: verdict badges and the table of claims (styled by book.css)."""
+"""Pieces of HTML that look the same on every page: verdict badges and tables of claims (styled by book.css)."""
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
+
+from genbook.base.claims import Claim, Judgement
+
+if TYPE_CHECKING:
+    import jinja2
 
 VERDICTS = ("holds", "fails", "undecided", "not judged", "not run")
+
+# No line of it is blank: that would end the block of HTML in a page that is Markdown.
+_CLAIMS = """\
+<div class="claims-frame"><table class="claims">
+<thead><tr><th scope="col">Claim</th>
+{%- for title in titles %}<th scope="col">{{ title }}</th>{% endfor %}</tr></thead>
+<tbody>
+{%- for claim, cells in rows %}
+<tr><th scope="row"><span class="statement">{{ claim.statement | prose | safe }}</span>
+<span class="details">holds if {{ claim | wanted | safe }} {{ claim.threshold_text | prose | safe }}</span>
+<span class="details"><code>{{ claim.id }}</code>
+{%- if claim.source and not brief %} · <a href="{{ references }}#{{ claim.source }}">{{ claim.source | citation }}</a>
+{%- endif %}
+{%- if claim.reported and not brief %} · reported there: {{ claim.reported | prose | safe }}{% endif %}</span>
+{%- if claim.note and not brief %}<span class="details">{{ claim.note | prose | safe }}</span>{% endif %}</th>
+{%- for title, cell in cells.items() %}
+<td data-label="{{ title }}">{{ cell.judgement.verdict | badge | safe }}
+{%- if cell.star %} <span class="star" title="stays after Holm's correction">★</span>{% endif %}
+{%- if cell.judgement | estimated %}<span class="numbers">{{ cell.judgement | interval | safe }}</span>{% endif %}
+{%- for detail in cell.details %}<span class="details">{{ detail }}</span>{% endfor %}</td>
+{%- endfor %}</tr>
+{%- endfor %}
+</tbody>
+{%- if notes %}
+<tfoot><tr><th colspan="{{ 1 + titles | length }}">
+{%- for note in notes %}<span class="details">{{ note }}</span>{% endfor %}</th></tr></tfoot>
+{%- endif %}</table></div>"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a claim came out as in one world, as a page shows it.
+
+    ``details``: lines under the numbers, such as the data set. ``star``: it stays after Holm's correction.
+    """
+
+    judgement: Judgement
+    details: tuple[str, ...] = ()
+    star: bool = False
 
 
 def verdict_badge(verdict: str) -> str:
@@ -20,56 +66,39 @@ def verdict_badge(verdict: str) -> str:
     return f'<span class="verdict {verdict.replace(" ", "-")}">{verdict}</span>'
 
 
-def claims_table(rows: Sequence[Mapping[str, Any]], references: str = "../references.html") -> str:
-    """Return claims as a table: statement and source, threshold, and what came out in each world.
-
-    Args:
-        rows: one mapping for each claim, with the keys of ``genbook claims --json``. Numbers may be None or NaN where
-            a world was not run. Optional: ``confirm_low`` and ``confirm_high``; ``reported`` (the paper's own number)
-            and ``note`` (why ours differs); ``threshold_text`` (unit or meaning of the threshold, shown after it);
-            ``null`` (the null world's name); ``n`` and ``censored`` (seeds in the main world with and without a value);
-            ``stays`` (whether the claim stays after Holm's correction).
-        references: address of the bibliography, relative to the page.
-    """
-    body = "\n".join(_claim_row(row, references) for row in rows)
-    return (
-        '<div class="claims-frame"><table class="claims">\n<thead><tr>'
-        '<th scope="col">Claim</th><th scope="col">Main</th>'
-        '<th scope="col">Confirmation</th><th scope="col">Null world</th></tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
-
-
-def beside_table(
-    rows: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
+def claims_table(
+    rows: Sequence[tuple[Claim, Mapping[str, Cell]]],
     notes: Sequence[str] = (),
     references: str = "../references.html",
+    *,
+    brief: bool = False,
 ) -> str:
-    """Return claims on several tables, side by side: statement and source first, then a column a table.
+    """Return claims as a table: statement, threshold and source first, then a column a world or a table.
 
     Args:
-        rows: for each claim, its ``id``, ``statement``, ``source``, ``relation``, ``threshold`` and what
-            `claims_table` takes beside them; and by the column's title a judgement with ``estimate``, ``low``,
-            ``high``, ``verdict``, ``n`` and ``censored``.
+        rows: for each claim, by the column's title, what it came out as there; all with the same titles.
         notes: lines under the table, such as where each column comes from.
         references: address of the bibliography, relative to the page.
+        brief: without source, the paper's own number and note, where the page has them already.
     """
     titles = list(rows[0][1]) if rows else []
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
-    lines = []
-    for claim, judgements in rows:
-        cells = ""
-        for title, found in judgements.items():
-            numbers = {name: getattr(found, name) for name in ("estimate", "low", "high", "verdict")}
-            content = _world(numbers, "", None) + _seen(found.n, found.censored)
-            cells += f'<td data-label="{escape(title)}">{content}</td>'
-        lines.append(f'<tr><th scope="row">{_claim(claim, references)}</th>{cells}</tr>')
-    body, foot = "\n".join(lines), "".join(_details(escape(note)) for note in notes)
-    return (
-        '<div class="claims-frame"><table class="claims">\n'
-        f'<thead><tr><th scope="col">Claim</th>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n'
-        f'<tfoot><tr><th colspan="{1 + len(titles)}">{foot}</th></tr></tfoot></table></div>'
-    )
+    return _template().render(rows=rows, titles=titles, notes=notes, references=references, brief=brief)
+
+
+@functools.cache
+def _template() -> "jinja2.Template":
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {
+        "badge": verdict_badge,
+        "citation": citation,
+        "estimated": lambda judgement: not math.isnan(judgement.estimate),
+        "interval": lambda judgement: interval(judgement.estimate, judgement.low, judgement.high),
+        "prose": _text,
+        "wanted": _wanted,
+    }
+    return environment.from_string(_CLAIMS)
 
 
 def citation(key: str) -> str:
@@ -124,44 +153,8 @@ def _plain_decimals(threshold: float) -> int | None:
     return decimals if decimals <= 4 and (abs(threshold) >= 1e-3 or threshold == 0) else None
 
 
-def _claim_row(row: Mapping[str, Any], references: str) -> str:
-    cells = {
-        "Main": _world(row, "", row.get("dataset")) + _seen(row.get("n"), row.get("censored")),
-        "Confirmation": _world(row, "confirm_", row.get("confirm_dataset"), star=bool(row.get("stays"))),
-        "Null world": _world(row, "null_", row.get("null")),
-    }
-    columns = "".join(f'<td data-label="{label}">{content}</td>' for label, content in cells.items())
-    return f'<tr><th scope="row">{_claim(row, references)}</th>{columns}</tr>'
-
-
-def _claim(row: Mapping[str, Any], references: str) -> str:
-    threshold = f"{escape(row['relation'])}\u00a0{number(row['threshold'], _plain_decimals(row['threshold']))}"
-    wanted = _details(f"holds if {threshold} {_text(row.get('threshold_text') or '')}".rstrip())
-    details = [f"<code>{escape(row['id'])}</code>"]
-    if row.get("source"):
-        details.append(f'<a href="{escape(references)}#{escape(row["source"])}">{escape(citation(row["source"]))}</a>')
-    if row.get("reported"):
-        details.append(f"reported there: {_text(row['reported'])}")
-    note = _details(_text(row["note"])) if row.get("note") else ""
-    return f'<span class="statement">{_text(row["statement"])}</span>{wanted}{_details(" · ".join(details))}{note}'
-
-
-def _world(row: Mapping[str, Any], prefix: str, name: str | None, star: bool = False) -> str:
-    parts = [verdict_badge(row.get(f"{prefix}verdict") or "not run")]
-    if star:
-        parts.append(' <span class="star" title="stays after Holm\'s correction">★</span>')
-    if (estimate := row.get(f"{prefix}estimate")) is not None and not math.isnan(estimate):
-        numbers = interval(estimate, row.get(f"{prefix}low"), row.get(f"{prefix}high"))
-        parts.append(f'<span class="numbers">{numbers}</span>')
-    return "".join(parts) + (_details(escape(name)) if name else "")
-
-
-def _seen(n: int | None, censored: int | None) -> str:
-    return _details(f"{censored} of {(n or 0) + censored} not observed") if censored else ""
-
-
-def _details(content: str) -> str:
-    return f'<span class="details">{content}</span>'
+def _wanted(claim: Claim) -> str:
+    return f"{escape(claim.relation)}\u00a0{number(claim.threshold, _plain_decimals(claim.threshold))}"
 
 
 def _text(text: str) -> str:

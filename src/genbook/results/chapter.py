@@ -8,7 +8,7 @@ import html
 import inspect
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from genbook import figures
 from genbook.base.claims import NOT_RUN, Judgement, judge
 from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
+from genbook.figures.html import Cell
 from genbook.results import published as published_tables
-from genbook.results.pages import in_words, null_notes, provenance_line, row_for_page
+from genbook.results.pages import cells, censored, in_words, null_notes, provenance_line
 from genbook.results.progress import notebook_progress
 from genbook.results.requests import Request, requests
 from genbook.results.table import Table
@@ -149,11 +150,14 @@ class Chapter:
 
     def verdict(self, *claims: str) -> None:
         """Show the verdicts of these claims where the argument needs them."""
-        display(HTML(figures.html.claims_table([row_for_page(self.row(claim)) for claim in claims])))
+        self._show_claims([self.row(claim) for claim in claims])
 
     def verdicts(self) -> None:
         """Show all claims of the chapter with their verdicts in main, confirmation and null world."""
-        display(HTML(figures.html.claims_table([row_for_page(row) for row in self.rows])))
+        self._show_claims(self.rows)
+
+    def _show_claims(self, rows: Sequence[Row]) -> None:
+        display(HTML(figures.claims_table([(row.claim, cells(row)) for row in rows])))
 
     def published(self, study: str, name: str) -> Table | None:
         """The study's main table as ``genbook publish`` wrote it under ``name``, for a figure of its own.
@@ -191,12 +195,11 @@ class Chapter:
             }
             notes.append(f"{title}: " + ("outdated" if table is None else provenance_line(table)))
             notes += null_notes(request.study, title, name)
-        brief = ("id", "statement", "relation", "threshold", "threshold_text")
-        rows = []
-        for claim in claims:
-            found = {title: column[claim.id] for title, column in columns.items()}
-            rows.append(({name: getattr(claim, name) for name in brief}, found))
-        display(HTML(figures.html.beside_table(rows, notes)))
+        rows = [
+            (claim, {title: Cell(found[claim.id], censored(found[claim.id])) for title, found in columns.items()})
+            for claim in claims
+        ]
+        display(HTML(figures.claims_table(rows, notes, brief=True)))
         return columns
 
     def source(self, study: str | None = None, of: Callable[..., Any] | None = None) -> None:

@@ -1,13 +1,13 @@
-"""How tables and claims are told on a page: a line of provenance, a row of a claims table."""
+"""How tables and claims are told on a page: a line of provenance, the cells of a claims table."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from genbook.base.claims import judge
+from genbook.base.claims import Judgement, judge
+from genbook.figures.html import Cell
 from genbook.results import published
-from genbook.results.table import Table
+from genbook.results.table import Table, dataset_of
 from genbook.results.verdicts import Row
 from genbook.studies import Study
 
@@ -56,19 +56,24 @@ def null_notes(study: Study, title: str, name: str) -> list[str]:
     ]
 
 
-def row_for_page(row: Row) -> dict[str, Any]:
-    """A claim's row with what only a page shows: the paper's own number, the reason for a difference, the worlds' n."""
+def cells(row: Row, star: bool = False) -> dict[str, Cell]:
+    """What a claim came out as, by the titles of a page's columns. ``star``: it stays after Holm's correction."""
+    main, confirm = row.request.main.spec, row.confirm_dataset
     return {
-        **row.as_dict(),
-        "reported": row.claim.reported,
-        "note": row.claim.note,
-        "threshold_text": row.claim.threshold_text,
-        "null": row.claim.null,
-        "n": row.main.n,
-        "censored": row.main.censored,
-        "confirm_low": row.confirm.low,
-        "confirm_high": row.confirm.high,
+        "Main": Cell(row.main, (*_known(dataset_of(main)), *censored(row.main))),
+        "Confirmation": Cell(row.confirm, _known(confirm), star),
+        "Null world": Cell(row.null, (row.claim.null,)),
     }
+
+
+def censored(judgement: Judgement) -> tuple[str, ...]:
+    """How many seeds had no value, in words; nothing where all had one."""
+    lost, seen = judgement.censored, judgement.n
+    return (f"{lost} of {seen + lost} not observed",) if lost else ()
+
+
+def _known(dataset: str | None) -> tuple[str, ...]:
+    return () if dataset is None else (dataset,)
 
 
 def _ranges(seeds: tuple[int, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,32 @@ from genbook.results.table import Table, dataset_of
 
 @dataclass(frozen=True)
 class Row:
-    """One claim in its worlds."""
+    """One claim and, by the name of each world in which it is judged, what it comes out as there."""
 
     request: Request
     claim: Claim
-    main: Judgement
-    confirm: Judgement
-    null: Judgement
-    confirm_dataset: str | None
+    judgements: Mapping[str, Judgement]
     data_fingerprint: str
+
+    @property
+    def main(self) -> Judgement:
+        """What the claim comes out as in the main world."""
+        return self.judgements["main"]
+
+    @property
+    def confirm(self) -> Judgement:
+        """What it comes out as in the confirmation; 'not run' where it is not judged there."""
+        return self.judgements.get("confirm", NOT_RUN)
+
+    @property
+    def null(self) -> Judgement:
+        """What it comes out as in the null world that it names."""
+        return self.judgements[self.claim.null]
+
+    @property
+    def confirm_dataset(self) -> str | None:
+        """The data set of the confirmation; None where the claim is not judged there."""
+        return dataset_of(self.request.world("confirm").spec) if "confirm" in self.judgements else None
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain JSON values: the keys that ``genbook claims --json`` documents."""
@@ -91,21 +108,13 @@ def evaluate(
         table = tables[name]
         return NOT_RUN if table is None else judge(claim, table.frame, table.spec, judged)
 
-    rows = []
-    for claim in claims:
+    def worlds(claim: Claim) -> list[str]:
         confirming = study.confirm is not None and claim.confirms and not blind
-        rows.append(
-            Row(
-                request,
-                claim,
-                judgement(claim, "main"),
-                judgement(claim, "confirm") if confirming else NOT_RUN,
-                judgement(claim, claim.null),
-                dataset_of(request.world("confirm").spec) if confirming else None,
-                tables["main"].fingerprint,
-            )
-        )
-    return rows
+        return ["main", *(["confirm"] if confirming else []), claim.null]
+
+    found = [{name: judgement(claim, name) for name in worlds(claim)} for claim in claims]
+    rows = zip(claims, found, strict=True)
+    return [Row(request, claim, judgements, tables["main"].fingerprint) for claim, judgements in rows]
 
 
 def unfailed_nulls(rows: Sequence[Row]) -> list[str]:
