@@ -71,11 +71,15 @@ def final(table, spec):
 @dataclass(frozen=True)
 class Plant(Study):
     compute: Any = field(default=sound)
+    gated: bool = True  # whether `accept` asks all settings
     code: str = studies.get("random_labels").module
 
     @property
     def module(self):
         return self.code
+
+    def accept(self, spec):
+        return super().accept(spec) if self.gated else spec
 
     def run(self, spec, seeds, device):
         return self.compute(spec, seeds, device)
@@ -247,9 +251,10 @@ PLANTED = [
     ("profiles_have_all_settings", {"profiles": {"smoke": Profile(2, {}, 1)}}, "want the profiles"),
     (
         "accepted_specs_have_all_settings",
-        {"confirm": lambda spec: {"size": 8}},
+        {"confirm": lambda spec: {"size": 8}, "gated": False},
         "'confirm' is refused: parameter batch",
     ),
+    ("accepted_specs_have_all_settings", {"confirm": lambda spec: {"size": 1}}, "none is accepted"),
     ("accepted_specs_have_all_settings", {"spec": Lax}, "begin with the parameter"),
     ("accepted_specs_have_all_settings", {"spec": Wrong}, "ends in ZeroDivisionError"),
     ("claims_are_complete", {"claims": (claim(null="nothing"),)}, "no null world 'nothing'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import importlib.metadata
@@ -229,6 +230,10 @@ def _interruptibly(work: Callable[[], Any]) -> None:
             work()
         except BaseException as error:
             raised.append(error)
+        finally:
+            # nbclient makes an event loop for its thread and leaves it open.
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_event_loop_policy().get_event_loop().close()
 
     thread = threading.Thread(target=target, daemon=True, name="papermill")
     thread.start()

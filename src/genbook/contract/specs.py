@@ -92,17 +92,21 @@ def profiles_have_all_settings(study: Study) -> None:
 
 
 def accepted_specs_have_all_settings(study: Study) -> None:
-    """What the spec accepts, its confirmation and every null world accept too; what it refuses, it names."""
-    random = generator(0, f"specs of {study.name}")
+    """What the study accepts, its confirmation and every null world can have too; what it refuses, it names."""
+    random, accepted = generator(0, f"specs of {study.name}"), 0
     for changes in _samples(study, random):
         try:
-            spec = study.spec.build(**changes)
+            spec = study.accept(study.spec.build(**changes))
         except ParameterError as error:
             _names_a_parameter(study, changes, str(error))
         except Exception as error:
             raise CheckError(f"{study.name}: {changes} ends in {error!r}; refuse it in a ParameterError") from error
         else:
             _settings(study, spec, _least(study, spec))
+            accepted += 1
+    require(
+        accepted > 0, f"{study.name}: of {_SAMPLES} parameter sets none is accepted; widen what is refused too much"
+    )
 
 
 def _settings(study: Study, spec: Spec, words: str) -> list[Any]:
@@ -110,6 +114,7 @@ def _settings(study: Study, spec: Spec, words: str) -> list[Any]:
     found = []
     try:
         for setting in settings(study, spec, (0,)):
+            study.fits(setting.spec)
             found.append(setting)
     except Exception as error:
         number = len(found) - (1 if study.confirm else 0)
@@ -134,7 +139,7 @@ def _least(study: Study, spec: Spec) -> str:
 
 def _lacks_a_setting(study: Study, changes: Mapping[str, Any]) -> bool:
     try:
-        spec = study.spec.build(**changes)
+        spec = study.accept(study.spec.build(**changes))
     except Exception:
         return False
     try:

@@ -48,23 +48,8 @@ class Request:
         for name in given:
             if name not in study.spec.model_fields:
                 raise ParameterError(nearest(name, [*study.spec.model_fields, *RUN_PARAMETERS], "parameter"))
-        spec = study.build(profile, given)
-        study.fits(spec)
-        seeds = check_seeds(preset.seeds if seeds is None else seeds)
-        request = cls(study, profile, World("main", spec, seeds), device)
-        request._check_other_worlds()
-        return request
-
-    def _check_other_worlds(self) -> None:
-        """Refuse what the main world can have and another one cannot: then nothing could be judged in the end."""
-        for name in [*(["confirm"] if self.study.confirm else []), *self.study.nulls]:
-            try:
-                self.study.fits(self.world(name).spec)
-            except ParameterError as error:
-                which = "confirmation" if name == "confirm" else f"null world {name!r}"
-                raise ParameterError(
-                    f"study {self.study.name}: with these parameters its {which} could not be computed, where {error}"
-                ) from None
+        spec = study.accept(study.build(profile, given))
+        return cls(study, profile, World("main", spec, check_seeds(preset.seeds if seeds is None else seeds)), device)
 
     def world(self, name: str) -> World:
         """The world called 'main', 'confirm' or by a null world's name; raises `ParameterError`."""

@@ -83,6 +83,23 @@ class Study:
         """``spec`` with ``changes``: a null world or the confirmation's."""
         return self.spec.build(**{**spec.model_dump(), **changes})
 
+    def accept(self, spec: Spec) -> Spec:
+        """``spec`` where it, its confirmation and every null world can be had; raises `ParameterError` where not.
+
+        What the main world can have and another one cannot is refused too: nothing could be judged in the end.
+        """
+        self.fits(spec)
+        changes = {"confirmation": lambda: self.confirm(spec)} if self.confirm is not None else {}
+        changes |= {f"null world {name!r}": lambda name=name: self.nulls[name] for name in self.nulls}
+        for which, changed in changes.items():
+            try:
+                self.fits(self.world(spec, changed()))
+            except ParameterError as error:
+                raise ParameterError(
+                    f"study {self.name}: with these parameters its {which} could not be computed, where {error}"
+                ) from None
+        return spec
+
     def run(self, spec: Spec, seeds: Sequence[int], device: str) -> Any:
         """Compute the table (imports torch); `genbook.training.watched` around it is told how far it is."""
         module = importlib.import_module(self.module)
