@@ -156,7 +156,7 @@ def with_python_random(spec, seeds, device):
 
 
 def with_a_module_by_name(spec, seeds, device):
-    importlib.import_module("genbook." + "peaks")
+    importlib.import_module("genbook.tables." + "peaks")
     return sound(spec, seeds)
 
 
