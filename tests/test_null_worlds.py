@@ -23,6 +23,10 @@ UNFAILED = {
     ("late_coherence", "fashion-mnist-labels-kept", "small-steps-calm-random"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "noise-explains-late-rise"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "sharp-directions-carry-random"): "undecided",
+    # Over the losses that all networks pass, small steps leave little coherence on real labels and on random ones (.21
+    # and .15): within a factor of two there is nothing to tell. The 'holds' of the main world there is no evidence
+    # either, and chapter 02 says so.
+    ("label_permutations", "fashion-mnist-blocks-at-random", "renaming-keeps-coherence"): "holds",
     # Rank correlations over four step sizes in five seeds: the intervals, -0.54 to 0.36 and -0.60 to 0.04, cross the
     # thresholds of -0.4 and -0.5. Both claims fail in the main world there, so nothing rests on these null worlds.
     ("large_steps", "fashion-mnist-nothing-to-learn", "flat-end-tests-better"): "undecided",
