@@ -150,22 +150,29 @@ def test_ctrl_c_before_anything_has_begun_is_the_same_one_message(command):
     assert not list(run.temporary.iterdir())
 
 
-def test_a_folder_is_swept_when_its_owner_is_dead_and_not_before(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+@pytest.fixture
+def short_folder():
+    """An empty folder whose name leaves room for a socket's, which those of pytest do not always."""
+    with tempfile.TemporaryDirectory(prefix="g-") as folder:
+        yield Path(folder)
+
+
+def test_a_folder_is_swept_when_its_owner_is_dead_and_not_before(short_folder, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(short_folder))
     script = (
         "import os, tempfile; from genbook.base.scratch import scratch\n"
-        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        f"tempfile.tempdir = {str(short_folder)!r}\n"
         "with scratch() as folder:\n    (folder / 'file').touch()\n    os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
-    (dead,) = tmp_path.iterdir()
-    foreign = tmp_path / f"{PREFIX}of-somebody-else"
+    (dead,) = short_folder.iterdir()
+    foreign = short_folder / f"{PREFIX}of-somebody-else"
     foreign.mkdir()
     with scratch() as first:
         assert not dead.exists()
         with scratch() as second:
             assert first.is_dir()
             assert second.is_dir()
-    assert list(tmp_path.iterdir()) == [foreign]
+    assert list(short_folder.iterdir()) == [foreign]
     os.utime(foreign, (0, 0))
-    assert sweep(tmp_path) == [foreign], "no one needs it after a day"
+    assert sweep(short_folder) == [foreign], "no one needs it after a day"

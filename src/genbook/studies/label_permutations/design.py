@@ -60,11 +60,15 @@ class LabelPermutationsSpec(Dataset, Descent):
 
     @model_validator(mode="after")
     def _watched(self) -> Self:
-        """There is time for a small step."""
+        """There is time for a small step, and no continuation takes more of them than a training may."""
         if self.small_learning_rate > self.time:
             raise ValueError(
                 f"parameter small_learning_rate = {self.small_learning_rate}: want at most time = {self.time}"
             )
+        for name in ("learning_rate", "small_learning_rate"):
+            rate, least = getattr(self, name), self.time / 10**7
+            if rate < least:
+                raise ValueError(f"parameter {name} = {rate}: want at least {least:g}, which takes 10⁷ steps")
         return self
 
     def learning_rate_of(self, phase: str) -> float:
