@@ -116,7 +116,7 @@ def claim(
         raise ValueError(f"claim {id}: want one of above, below, or equals with within")
     kind, words = statistic.kind, statistic.words
     if kind == "mean" and within is not None:
-        kind, words = "equal", f"within {_bound(statistic.scale, within)} {words}"
+        kind, words = "equal", f"within {_bound(statistic.scale, within)} ({words})"
     return Claim(
         id=id,
         statement=statement,
