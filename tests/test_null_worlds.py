@@ -18,7 +18,7 @@ from tests.toy import toy_study
 UNFAILED = {
     # Both sets of labels are real here. Shirts and coats are memorised like random labels, so what oscillation does to
     # random labels it does to real ones: the claims are no property of the labels' being random on this data set. Their
-    # 'holds' in the main world there is no evidence for that, and chapter 02 says so.
+    # 'holds' in the main world there is no evidence for that; chapter 02 says so of the first two.
     ("late_coherence", "fashion-mnist-labels-kept", "late-rise-needs-large-steps"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "small-steps-calm-random"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "noise-explains-late-rise"): "holds",
