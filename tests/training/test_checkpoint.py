@@ -5,6 +5,7 @@ Both run the same program on the same shapes on one machine with as many threads
 
 import dataclasses
 import json
+import multiprocessing
 import os
 import signal
 
@@ -32,6 +33,11 @@ from genbook.training import (
     train,
 )
 from genbook.training.run import StackRun
+
+# A child forked from a process whose threads have computed waits for ever for threads that it does not have. The server
+# that forks these has imported what they need, and has computed nothing.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["genbook.training", "genbook.probes", "genbook.models"])
 
 PROBES = [Accuracy(at=Every(3)), MeanLoss("test", at=Every(4)), DistanceFromInitialisation(at=Every(10))]
 
@@ -71,33 +77,37 @@ def assert_same(actual, expected):
         assert all(torch.equal(a[k], b[k]) for k in a)
 
 
+def train_until_killed(path, advances, while_writing, threads):
+    """Train, and be killed -9 after some steps, or in the midst of the write that follows."""
+    torch.set_num_threads(threads)
+    count = 0
+    advance, save_file = StackRun.advance, checkpoint.save_file
+
+    def counting(run):
+        nonlocal count
+        count += 1
+        if count > advances and not while_writing:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return advance(run)
+
+    def writing(tensors, path, metadata):
+        save_file(tensors, path, metadata)
+        if count > advances:
+            os.truncate(path, path.stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    StackRun.advance, checkpoint.save_file = counting, writing
+    train(grid(), PROBES, checkpoint=path, checkpoint_every=0.0)
+
+
 def killed(path, advances, while_writing):
-    """A child process that trains and is killed -9 after some steps, or in the midst of the write that follows."""
-    child = os.fork()
-    if child == 0:
-        count = 0
-        advance, save_file = StackRun.advance, checkpoint.save_file
-
-        def counting(run):
-            nonlocal count
-            count += 1
-            if count > advances and not while_writing:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return advance(run)
-
-        def writing(tensors, path, metadata):
-            save_file(tensors, path, metadata)
-            if count > advances:
-                os.truncate(path, path.stat().st_size // 2)
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        StackRun.advance, checkpoint.save_file = counting, writing
-        try:
-            train(grid(), PROBES, checkpoint=path, checkpoint_every=0.0)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    """Whether a process that trains was killed before it was done."""
+    told = (path, advances, while_writing, torch.get_num_threads())
+    child = SERVER.Process(target=train_until_killed, args=told)
+    child.start()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return child.exitcode == -signal.SIGKILL
 
 
 def test_killed_ten_times_it_goes_on_to_the_same_table(tmp_path):
