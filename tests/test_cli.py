@@ -217,7 +217,7 @@ def test_a_gpu_that_is_not_there_is_refused_though_its_tables_are_stored(genbook
     assert len(ToyStudy.computed) == 3
 
 
-@pytest.mark.parametrize("text", ["²", "abc", "0", "-1", "1.5", "1000000", "10" * 5000])
+@pytest.mark.parametrize("text", ["²", "abc", "0", "-1", "1.5", "1000000", "10" * 5000, str((os.cpu_count() or 1) + 1)])
 def test_a_number_of_threads_that_is_none_or_too_large_is_refused(genbook, toy, monkeypatch, text):
     monkeypatch.setenv("GENBOOK_THREADS", text)
     status, out, err = genbook("claims", "toy")

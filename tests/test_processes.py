@@ -14,7 +14,6 @@ import nbformat
 import psutil
 import pytest
 
-from genbook.base.processes import INTERRUPTED
 from genbook.base.scratch import PREFIX, scratch, sweep
 
 MESSAGE = "genbook: interrupted; what was stored stays, the next run goes on from there"
@@ -104,7 +103,7 @@ def test_an_interrupted_run_ends_with_130_one_message_and_nothing_left(command, 
     assert len(run.processes()) == 2
     (os.killpg if whole_group else os.kill)(run.process.pid, number)
     _, err = run.process.communicate(timeout=20)
-    assert run.process.returncode == INTERRUPTED
+    assert run.process.returncode == 130
     assert err.split("\n", 1)[1].strip() == MESSAGE, "after the line that says how long it will take"
     assert not run.left()
     assert not list(run.temporary.iterdir())
@@ -133,11 +132,31 @@ def test_a_build_that_ends_takes_its_workers_and_their_kernels_along(command, tm
     assert len(build.processes()) >= 5, "the command, two workers, two kernels"
     (os.killpg if whole_group else os.kill)(build.process.pid, number)
     _, err = build.process.communicate(timeout=20)
-    assert build.process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else INTERRUPTED)
+    assert build.process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert not build.left()
     assert not list(build.temporary.iterdir())
     if number != signal.SIGKILL:
         assert err.strip() == MESSAGE
+
+
+SWALLOWS = """
+import os, signal
+from genbook.base.processes import interruptible
+with interruptible():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass  # as a library does that means well
+    {last}
+"""
+
+
+@pytest.mark.parametrize("last", ["pass", "raise SystemExit(0)"])
+def test_an_interrupt_that_a_library_has_swallowed_counts_all_the_same(last):
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWS.format(last=last)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
 
 
 def test_ctrl_c_before_anything_has_begun_is_the_same_one_message(command):
@@ -145,7 +164,7 @@ def test_ctrl_c_before_anything_has_begun_is_the_same_one_message(command):
     time.sleep(0.7)
     os.killpg(run.process.pid, signal.SIGINT)
     run.process.communicate(timeout=20)
-    assert run.process.returncode in (INTERRUPTED, -signal.SIGINT)
+    assert run.process.returncode in (130, -signal.SIGINT)
     assert not run.left()
     assert not list(run.temporary.iterdir())
 
