@@ -56,9 +56,9 @@ def changed_keys(monkeypatch, module):
 @pytest.mark.parametrize(
     ("module", "chapters"),
     [
-        ("genbook.studies.xor_digits.claims", {"07"}),
-        ("genbook.studies.xor_digits.run", {"07"}),
-        ("genbook.studies.sample_descent.study", {"06"}),
+        ("genbook.studies.xor.xor_digits.claims", {"07"}),
+        ("genbook.studies.xor.xor_digits.run", {"07"}),
+        ("genbook.studies.descent.sample_descent.study", {"06"}),
         ("genbook.gradients.scores", {"01", "04"}),
         ("genbook.figures.draw", {"01", "02", "03", "04", "05", "06", "07"}),
         ("genbook.base.spec", {"01", "02", "03", "04", "05", "06", "07"}),

@@ -10,9 +10,9 @@ from genbook.base.claims import judge
 from genbook.base.seeding import INITIALISATION, generator
 from genbook.models import initialise
 from genbook.studies import get
-from genbook.studies.batch_stability import claims
-from genbook.studies.batch_stability.run import one_output, run
-from genbook.studies.batch_stability.spec import BatchStabilitySpec
+from genbook.studies.steps.batch_stability import claims
+from genbook.studies.steps.batch_stability.run import one_output, run
+from genbook.studies.steps.batch_stability.spec import BatchStabilitySpec
 
 STUDY = get("batch_stability")
 SMALL = BatchStabilitySpec.build(

@@ -9,10 +9,17 @@ from genbook.base.claims import judge
 from genbook.base.seeding import INITIALISATION, generator
 from genbook.models import initialise, patch_network
 from genbook.studies import get
-from genbook.studies.benign_oscillation import claims, theory
-from genbook.studies.benign_oscillation.orbit import descend
-from genbook.studies.benign_oscillation.run import Condition, first_weights, run, training_set, visits, weak_test_set
-from genbook.studies.benign_oscillation.spec import BenignOscillationSpec
+from genbook.studies.steps.benign_oscillation import claims, theory
+from genbook.studies.steps.benign_oscillation.orbit import descend
+from genbook.studies.steps.benign_oscillation.run import (
+    Condition,
+    first_weights,
+    run,
+    training_set,
+    visits,
+    weak_test_set,
+)
+from genbook.studies.steps.benign_oscillation.spec import BenignOscillationSpec
 
 STUDY = get("benign_oscillation")
 SMALL = BenignOscillationSpec.build(

@@ -8,8 +8,8 @@ from torch import nn
 from genbook.base.claims import judge
 from genbook.models import mlp
 from genbook.studies import get
-from genbook.studies.coherence_laws import claims, theory
-from genbook.studies.coherence_laws.run import alpha, per_example_gradients
+from genbook.studies.coherence.coherence_laws import claims, theory
+from genbook.studies.coherence.coherence_laws.run import alpha, per_example_gradients
 
 LAWS = get("coherence_laws")
 SMALL = {"n_train": 50, "steps": 30, "batch_sizes": [1, 4, 16], "draws": 2000}

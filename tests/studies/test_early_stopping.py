@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from genbook.studies import get
-from genbook.studies.early_stopping import claims as gradient_claims
-from genbook.studies.early_stopping.spec import EarlyStoppingSpec
+from genbook.studies.stopping.early_stopping import claims as gradient_claims
+from genbook.studies.stopping.early_stopping.spec import EarlyStoppingSpec
 
 
 @pytest.fixture(scope="module")

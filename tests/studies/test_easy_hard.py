@@ -6,8 +6,8 @@ import torch
 from genbook import studies
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
-from genbook.studies.easy_hard import claims
-from genbook.studies.easy_hard.run import _agreement, _halves, run
+from genbook.studies.noise.easy_hard import claims
+from genbook.studies.noise.easy_hard.run import _agreement, _halves, run
 
 STUDY = studies.get("easy_hard")
 SPEC = STUDY.build("smoke", {})

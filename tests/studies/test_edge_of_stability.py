@@ -9,9 +9,9 @@ from genbook.base.claims import judge
 from genbook.base.seeding import INITIALISATION, generator
 from genbook.models import initialise
 from genbook.studies import get
-from genbook.studies.edge_of_stability import claims
-from genbook.studies.edge_of_stability.run import replicas_of, run
-from genbook.studies.edge_of_stability.spec import EdgeOfStabilitySpec
+from genbook.studies.steps.edge_of_stability import claims
+from genbook.studies.steps.edge_of_stability.run import replicas_of, run
+from genbook.studies.steps.edge_of_stability.spec import EdgeOfStabilitySpec
 
 STUDY = get("edge_of_stability")
 SMALL = EdgeOfStabilitySpec.build(edge_examples=20, edge_hidden=4, edge_steps=20, edge_probes=5, edge_batches=[5])

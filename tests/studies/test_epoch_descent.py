@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from genbook import data, studies
-from genbook.studies.epoch_descent.run import replicas_of
-from genbook.studies.epoch_descent.spec import SETTINGS, EpochDescentSpec
+from genbook.studies.descent.epoch_descent.run import replicas_of
+from genbook.studies.descent.epoch_descent.spec import SETTINGS, EpochDescentSpec
 from genbook.training import SGD, Adam
 
 STUDY = studies.get("epoch_descent")

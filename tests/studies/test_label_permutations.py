@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from genbook import studies
-from genbook.studies.label_permutations import claims
-from genbook.studies.label_permutations.design import design
+from genbook.studies.memorisation.label_permutations import claims
+from genbook.studies.memorisation.label_permutations.design import design
 
 STUDY = studies.get("label_permutations")
 

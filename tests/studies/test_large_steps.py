@@ -7,9 +7,9 @@ import pytest
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
 from genbook.studies import get
-from genbook.studies.large_steps import claims
-from genbook.studies.large_steps.run import run
-from genbook.studies.large_steps.spec import LargeStepsSpec
+from genbook.studies.steps.large_steps import claims
+from genbook.studies.steps.large_steps.run import run
+from genbook.studies.steps.large_steps.spec import LargeStepsSpec
 
 STUDY = get("large_steps")
 SMALL = STUDY.build("smoke", {})

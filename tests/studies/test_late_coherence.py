@@ -11,8 +11,13 @@ from torch import nn
 from genbook import studies
 from genbook.gradients import coherence
 from genbook.models import mlp
-from genbook.studies.late_coherence import claims
-from genbook.studies.late_coherence.run import noise_coherence, per_example_gradients, run, without_directions
+from genbook.studies.memorisation.late_coherence import claims
+from genbook.studies.memorisation.late_coherence.run import (
+    noise_coherence,
+    per_example_gradients,
+    run,
+    without_directions,
+)
 
 STUDY = studies.get("late_coherence")
 

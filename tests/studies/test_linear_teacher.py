@@ -9,9 +9,9 @@ from scipy import integrate, optimize
 
 from genbook.base.claims import judge
 from genbook.studies import get
-from genbook.studies.linear_teacher import claims, theory
-from genbook.studies.linear_teacher.run import courses, drawn, modes, run, samples, times
-from genbook.studies.linear_teacher.spec import LinearTeacherSpec
+from genbook.studies.descent.linear_teacher import claims, theory
+from genbook.studies.descent.linear_teacher.run import courses, drawn, modes, run, samples, times
+from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
 
 STUDY = get("linear_teacher")
 SMALL = STUDY.build("smoke", {})

@@ -5,9 +5,9 @@ import pytest
 from genbook import studies
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
-from genbook.studies.long_tail import claims, theory
-from genbook.studies.long_tail.mixtures import draw
-from genbook.studies.long_tail.run import neighbours, run
+from genbook.studies.noise.long_tail import claims, theory
+from genbook.studies.noise.long_tail.mixtures import draw
+from genbook.studies.noise.long_tail.run import neighbours, run
 
 STUDY = studies.get("long_tail")
 SPEC = STUDY.build("smoke", {})

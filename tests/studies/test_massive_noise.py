@@ -5,8 +5,8 @@ import pytest
 from genbook import studies
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
-from genbook.studies.massive_noise import claims
-from genbook.studies.massive_noise.design import design
+from genbook.studies.noise.massive_noise import claims
+from genbook.studies.noise.massive_noise.design import design
 
 STUDY = studies.get("massive_noise")
 

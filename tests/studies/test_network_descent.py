@@ -10,9 +10,9 @@ from torch import nn
 
 from genbook import data, studies
 from genbook.models import mlp
-from genbook.studies.network_descent import claims
-from genbook.studies.network_descent.run import replicas_of, run
-from genbook.studies.network_descent.spec import NetworkDescentSpec
+from genbook.studies.descent.network_descent import claims
+from genbook.studies.descent.network_descent.run import replicas_of, run
+from genbook.studies.descent.network_descent.spec import NetworkDescentSpec
 from genbook.training.stacks import program_for, stacks
 from genbook.training.wide import WideProgram
 from tests.sums import UP_TO_SUMS, AnotherOrderOfSums

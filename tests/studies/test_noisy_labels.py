@@ -5,10 +5,10 @@ import pytest
 from genbook import data, studies
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
-from genbook.studies.noisy_labels import claims, mistakes
-from genbook.studies.noisy_labels.patches import PatchFilters
-from genbook.studies.noisy_labels.run import run, wrong_labels
-from genbook.studies.noisy_labels.scores import auc
+from genbook.studies.noise.noisy_labels import claims, mistakes
+from genbook.studies.noise.noisy_labels.patches import PatchFilters
+from genbook.studies.noise.noisy_labels.run import run, wrong_labels
+from genbook.studies.noise.noisy_labels.scores import auc
 
 STUDY = studies.get("noisy_labels")
 SPEC = STUDY.build("smoke", {})

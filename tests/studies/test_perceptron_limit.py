@@ -7,9 +7,9 @@ import torch
 
 from genbook.base.claims import judge
 from genbook.studies import get
-from genbook.studies.perceptron_limit import claims
-from genbook.studies.perceptron_limit.run import missing_confidence, run, signed_points
-from genbook.studies.perceptron_limit.spec import PerceptronLimitSpec
+from genbook.studies.steps.perceptron_limit import claims
+from genbook.studies.steps.perceptron_limit.run import missing_confidence, run, signed_points
+from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
 
 STUDY = get("perceptron_limit")
 SMALL = PerceptronLimitSpec.build(points=20, inputs=8, step_sizes=[0.5, 1e6], shown_steps=12)

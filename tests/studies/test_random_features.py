@@ -8,10 +8,10 @@ import torch
 from genbook.base.claims import judge
 from genbook.base.seeding import ORDER, generator
 from genbook.studies import get
-from genbook.studies.random_features import claims, conditions, descent
-from genbook.studies.random_features.features import all_modes, decomposed, drawn, mapped, whitened
-from genbook.studies.random_features.run import COLUMNS, run, shuffled
-from genbook.studies.random_features.spec import RandomFeaturesSpec
+from genbook.studies.descent.random_features import claims, conditions, descent
+from genbook.studies.descent.random_features.features import all_modes, decomposed, drawn, mapped, whitened
+from genbook.studies.descent.random_features.run import COLUMNS, run, shuffled
+from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
 
 STUDY = get("random_features")
 SMALL = STUDY.build("smoke", {"descent_steps": [10, 100, 1000]})

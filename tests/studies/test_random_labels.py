@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from genbook import studies
-from genbook.studies.random_labels import claims
+from genbook.studies.memorisation.random_labels import claims
 
 STUDY = studies.get("random_labels")
 NOISES = (0.0, 0.5, 1.0)

@@ -5,8 +5,8 @@ import pytest
 
 from genbook import studies
 from genbook.experiments import MLP, Labels
-from genbook.studies.sample_descent import claims
-from genbook.studies.sample_descent.design import SampleDescentSpec, design
+from genbook.studies.descent.sample_descent import claims
+from genbook.studies.descent.sample_descent.design import SampleDescentSpec, design
 
 STUDY = studies.get("sample_descent")
 SIZES = (20, 40, 80, 160)

@@ -2,7 +2,6 @@
 
 import json
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,7 +146,7 @@ def test_the_sizes_known_beforehand_are_those_of_the_data(name):
 @pytest.mark.parametrize("name", studies.names())
 def test_a_study_that_splits_a_data_set_knows_what_it_draws(name, monkeypatch):
     monkeypatch.setitem(POOL, "nothing", 0)
-    code = [path.read_text(encoding="utf-8") for path in (Path(studies.__path__[0]) / name).glob("*.py")]
+    code = [path.read_text(encoding="utf-8") for path in studies.folder(name).glob("*.py")]
     if not any("data.split(" in text for text in code):
         pytest.skip("it splits no data set")
     small = studies.get(name).build("smoke", {})

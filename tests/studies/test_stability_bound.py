@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from genbook.studies import get
-from genbook.studies.stability_bound import claims, theory
+from genbook.studies.coherence.stability_bound import claims, theory
 
 STUDY = get("stability_bound")
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from genbook.studies import get
-from genbook.studies.stopping_rules import claims
-from genbook.studies.stopping_rules.rules import RULES
-from genbook.studies.stopping_rules.run import _disparity
-from genbook.studies.stopping_rules.spec import StoppingRulesSpec
+from genbook.studies.stopping.stopping_rules import claims
+from genbook.studies.stopping.stopping_rules.rules import RULES
+from genbook.studies.stopping.stopping_rules.run import _disparity
+from genbook.studies.stopping.stopping_rules.spec import StoppingRulesSpec
 
 STUDY = get("stopping_rules")
 

@@ -6,8 +6,8 @@ import pytest
 
 from genbook.base.claims import judge
 from genbook.studies import get
-from genbook.studies.two_data_sets import claims, theory
-from genbook.studies.two_data_sets.run import inputs_of, m_coherence, run
+from genbook.studies.coherence.two_data_sets import claims, theory
+from genbook.studies.coherence.two_data_sets.run import inputs_of, m_coherence, run
 
 STUDY = get("two_data_sets")
 

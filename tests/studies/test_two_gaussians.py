@@ -6,9 +6,9 @@ import pytest
 
 from genbook.base.claims import judge
 from genbook.studies import get
-from genbook.studies.two_gaussians import claims
-from genbook.studies.two_gaussians.run import draw, first_step_accuracy
-from genbook.studies.two_gaussians.spec import TwoGaussiansSpec
+from genbook.studies.stopping.two_gaussians import claims
+from genbook.studies.stopping.two_gaussians.run import draw, first_step_accuracy
+from genbook.studies.stopping.two_gaussians.spec import TwoGaussiansSpec
 
 STUDY = get("two_gaussians")
 

@@ -6,8 +6,8 @@ import torch
 from genbook import studies
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
-from genbook.studies.weak_directions import claims
-from genbook.studies.weak_directions.run import _as_noisy, rules, run
+from genbook.studies.noise.weak_directions import claims
+from genbook.studies.noise.weak_directions.run import _as_noisy, rules, run
 
 STUDY = studies.get("weak_directions")
 SPEC = STUDY.build("smoke", {})

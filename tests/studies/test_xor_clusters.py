@@ -10,11 +10,19 @@ from genbook.base.claims import judge
 from genbook.gradients import coherence, gram
 from genbook.models import freeze, mlp
 from genbook.studies import get
-from genbook.studies.xor_clusters import claims
-from genbook.studies.xor_clusters.clusters import cosines, draw, share_out, task, training_clusters, unit_means
-from genbook.studies.xor_clusters.descent import Problem, State, descend, gradient_gram, one_step, parts, shown_steps
-from genbook.studies.xor_clusters.run import changes, gradients, run
-from genbook.studies.xor_clusters.spec import XorClustersSpec
+from genbook.studies.xor.xor_clusters import claims
+from genbook.studies.xor.xor_clusters.clusters import cosines, draw, share_out, task, training_clusters, unit_means
+from genbook.studies.xor.xor_clusters.descent import (
+    Problem,
+    State,
+    descend,
+    gradient_gram,
+    one_step,
+    parts,
+    shown_steps,
+)
+from genbook.studies.xor.xor_clusters.run import changes, gradients, run
+from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 
 STUDY = get("xor_clusters")
 SMALL = STUDY.build("smoke", {})

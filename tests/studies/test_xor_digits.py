@@ -7,9 +7,9 @@ from genbook import data
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
 from genbook.studies import get
-from genbook.studies.xor_digits import claims
-from genbook.studies.xor_digits.run import draw_pairs, problem, run, sides
-from genbook.studies.xor_digits.spec import XorDigitsSpec
+from genbook.studies.xor.xor_digits import claims
+from genbook.studies.xor.xor_digits.run import draw_pairs, problem, run, sides
+from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
 
 STUDY = get("xor_digits")
 SMALL = STUDY.build("smoke", {})

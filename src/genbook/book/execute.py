@@ -97,7 +97,7 @@ def _modules_shown(notebook: Mapping[str, Any], told: Sequence[Study]) -> set[st
     A spec's module cannot change a number, but the page says with which parameters to rerun it.
     """
     cells = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
-    declared = (f"{studies.__name__}.{study.name}.study" for study in told)
+    declared = (f"{studies.package(study.name)}.study" for study in told)
     computed = (study.module for study in told)
     shown = codehash.modules_used_by_code("\n".join(cells)), codehash.modules_used(__name__, *declared, *computed)
     return {spec.__name__}.union(*shown)

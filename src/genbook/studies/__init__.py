@@ -1,6 +1,7 @@
-"""The studies: one folder a phenomenon, found by its name; nothing else has to be told about a new one.
+"""The studies: one folder a phenomenon, in the part it belongs to; nothing else has to be told about a new one.
 
-A study's folder holds ``design.py`` (its parameters, and ``design(spec)``: the networks that train, as data),
+What several studies of a part share lies in the part's ``shared.py``. A study's folder holds ``design.py`` (its
+parameters, and ``design(spec)``: the networks that train, as data),
 ``claims.py`` and ``study.py`` (a `Study` named ``STUDY``: profiles, settings, claims). What does not fit a design has a
 ``spec.py`` and a ``run.py`` (``run(spec, seeds, device) -> table``) in its place. All but ``run.py`` import no torch,
 so that listing, checking and explaining answer at once; the tables of a study depend on ``design.py`` or ``run.py`` and
@@ -11,8 +12,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,9 +31,10 @@ CONFIRMATION_SEED = 1000
 class Study:
     """One phenomenon as a computation: its parameters, worlds and claims.
 
-    ``name``: its folder. ``chapter``: stem of the notebook that tells it. ``version``: raised when the meaning of the
-    table changes. ``columns``: meaning and unit of each column of the table. ``quantities``: the same for each value of
-    the column ``quantity``. ``confirm``: from the main world's spec, the parameters that the confirmation replaces.
+    ``name``: its folder, in that of its part; no two studies have the same. ``chapter``: stem of the notebook that
+    tells it. ``version``: raised when the meaning of the table changes. ``columns``: meaning and unit of each column of
+    the table. ``quantities``: the same for each value of the column ``quantity``. ``confirm``: from the main world's
+    spec, the parameters that the confirmation replaces.
     ``nulls``: by name, the parameters that turn the main world into a null world. ``varies``: what a seed draws.
     ``fits``: raises `ParameterError` for a spec whose data set has not what the study draws from it.
     ``confirmation_seed``: first seed of the confirmation; another one than usual where a setting was changed after
@@ -108,8 +108,8 @@ class Study:
     @property
     def module(self) -> str:
         """Dotted name of the module whose code, with all that it uses, decides whether a table is current."""
-        written = (Path(__path__[0]) / self.name / "run.py").is_file()
-        return f"{__name__}.{self.name}.{'run' if written else 'design'}"
+        written = (folder(self.name) / "run.py").is_file()
+        return f"{package(self.name)}.{'run' if written else 'design'}"
 
 
 def other_images(spec: Any) -> Mapping[str, Any]:
@@ -139,17 +139,35 @@ def _fits_design(design: Callable[[Any], Design]) -> Callable[[Any], None]:
 
 
 @functools.cache
+def _packages() -> Mapping[str, str]:
+    """By study, in alphabetical order, the dotted name of its package."""
+    found = {
+        file.parent.name: f"{__name__}.{file.parent.parent.name}.{file.parent.name}"
+        for file in Path(__path__[0]).glob("*/*/study.py")
+    }
+    return dict(sorted(found.items()))
+
+
 def names() -> tuple[str, ...]:
     """The studies' names in alphabetical order."""
-    folders = [Path(__path__[0]) / module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
-    return tuple(sorted(folder.name for folder in folders if (folder / "study.py").is_file()))
+    return tuple(_packages())
+
+
+def package(name: str) -> str:
+    """Dotted name of a study's package; raises `ParameterError` with the nearest name and the list."""
+    if name not in _packages():
+        raise ParameterError(nearest(name, names(), "study"))
+    return _packages()[name]
+
+
+def folder(name: str) -> Path:
+    """Where the study called ``name`` lies; raises `ParameterError` with the nearest name and the list."""
+    return Path(__path__[0]).joinpath(*package(name).split(".")[-2:])
 
 
 def get(name: str) -> Study:
     """The study called ``name``; raises `ParameterError` with the nearest name and the list."""
-    if name not in names():
-        raise ParameterError(nearest(name, names(), "study"))
-    return importlib.import_module(f"{__name__}.{name}.study").STUDY
+    return importlib.import_module(f"{package(name)}.study").STUDY
 
 
 def of_chapter(chapter: str) -> list[Study]:

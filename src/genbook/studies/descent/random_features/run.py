@@ -1,0 +1,174 @@
+"""Random features trained in every way, over widths and over samples; all in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genbook.base.seeding import INITIALISATION, generator
+from genbook.studies.descent.random_features import conditions, descent
+from genbook.studies.descent.random_features.conditions import SITES, Condition
+from genbook.studies.descent.random_features.features import Modes, Sample, all_modes, drawn
+from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
+from genbook.training.watch import report
+
+COLUMNS = ["seed", "group", "family", "setting", "steps", "width", "samples", "quantity", "value"]
+#: What is handed round among the runs where tags are shuffled.
+PREDICTORS = ("training loss", "output size")
+
+
+def run(spec: RandomFeaturesSpec, seeds: Sequence[int], device: str) -> pd.DataFrame:
+    """Return the tidy table (see the study's columns). ``device`` is not used: these are small matrices."""
+    rows: list[tuple] = []
+    for done, seed in enumerate(seeds):
+        report(done / len(seeds), f"seed {seed}")
+        found = [*_by_width(spec, seed), *_by_samples(spec, seed)]
+        rows += [(seed, *row) for row in found]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table if spec.tags == "kept" else shuffled(table)
+
+
+def shuffled(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with what predicts a peak handed round among the runs of a seed by lot, whole runs at a time."""
+    table = table.copy()
+    names = ["group", "family", "setting", "steps"]
+    for seed, rows in table[table["quantity"].isin(PREDICTORS) & table["group"].isin(("optimiser", "problem"))].groupby(
+        "seed"
+    ):
+        runs = [part.index for _, part in rows.groupby(names, sort=False)]
+        order = generator(int(seed), "shuffled tags").permutation(len(runs))
+        values = rows["value"]
+        for mine, other in zip(runs, order, strict=True):
+            given = table.loc[runs[other], ["width", "quantity"]].assign(value=values[runs[other]])
+            given = given.set_index(["width", "quantity"])["value"]
+            wanted = pd.MultiIndex.from_frame(table.loc[mine, ["width", "quantity"]])
+            table.loc[mine, "value"] = given.reindex(wanted).to_numpy()
+    return table
+
+
+def _by_width(spec: RandomFeaturesSpec, seed: int) -> Iterator[tuple]:
+    """Every condition at every width (dear ones at the sites alone), and the tuned ridge."""
+    sample = drawn(spec, seed, spec.examples)
+    groups = {"optimiser": conditions.of_the_optimiser(spec), "problem": conditions.of_the_problem(spec)}
+    maps = sorted({condition.how for group in groups.values() for condition in group})
+    for share in spec.widths:
+        width = max(2, round(share * spec.examples))
+        known = all_modes(sample, seed, width, maps)
+        for how, modes in known.items():
+            yield ("features", "condition", how, np.nan, share, 1.0, "condition number", modes.condition)
+        for group, members in groups.items():
+            for condition in members:
+                if share in SITES or not condition.sites_only:
+                    outputs = _outputs(spec, seed, sample, known[condition.how], condition, width)
+                    for quantity, value in _measured(sample, outputs, condition.clean).items():
+                        yield (group, condition.family, condition.setting, condition.steps, share, 1.0, quantity, value)
+        yield from _tuned(spec, sample, known[spec.base_map], "widths", share, 1.0)
+
+
+def _by_samples(spec: RandomFeaturesSpec, seed: int) -> Iterator[tuple]:
+    """The longest descent and the tuned ridge at a fixed width, from few examples to many."""
+    for share in spec.sample_counts:
+        sample = drawn(spec, seed, max(2, round(share * spec.fixed_width)))
+        modes = all_modes(sample, seed, spec.fixed_width, [spec.base_map])[spec.base_map]
+        condition = Condition("steps", "last", spec.base_map, spec.descent_steps[-1], spec.rate)
+        outputs = _outputs(spec, seed, sample, modes, condition, spec.fixed_width)
+        for quantity, value in _measured(sample, outputs).items():
+            yield ("samples", "steps", "last", condition.steps, 1.0, share, quantity, value)
+        yield from _tuned(spec, sample, modes, "samples", 1.0, share)
+
+
+def _outputs(
+    spec: RandomFeaturesSpec, seed: int, sample: Sample, modes: Modes, condition: Condition, width: int
+) -> dict[str, np.ndarray]:
+    """Outputs of the trained network on training and test inputs."""
+    targets = sample.clean_targets if condition.clean else sample.targets["train"]
+    decay = spec.ridge * modes.unit
+    reduced = modes.left * modes.singular
+    match condition.method:
+        case "private":
+            strength = condition.strength * modes.unit
+            shared, outputs = descent.with_private_features(modes, targets, strength)
+            return {"train": outputs, "test": modes.elsewhere["test"] @ shared}
+        case "average":
+            return _average(spec, seed, sample, condition, width)
+        case "adam":
+            trained = descent.adam(
+                reduced @ modes.right.T, targets, int(condition.steps), condition.rate, condition.batch, seed, decay
+            )
+            return {"train": reduced @ (modes.right.T @ trained), "test": modes.others["test"] @ trained}
+        case "stochastic":
+            step_size = descent.stable_step(modes, condition.batch)
+            moved = descent.stochastic(reduced, targets, int(condition.steps), step_size, condition.batch, seed, decay)
+        case "ridge":
+            moved = descent.ridge_coefficients(modes, targets, decay + condition.strength * modes.unit)
+        case _ if condition.start:
+            return _from_start(seed, modes, targets, condition, decay)
+        case _:
+            moved = descent.along_modes(modes, targets, condition.steps, condition.rate, decay)
+    return {"train": reduced @ moved, "test": modes.elsewhere["test"] @ moved}
+
+
+def _from_start(
+    seed: int, modes: Modes, targets: np.ndarray, condition: Condition, decay: float
+) -> dict[str, np.ndarray]:
+    """Descent from random weights: what lies across all modes stays, but for the decay, and speaks on new inputs."""
+    draw = generator(seed, INITIALISATION + " of the second layer")
+    start = condition.start * draw.standard_normal((len(modes.right), targets.shape[1]))
+    along = modes.right.T @ start
+    moved = descent.along_modes(modes, targets, condition.steps, condition.rate, decay, along)
+    largest = modes.eigenvalues[0] + decay
+    kept = descent.remaining(np.array([condition.rate * decay / largest]), condition.steps)[0]
+    frozen = (start - modes.right @ along) * kept
+    return {
+        "train": (modes.left * modes.singular) @ moved,
+        "test": modes.elsewhere["test"] @ moved + modes.others["test"] @ frozen,
+    }
+
+
+def _average(
+    spec: RandomFeaturesSpec, seed: int, sample: Sample, condition: Condition, width: int
+) -> dict[str, np.ndarray]:
+    """Mean output of several networks, each with a random first layer of its own."""
+    total: dict[str, np.ndarray] = {}
+    for member in range(1, spec.members + 1):
+        modes = all_modes(sample, seed, width, [condition.how], member)[condition.how]
+        decay = spec.ridge * modes.unit
+        moved = descent.along_modes(modes, sample.targets["train"], condition.steps, condition.rate, decay)
+        outputs = {"train": (modes.left * modes.singular) @ moved, "test": modes.elsewhere["test"] @ moved}
+        total = {name: total.get(name, 0) + part / spec.members for name, part in outputs.items()}
+    return total
+
+
+def _measured(sample: Sample, outputs: dict[str, np.ndarray], clean: bool = False) -> dict[str, float]:
+    """Losses, error and size of a network's outputs."""
+    targets = sample.clean_targets if clean else sample.targets["train"]
+    test = outputs["test"]
+    return {
+        "test loss": _loss(test, sample.targets["test"]),
+        "test error": float((test.argmax(1) != sample.labels["test"]).mean()),
+        "training loss": _loss(outputs["train"], targets),
+        "output size": float((test**2).sum(1).mean()),
+    }
+
+
+def _loss(outputs: np.ndarray, targets: np.ndarray) -> float:
+    """Mean squared distance; 1 for a network that answers 0."""
+    return float(((outputs - targets) ** 2).sum(1).mean())
+
+
+def _tuned(
+    spec: RandomFeaturesSpec, sample: Sample, modes: Modes, along: str, width: float, samples: float
+) -> Iterator[tuple[Any, ...]]:
+    """Ridge regression with the ridge that is best on the validation examples."""
+    targets = sample.targets["train"]
+    found = []
+    for strength in spec.ridges:
+        moved = descent.ridge_coefficients(modes, targets, strength * modes.unit)
+        found.append((_loss(modes.elsewhere["validation"] @ moved, sample.targets["validation"]), strength, moved))
+    _, strength, moved = min(found, key=lambda one: one[0])
+    outputs = {"train": (modes.left * modes.singular) @ moved, "test": modes.elsewhere["test"] @ moved}
+    for quantity, value in {**_measured(sample, outputs), "ridge chosen": strength}.items():
+        yield ("tuned", along, "tuned ridge", np.inf, width, samples, quantity, value)

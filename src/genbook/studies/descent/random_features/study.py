@@ -1,0 +1,84 @@
+"""Random features and the optimiser: profiles and worlds."""
+
+from __future__ import annotations
+
+from genbook.base.spec import Profile
+from genbook.data.sizes import check_pool
+from genbook.studies import Study, other_images
+from genbook.studies.descent.random_features.claims import CLAIMS
+from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
+
+#: What a null world may leave out, where its claims look at the places of the peak alone.
+_SITES_ALONE = {"widths": [0.25, 1.0, 4.0], "sample_counts": [0.25, 1.0, 4.0], "members": 2}
+
+
+def _fits(spec: RandomFeaturesSpec) -> None:
+    """The largest training set is drawn apart from the validation set."""
+    counts = round(max(spec.sample_counts) * spec.fixed_width)
+    largest = ("sample_counts x fixed_width", counts) if counts > spec.examples else ("examples", spec.examples)
+    check_pool(spec.dataset, dict([largest, ("validated", spec.validated)]))
+
+
+STUDY = Study(
+    name="random_features",
+    title="Random features and the optimiser",
+    chapter="06_double_descent",
+    version=1,
+    spec=RandomFeaturesSpec,
+    profiles={
+        "smoke": Profile(
+            seeds=2,
+            parameters={
+                "examples": 40,
+                "validated": 40,
+                "fixed_width": 40,
+                "widths": [0.25, 1.0, 4.0],
+                "sample_counts": [0.25, 1.0, 4.0],
+                "taken_steps": 10,
+                "members": 2,
+            },
+            seconds=2,
+            judged=False,
+        ),
+        "quick": Profile(seeds=5, parameters={}, seconds=22),
+        "full": Profile(seeds=20, parameters={"taken_steps": 5000}, seconds=130),
+    },
+    claims=CLAIMS,
+    columns={
+        "seed": "the seed",
+        "group": (
+            "'optimiser': what changes how far training gets; 'problem': what changes where it ends; 'tuned': the "
+            "tuned ridge; 'samples': numbers of examples; 'features': the features themselves"
+        ),
+        "family": "what was varied",
+        "setting": "how",
+        "steps": "steps taken; infinite for what is solved at once",
+        "width": "number of features over the number of examples, or over the fixed width",
+        "samples": "number of examples over the fixed width; 1 where the width is varied",
+        "quantity": "what was measured (see the quantities)",
+        "value": "the measured value",
+    },
+    quantities={
+        "test loss": "mean squared distance from the true one-hot labels of test examples; 1 for answering 0",
+        "test error": "share of the test examples that are given another class than their own",
+        "training loss": "mean squared distance from the given labels, wrong ones among them; 1 for answering 0",
+        "output size": "mean squared length of the answers to test inputs; no label enters",
+        "condition number": "largest over smallest nonzero eigenvalue of the features' second moments",
+        "ridge chosen": "the ridge that was best on the validation examples, in units of the mean eigenvalue",
+    },
+    confirm=other_images,
+    nulls={
+        "ridge": {"ridge": 1.0, "taken_steps": 10, "members": 2},
+        "few steps": {"descent_steps": [10, 30, 100], "taken_steps": 10, **_SITES_ALONE},
+        "whitened, untuned, shuffled": {
+            "base_map": "whitened",
+            "ridges": [1e-7],
+            "private": 1e-7,
+            "tags": "shuffled",
+            "taken_steps": 10,
+            **_SITES_ALONE,
+        },
+    },
+    varies=("training subset", "validation", "corruption", "order", "initialisation"),
+    fits=_fits,
+)

@@ -1,0 +1,57 @@
+"""Logistic regression becomes the perceptron: profiles and worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from genbook.base.spec import Profile
+from genbook.studies import Study
+from genbook.studies.steps.perceptron_limit.claims import CLAIMS
+from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
+
+
+def _confirmation(spec: PerceptronLimitSpec) -> Mapping[str, Any]:
+    """There are no other data for points made up whole: more of them, in more dimensions, with fresh seeds."""
+    return {"points": min(2 * spec.points, 2000), "inputs": min(2 * spec.inputs, 1000)}
+
+
+STUDY = Study(
+    name="perceptron_limit",
+    title="Logistic regression becomes the perceptron",
+    chapter="05_large_learning_rates",
+    version=1,
+    spec=PerceptronLimitSpec,
+    profiles={
+        "smoke": Profile(
+            seeds=2, parameters={"points": 20, "inputs": 10, "step_sizes": [1.0, 1e6]}, seconds=1, judged=False
+        ),
+        "quick": Profile(seeds=5, parameters={}, seconds=3),
+        "full": Profile(seeds=20, parameters={}, seconds=12),
+    },
+    claims=CLAIMS,
+    columns={
+        "seed": "the seed",
+        "step_size": "step size η of gradient descent; infinite for the perceptron",
+        "step": "steps taken; 0 for what there is one number of per run",
+        "quantity": "what was measured (see the quantities)",
+        "value": "the measured value",
+    },
+    quantities={
+        "error": "share of the training points that are not on their side of the plane",
+        "loss": "mean logistic loss of the training points, in nats",
+        "steps to zero error": "steps until no training point is on the wrong side; missing where that was not reached",
+        "highest loss": "highest training loss before that, in nats",
+        "distance from the perceptron": (
+            "largest distance of w/η from the perceptron's weights, over their length, while the perceptron still errs"
+        ),
+    },
+    confirm=_confirmation,
+    nulls={
+        "small steps": {"step_sizes": [0.1, 0.2, 0.4]},
+        "large steps": {"step_sizes": [1e4, 1e5, 1e6]},
+    },
+    # Settings were changed after the confirmation on the usual seeds had been looked at.
+    confirmation_seed=2000,
+    varies=("points and plane",),
+)
