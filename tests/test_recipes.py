@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from genbook.base.recipes import LOSS_NAMES, SGD, Cosine, Linear, Recipe, Step
+from genbook import gradients
+from genbook.base.recipes import AVERAGES, LOSS_NAMES, SGD, Average, Cosine, Linear, Recipe, Step
 from genbook.base.when import AtFractions
 from genbook.training import LOSSES
 
@@ -16,6 +17,21 @@ def test_a_recipe_knows_the_losses_that_the_engine_has():
         assert Recipe(1, SGD(0.1), loss=name).loss == name
     with pytest.raises(ValueError, match="it must be one of cross-entropy, squared, logistic"):
         Recipe(1, SGD(0.1), loss="hinge")
+
+
+def test_a_recipe_names_the_averages_that_the_library_has():
+    arguments = {"winsorised": 2, "clipped": 0.5}
+    made = [type(gradients.robust_average(Average(name, arguments.get(name)))) for name in AVERAGES]
+    assert made == [
+        gradients.Mean,
+        gradients.Winsorized,
+        gradients.MedianOfMeans,
+        gradients.RunningMean,
+        gradients.RunningMedian,
+        gradients.Clipped,
+    ]
+    with pytest.raises(ValueError, match="average is 'median'; it must be one of mean, winsorised, median of means"):
+        Average("median")
 
 
 def test_settings_import_no_torch():

@@ -17,7 +17,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from genbook import models
-from genbook.gradients import RunningMedian
 from genbook.probes import Accuracy, DistanceFromInitialisation, Every, MeanLoss
 from genbook.training import (
     SGD,
@@ -64,7 +63,7 @@ def grid():
         *(r for width in (3, 8) for r in replicas((0, 0), models.mlp((6, width, 3)), hard, optimiser=Adam(0.02))),
         *replicas((0, 1), models.mlp((6, 7, 3), "squared-relu"), hard, loss="squared", optimiser=SGD(0.01)),
         *replicas((0, 1), models.mlp((6, 7, 3), "squared-relu"), hard, loss="squared", optimiser=SGD(1e11)),
-        *replicas((0, 1), models.mlp((6, 9, 3)), easy, average=Average(RunningMedian), stop_at_accuracy=0.9, steps=20),
+        *replicas((0, 1), models.mlp((6, 9, 3)), easy, average=Average("running mean"), stop_at_accuracy=0.9, steps=20),
         *replicas((0, 1), models.five_layer_cnn(1, 3, norm="batch"), images, steps=4, batch_size=6),
     ]  # fmt: skip
 
@@ -256,7 +255,7 @@ OTHERS = {
     "schedule": _recipe(schedule=Cosine()),
     "schedule's end": _recipe(schedule=Cosine(0.1)),
     "loss": _recipe(loss="squared"),
-    "average": _recipe(optimiser=SGD(0.1), average=Average(RunningMedian)),
+    "average": _recipe(optimiser=SGD(0.1), average=Average("running median")),
     "scale": _recipe(init_scale=2.0),
     "level": _recipe(stop_at_accuracy=0.9),
     "looks": _recipe(check_every=2),

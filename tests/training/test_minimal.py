@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from genbook import models
-from genbook.gradients import RunningMedian
 from genbook.probes import Accuracy, AtSteps, MeanLoss
 from genbook.training import SGD, Adam, Average, Cosine, Examples, Linear, Recipe, Replica, minimal, train
 
@@ -48,7 +47,7 @@ CASES = {
     "class-labels-squared": [replica(loss="squared")],
     "real-targets": [replica(model=models.mlp((5, 6, 1)), data=sets("real"), loss="squared", optimiser=Adam(0.01))],
     "logistic": [replica(model=models.mlp((5, 6, 1)), data=sets("signs"), loss="logistic")],
-    "robust": [replica(average=Average(RunningMedian))],
+    "robust": [replica(average=Average("running median"))],
     "running-statistics": [
         replica(
             model=models.five_layer_cnn(2, 3, norm="batch"), data=sets(shape=(3, 32, 32), n=12), batch_size=4, steps=5

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from genbook.gradients import Mean
-
 LOSS_NAMES = ("cross-entropy", "squared", "logistic")
+AVERAGES = ("mean", "winsorised", "median of means", "running mean", "running median", "clipped")
 
 
 def refuse(condition: bool, message: str) -> None:
@@ -136,17 +135,18 @@ class InverseSquareRoot:
 
 @dataclass(frozen=True)
 class Average:
-    """A robust average in the place of the mean gradient: a rule of `genbook.gradients` and its argument, if any.
+    """A robust average in the place of the mean gradient: the name of a rule and its argument, if it takes one.
 
-    `Average(Winsorized, 2)`, `Average(MedianOfMeans)`, `Average(RunningMedian)`, `Average(Clipped, 1.0)`.
+    `Average("winsorised", 2)`, `Average("median of means")`, `Average("clipped", 1.0)`;
+    `genbook.gradients.robust_average` makes the rule.
     """
 
-    rule: type[Mean]
+    rule: str
     argument: float | None = None
 
-    def make(self) -> Mean:
-        """The rule, with nothing seen so far."""
-        return self.rule() if self.argument is None else self.rule(self.argument)
+    def __post_init__(self):
+        """Refuse a rule that there is not."""
+        refuse(self.rule not in AVERAGES, f"average is {self.rule!r}; it must be one of {', '.join(AVERAGES)}")
 
 
 Optimiser = SGD | Adam

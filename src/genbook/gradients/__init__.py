@@ -7,7 +7,15 @@
 from genbook.gradients.gram_matrix import Gram, gram
 from genbook.gradients.lens import coherence
 from genbook.gradients.measured import Coherence, Groups
-from genbook.gradients.robust import Clipped, Mean, MedianOfMeans, RunningMean, RunningMedian, Winsorized
+from genbook.gradients.robust import (
+    Clipped,
+    Mean,
+    MedianOfMeans,
+    RunningMean,
+    RunningMedian,
+    Winsorized,
+    robust_average,
+)
 from genbook.gradients.scores import el2n, gradient_norms, grand, signal_to_noise
 
 __all__ = [
@@ -25,5 +33,6 @@ __all__ = [
     "gradient_norms",
     "gram",
     "grand",
+    "robust_average",
     "signal_to_noise",
 ]

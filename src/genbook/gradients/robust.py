@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from genbook.base.recipes import Average
 from genbook.gradients import winsorize
 from genbook.gradients.batch import Batch
 from genbook.gradients.capture import Capture
@@ -248,3 +249,19 @@ def median_of_three(values: Sequence[Tensor]) -> Tensor:
     """Coordinate-wise median of three tensors of one shape."""
     a, b, c = values
     return torch.maximum(torch.minimum(a, b), torch.minimum(torch.maximum(a, b), c))
+
+
+_RULES: Mapping[str, type[Mean]] = {
+    "mean": Mean,
+    "winsorised": Winsorized,
+    "median of means": MedianOfMeans,
+    "running mean": RunningMean,
+    "running median": RunningMedian,
+    "clipped": Clipped,
+}
+
+
+def robust_average(setting: Average) -> Mean:
+    """The rule that a recipe's ``average`` names, with nothing seen so far; `TypeError` where its argument is wrong."""
+    rule = _RULES[setting.rule]
+    return rule() if setting.argument is None else rule(setting.argument)

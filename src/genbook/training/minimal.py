@@ -14,6 +14,7 @@ from torch.optim import lr_scheduler
 
 from genbook.base.recipes import Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
 from genbook.base.seeding import INITIALISATION, ORDER, generator
+from genbook.gradients import robust_average
 from genbook.models import initialise
 from genbook.training.replica import Examples, Replica
 
@@ -38,7 +39,7 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
     outputs = model(train_set.inputs[:1]).shape[1]
     targets = {on: targets_of(examples, recipe.loss, outputs) for on, examples in replica.data.items()}
     criterion = CRITERIA[recipe.loss]
-    robust = None if recipe.average is None else recipe.average.make()
+    robust = None if recipe.average is None else robust_average(recipe.average)
     optimiser = recipe.optimiser.of_torch([p for p in model.parameters() if p.requires_grad])
     schedule = learning_rate_schedule(recipe, optimiser)
     check_every = recipe.check_every or replica.steps_per_epoch

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genbook.base.errors import TrainingError
 from genbook.base.seeding import INITIALISATION, generator
+from genbook.gradients import robust_average
 from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.models import StackedLayer, initialise, stack, written
 from genbook.training.batches import Batches
@@ -98,7 +99,7 @@ class AveragedProgram(StackedProgram):
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
         super().__init__(replicas, device)
-        self.rule = replicas[0].recipe.average.make()
+        self.rule = robust_average(replicas[0].recipe.average)
 
     def keep(self, keep: Sequence[int]) -> Tensor:
         """Forget the replicas that are not in `keep`, in the rule's memory too."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genbook.base.recipes import Recipe, refuse
+from genbook.gradients import robust_average
 
 _TABLE = {"replica", "seed", "step", "epoch", "quantity", "on", "labels", "group", "layer", "value"}
 _ENDINGS = {"steps", "epochs", "fitted", "fitted_step", "diverged", "diverged_step"}
@@ -79,7 +80,7 @@ class Replica:
         refuse(bool(taken), f"condition has {', '.join(sorted(taken))}; the table has a column of that name already")
         size, n = self.recipe.batch_size, len(self.data["train"])
         if self.recipe.average is not None:
-            rule = self.recipe.average.make()
+            rule = robust_average(self.recipe.average)
             rule.check_optimizer(self.recipe.optimiser.of_torch([torch.zeros(1)]))
             if size is not None:
                 rule.refuse(size)

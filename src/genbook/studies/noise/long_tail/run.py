@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 from scipy.spatial.distance import cdist
 
-from genbook.gradients import Clipped, Winsorized
 from genbook.models import mlp
 from genbook.probes import Accuracy, LogSpaced
 from genbook.studies.noise.long_tail.mixtures import Drawn, draw
@@ -44,8 +43,8 @@ def _replicas(spec: LongTailSpec, seed: int, drawn: Drawn) -> list[Replica]:
     rules = {
         "plain": (None, 0.0),
         "weight decay": (None, spec.tail_decay),
-        "winsorised": (Average(Winsorized, spec.tail_winsorised), 0.0),
-        "clipped": (Average(Clipped, spec.tail_clip), 0.0),
+        "winsorised": (Average("winsorised", spec.tail_winsorised), 0.0),
+        "clipped": (Average("clipped", spec.tail_clip), 0.0),
     }
     return [
         Replica(

@@ -9,7 +9,6 @@ import torch
 
 from genbook import data
 from genbook.base.seeding import CORRUPTION, generator
-from genbook.gradients import Clipped, MedianOfMeans, RunningMean, RunningMedian, Winsorized
 from genbook.models import mlp
 from genbook.probes import Accuracy, LogSpaced
 from genbook.studies.noise.weak_directions.spec import WeakDirectionsSpec
@@ -36,11 +35,11 @@ def run(spec: WeakDirectionsSpec, seeds: Sequence[int], device: str) -> pd.DataF
 def rules(spec: WeakDirectionsSpec) -> dict[str, tuple[float, Average | None]]:
     """By name, the step size and the average of each rule; None is the mean gradient."""
     robust = {
-        **{f"winsorised {c}": Average(Winsorized, c) for c in spec.winsorised},
-        "M3": Average(MedianOfMeans),
-        "RM3": Average(RunningMedian),
-        "RA3": Average(RunningMean),
-        "clipped": Average(Clipped, spec.clip),
+        **{f"winsorised {c}": Average("winsorised", c) for c in spec.winsorised},
+        "M3": Average("median of means"),
+        "RM3": Average("running median"),
+        "RA3": Average("running mean"),
+        "clipped": Average("clipped", spec.clip),
     }
     if spec.averages == "plain":
         robust = dict.fromkeys(robust)
