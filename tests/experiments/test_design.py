@@ -177,3 +177,57 @@ def test_conditions_share_their_examples_in_memory():
     assert inputs[0] is inputs[1]
     assert len(inputs[2]) == 160
     assert torch.equal(inputs[2][40:80], first)
+
+
+def test_held_out_and_test_images_have_labels_of_their_own():
+    images = Images("digits", 40, held_out=30, held_out_labels=Labels().wrong(0.5), test_labels=Labels().shuffled())
+    watch = Watch(("held-out accuracy", "held-out loss", "test accuracy"), AtEnd())
+    told = replace(condition(watch=(watch,)), images=images)
+    sets = Drawn().replica(told, 3).data
+    split = data.split(data.load("digits"), 3, 40, 30, flat=True)
+    assert torch.equal(sets["held-out"].inputs, split.validation.inputs)
+    assert (sets["held-out"].labels != split.validation.labels).sum() == 15
+    assert torch.equal(sets["train"].labels, split.train.labels)
+    assert torch.equal(sets["test"].labels.bincount(), split.test.labels.bincount())
+    assert (sets["test"].labels == split.test.labels).double().mean() < 0.3
+    own = data.corrupt(split.validation.labels.numpy(), 0.5, "uniform", 3, 10).labels
+    assert (sets["held-out"].labels.numpy() != own).any(), "drawn apart from the training labels of the same seed"
+    found = Design([told]).run([3], "cpu").set_index(["quantity", "group"])["value"]
+    assert 0 <= found["held-out accuracy", "all"] <= 1
+    assert found["held-out loss", "all"] > 0
+
+
+def test_groups_that_a_watch_names_are_told_apart():
+    groups = ("decoys", "one half", "other half")
+    images = Images("digits", 40, Labels().decoys(7))
+    told = replace(condition(watch=(Watch(("train loss",), AtEnd(), groups=groups),)), images=images)
+    masks = Drawn().replica(told, 3).data["train"].groups
+    assert set(masks) == set(groups)
+    assert (masks["one half"] ^ masks["other half"]).all()
+    assert masks["one half"].sum() == 20
+    given = images.labels.given(np.zeros((40, 1)), data.split(data.load("digits"), 3, 40).train.labels.numpy(), 3, 10)
+    assert (masks["decoys"].numpy() == given.decoys).all()
+    assert set(Design([told]).run([3], "cpu")["group"]) == {"all", *groups}
+
+
+def test_one_real_output_learns_parity_by_the_squared_loss():
+    images = Images("digits", 40, Labels().parity())
+    recipe = Recipe(60, SGD(0.1), None, loss="squared")
+    told = condition(watch=(Watch(("train loss", "sharpness"), AtEnd()), Watch(("train loss",), Every(60))))
+    told = replace(told, images=images, network=MLP((8,), "tanh", outputs=1), recipe=recipe)
+    loss = Design([told]).run([0], "cpu").query("quantity == 'train loss'").set_index("step")["value"]
+    replica = Drawn().replica(told, 0)
+    assert replica.model(replica.data["train"].inputs).shape == (40, 1)
+    assert loss[60].max() < 0.5 * loss[0].max()
+
+
+def test_a_continuation_goes_on_from_those_alone_that_came_to_their_accuracy():
+    onward = Continuation("later", Recipe(5, SGD(0.1), 10), (Watch(("train loss",), AtEnd()),), only_fitted=True)
+    reached = replace(RECIPE, stop_at_accuracy=0.05, check_every=1)
+    unreached = replace(RECIPE, stop_at_accuracy=1.0, check_every=1)
+    both = [condition(0.0, recipe=reached, continued=(onward,)), condition(0.9, recipe=unreached, continued=(onward,))]
+    later = Design(both).run([0, 1], "cpu").query("phase == 'later'")
+    assert set(later["noise"]) == {0.0}
+    assert set(later["seed"]) == {0, 1}
+    none = Design([condition(0.9, recipe=unreached, continued=(onward,))]).run([0], "cpu")
+    assert set(none["phase"]) == {"training"}

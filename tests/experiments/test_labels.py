@@ -64,3 +64,30 @@ def test_another_seed_is_another_draw():
     for labels in (Labels().shuffled(), Labels().wrong(0.3), Labels().redrawn(1.0), Labels().diluted(1)):
         assert (given(labels, 1).labels != given(labels, 2).labels).any()
         assert (given(labels, 1).labels == given(labels, 1).labels).all()
+
+
+def test_decoys_get_another_label_than_the_one_given_and_know_no_truth():
+    noisy, planted = given(Labels().wrong(0.4)), given(Labels().wrong(0.4).decoys(300))
+    assert planted.decoys.sum() == 300
+    assert ((planted.labels != noisy.labels) == planted.decoys).all()
+    assert (planted.clean == noisy.clean).all()
+    shift = (planted.labels - noisy.labels)[planted.decoys] % 10
+    assert np.bincount(shift, minlength=10)[1:].min() > 15, "each other label is as likely"
+    assert given(Labels()).decoys is None
+
+
+def test_controls_keep_what_was_corrupted_without_corrupting_and_deal_it_out_at_random():
+    noisy, corrected = given(Labels().wrong(0.4)), given(Labels().wrong(0.4).corrected())
+    assert (corrected.labels == REAL).all()
+    assert (corrected.clean == noisy.clean).all()
+    dealt = given(Labels().wrong(0.4).retagged())
+    assert (dealt.labels == noisy.labels).all()
+    assert dealt.clean.sum() == noisy.clean.sum()
+    assert np.mean(dealt.clean[~noisy.clean]) == pytest.approx(0.6, abs=0.06), "as often among those that are wrong"
+
+
+def test_parity_is_one_real_number():
+    found = given(Labels().parity())
+    assert found.labels.dtype == np.float32
+    assert (found.labels == np.where(REAL % 2 == 0, 1, -1)).all()
+    assert (found.true == found.labels).all()

@@ -19,20 +19,30 @@ if TYPE_CHECKING:
 class Images:
     """A training set drawn by the seed from a data set, with its labels; a larger one contains the smaller.
 
-    ``n_train``: its size, the same number of each class. ``labels``: what is done to the real ones.
+    Attributes:
+        dataset: the images and their real labels.
+        n_train: size of the training set, the same number of each class.
+        labels: what is done to its real labels.
+        held_out: how many images are held out of the training pool.
+        held_out_labels, test_labels: what is done to the labels of those held out, and of the test set, by draws of
+            their own.
     """
 
     dataset: str
     n_train: int
     labels: Labels = field(default_factory=Labels)
+    held_out: int = 0
+    held_out_labels: Labels = field(default_factory=Labels)
+    test_labels: Labels = field(default_factory=Labels)
 
 
 @dataclass(frozen=True)
 class MLP:
-    """A fully connected network: widths of its hidden layers, and its activation."""
+    """A fully connected network: widths of its hidden layers, activation, number of outputs (None: of classes)."""
 
     hidden: tuple[int, ...]
     activation: str = "relu"
+    outputs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,11 @@ class Watch:
         quantities: names of the catalogue.
         at: the steps at which they are measured.
         layers: whether they are told of each layer too.
-        groups: groups of training examples that they are told of too: "clean", "corrupted".
+        groups: groups of training examples that they are told of too: "clean" and "corrupted", "decoys", "one half" and
+            "other half" (drawn at random).
         examples: how many of the training set gradients and curvature are measured on, the first ones; None is all.
         tolerance: relative, of the sharpness.
+        samples: random vectors of which the Hessian's trace is estimated.
     """
 
     quantities: tuple[str, ...]
@@ -54,6 +66,7 @@ class Watch:
     groups: tuple[str, ...] = ()
     examples: int | None = None
     tolerance: float = 1e-3
+    samples: int = 100
 
     def __post_init__(self) -> None:
         """Refuse a name that is not in the catalogue."""
@@ -62,11 +75,16 @@ class Watch:
 
 @dataclass(frozen=True)
 class Continuation:
-    """How training goes on from the networks as they were left, and what is watched on the way."""
+    """How training goes on from the networks as they were left, and what is watched on the way.
+
+    ``only_fitted``: from those alone that had come to the accuracy at which they were to stop. What has diverged never
+    goes on.
+    """
 
     phase: str
     recipe: Recipe
     watch: tuple[Watch, ...]
+    only_fitted: bool = False
 
 
 @dataclass(frozen=True)

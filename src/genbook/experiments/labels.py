@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from genbook import data
 from genbook.base.seeding import CORRUPTION, generator
 
-Kind = Literal["shuffled", "wrong", "redrawn", "exchanged", "diluted"]
+Kind = Literal["shuffled", "wrong", "redrawn", "exchanged", "diluted", "decoys", "corrected", "retagged", "parity"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,17 +23,19 @@ class Given:
         true: [k n] before corruption; where labels were shuffled, that is their truth.
         clean: [k n] which examples the corruption left alone.
         rounds: k.
+        decoys: [k n] which examples were relabelled on purpose; None where none was.
     """
 
     labels: np.ndarray
     true: np.ndarray
     clean: np.ndarray
     rounds: int = 1
+    decoys: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Change:
-    """One step: its kind; the fraction, number of blocks or of copies it takes; whether blocks hold like images."""
+    """One step: its kind; the fraction or number that it takes; whether blocks hold like images."""
 
     kind: Kind
     amount: float = 0.0
@@ -69,6 +71,22 @@ class Labels:
         """Add so many copies of each image with a label drawn from all classes (Rolnick et al., 2017)."""
         return self._then(Change("diluted", copies))
 
+    def decoys(self, count: int) -> Self:
+        """Give ``count`` examples another label than the one they have, each as likely: who does so knows no truth."""
+        return self._then(Change("decoys", count))
+
+    def corrected(self) -> Self:
+        """Give all examples their true labels again; which were corrupted is remembered (for a control)."""
+        return self._then(Change("corrected"))
+
+    def retagged(self) -> Self:
+        """Deal out at random which examples count as clean and which as corrupted (for a control)."""
+        return self._then(Change("retagged"))
+
+    def parity(self) -> Self:
+        """One real number for each example in place of its class: 1 where that is even, -1 where it is odd."""
+        return self._then(Change("parity"))
+
     def _then(self, change: Change) -> Self:
         return type(self)((*self.changes, change))
 
@@ -82,18 +100,18 @@ class Labels:
 
 def _shuffled(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
     labels = data.shuffle_labels(given.labels, seed)
-    return Given(labels, labels, given.clean)
+    return replace(given, labels=labels, true=labels)
 
 
 def _corrupted(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
     kind = "uniform" if change.kind == "wrong" else "uniform-any"
     new = data.corrupt(given.labels, change.amount, kind, seed, n_classes)
-    return Given(new.labels, given.true, given.clean & ~new.changed)
+    return replace(given, labels=new.labels, clean=given.clean & ~new.changed)
 
 
 def _exchanged(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
     labels = data.exchange_blocks(images, given.labels, int(change.amount), seed, alike=change.alike)
-    return Given(labels, given.true, labels == given.true)
+    return replace(given, labels=labels, clean=labels == given.true)
 
 
 def _diluted(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
@@ -108,10 +126,35 @@ def _diluted(given: Given, change: Change, images: np.ndarray, seed: int, n_clas
     )
 
 
+def _decoys(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
+    chosen = np.zeros(len(given.labels), dtype=bool)
+    chosen[generator(seed, "decoys").permutation(len(chosen))[: int(change.amount)]] = True
+    shift = generator(seed, "decoy labels").integers(1, n_classes, len(chosen))
+    labels = np.where(chosen, (given.labels + shift) % n_classes, given.labels)
+    return replace(given, labels=labels, decoys=chosen)
+
+
+def _corrected(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
+    return replace(given, labels=given.true)
+
+
+def _retagged(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
+    return replace(given, clean=given.clean[generator(seed, "shuffled tags").permutation(len(given.clean))])
+
+
+def _parity(given: Given, change: Change, images: np.ndarray, seed: int, n_classes: int) -> Given:
+    labels, true = (np.float32(1 - 2 * (kind % 2)) for kind in (given.labels, given.true))
+    return replace(given, labels=labels, true=true)
+
+
 _APPLY: Mapping[Kind, Callable[..., Given]] = {
     "shuffled": _shuffled,
     "wrong": _corrupted,
     "redrawn": _corrupted,
     "exchanged": _exchanged,
     "diluted": _diluted,
+    "decoys": _decoys,
+    "corrected": _corrected,
+    "retagged": _retagged,
+    "parity": _parity,
 }

@@ -14,6 +14,7 @@ from genbook import data
 from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
 from genbook.experiments.design import MLP, Condition, Design, Watch
+from genbook.experiments.labels import Given, Labels
 from genbook.models import mlp, parameter_count
 from genbook.probes import (
     Accuracy,
@@ -29,6 +30,8 @@ from genbook.tables import quantities
 from genbook.training import Examples, Replica, TrainingResult, train
 
 _HALVES = ("first half", "second half")
+#: What a training set's seed does not draw: above the largest seed, so that these are nobody's training labels.
+_HELD_OUT, _TEST = 2**32, 2**33
 _COHERENCE = {"m-coherence", "m-coherence at equal size", "off-diagonal coherence", "gradient norm", "gradient cosine"}
 
 
@@ -42,10 +45,12 @@ def run(design: Design, seeds: Sequence[int], device: str) -> pd.DataFrame:
         result = train([drawn.replica(*place) for place in placed], _probes(conditions[0].watch), device)
         tables += [_rows(result.table, conditions[0].watch), _facts(result, [condition for condition, _ in placed])]
         tables += _at_end(result, [condition for condition, _ in placed], device)
-        alive = np.flatnonzero(~result.endings["diverged"]).tolist()
-        for continuation in conditions[0].continued if alive else ():
-            on = result.continued(continuation.recipe, _probes(continuation.watch), at=alive, device=device)
-            tables.append(_rows(on.table, continuation.watch, continuation.phase))
+        for continuation in conditions[0].continued:
+            goes_on = result.endings["fitted"] if continuation.only_fitted else ~result.endings["diverged"]
+            if goes_on.any():
+                at = np.flatnonzero(goes_on).tolist()
+                on = result.continued(continuation.recipe, _probes(continuation.watch), at=at, device=device)
+                tables.append(_rows(on.table, continuation.watch, continuation.phase))
     table = pd.concat([table for table in tables if len(table)], ignore_index=True)
     return table[["seed", *names, *list(quantities.COLUMNS)[1:]]]
 
@@ -62,20 +67,46 @@ class Drawn:
     def replica(self, condition: Condition, seed: int) -> Replica:
         """The network of one condition and seed, with its training set and the test set in halves."""
         images = condition.images
-        key = images.dataset, seed, images.n_train
+        key = images.dataset, seed, images.n_train, images.held_out
         split = self._split(*key)
-        given = images.labels.given(split.train.inputs.numpy(), split.train.labels.numpy(), seed, split.n_classes)
+        given = _given(images.labels, split.train, seed, split.n_classes)
         inputs = split.train.inputs if given.rounds == 1 else self._inputs(given.rounds, *key)
-        clean = torch.from_numpy(given.clean)
-        groups = {"clean": clean, "corrupted": ~clean} if any(w.groups for w in condition.watches) else {}
-        train_set = Examples(inputs, torch.from_numpy(given.labels), torch.from_numpy(given.true), groups)
-        test_set = Examples(split.test.inputs, split.test.labels, groups=_halves(split.test.labels))
-        model = self._network(condition.network, inputs.shape[1], split.n_classes)
-        return Replica(seed, model, condition.recipe, {"train": train_set, "test": test_set}, condition.columns)
+        wanted = {name for watch in condition.watches for name in watch.groups}
+        groups = {name: mask for name, mask in _groups(given, seed).items() if name in wanted}
+        tested = _given(images.test_labels, split.test, seed + _TEST, split.n_classes)
+        sets = {
+            "train": Examples(inputs, torch.from_numpy(given.labels), torch.from_numpy(given.true), groups),
+            "test": Examples(split.test.inputs, torch.from_numpy(tested.labels), groups=_halves(split.test.labels)),
+        }
+        if images.held_out:
+            labels = _given(images.held_out_labels, split.validation, seed + _HELD_OUT, split.n_classes).labels
+            sets["held-out"] = Examples(split.validation.inputs, torch.from_numpy(labels))
+        outputs = condition.network.outputs or split.n_classes
+        model = self._network(condition.network, inputs.shape[1], outputs)
+        return Replica(seed, model, condition.recipe, sets, condition.columns)
 
 
-def _split(dataset: str, seed: int, n_train: int) -> data.Split:
-    return data.split(data.load(dataset), seed, n_train, flat=True)
+def _split(dataset: str, seed: int, n_train: int, held_out: int) -> data.Split:
+    return data.split(data.load(dataset), seed, n_train, held_out, flat=True)
+
+
+def _given(labels: Labels, examples: data.Examples, seed: int, n_classes: int) -> Given:
+    return labels.given(examples.inputs.numpy(), examples.labels.numpy(), seed, n_classes)
+
+
+def _groups(given: Given, seed: int) -> dict[str, torch.Tensor]:
+    """All groups of training examples that a watch may name."""
+    n = len(given.labels)
+    half = np.isin(np.arange(n), generator(seed, "halves").permutation(n)[: n // 2])
+    decoys = np.zeros(n, dtype=bool) if given.decoys is None else given.decoys
+    masks = {
+        "clean": given.clean,
+        "corrupted": ~given.clean,
+        "decoys": decoys,
+        "one half": half,
+        "other half": ~half,
+    }
+    return {name: torch.from_numpy(mask) for name, mask in masks.items()}
 
 
 def _network(network: MLP, inputs: int, outputs: int) -> nn.Module:
@@ -102,12 +133,14 @@ def _probes_of(watch: Watch) -> list[Probe]:
         "train accuracy": Accuracy("train", at=at),
         "train accuracy on true labels": Accuracy("train", "true", at=at),
         "test accuracy": Accuracy("test", at=at),
+        "held-out accuracy": Accuracy("held-out", at=at),
         "train loss": MeanLoss("train", at=at),
         "test loss": MeanLoss("test", at=at),
+        "held-out loss": MeanLoss("held-out", at=at),
         "weight norm": WeightNorm(at=at),
         "distance": DistanceFromInitialisation(at=at),
         "sharpness": Sharpness(tolerance=watch.tolerance, **of_gradients),
-        "Hessian trace": HessianTrace(**of_gradients),
+        "Hessian trace": HessianTrace(samples=watch.samples, **of_gradients),
     }
     probes = [probe for name, probe in made.items() if name in wanted]
     if wanted & _COHERENCE:

@@ -133,7 +133,7 @@ def from_pool(*parameters: str) -> Callable[[Any], None]:
 def _fits_design(design: Callable[[Any], Design]) -> Callable[[Any], None]:
     def fits(spec: Any) -> None:
         for images in {condition.images for condition in design(spec).conditions}:
-            check_pool(images.dataset, {"n_train": images.n_train})
+            check_pool(images.dataset, {"n_train": images.n_train, "held_out": images.held_out})
 
     return fits
 

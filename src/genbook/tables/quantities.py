@@ -17,7 +17,7 @@ COLUMNS: Mapping[str, str] = {
     "step": "gradient steps taken in this phase",
     "epoch": "passes through the training set in this phase",
     "quantity": "what was measured (see the quantities)",
-    "group": "'all', or the examples that were measured: 'clean', 'corrupted', or a half of the test set",
+    "group": "'all', or the examples that were measured: 'clean', 'corrupted', 'decoys', or a half of a set",
     "layer": "'all', or the layer that was measured",
     "value": "the measured value, in the quantity's unit",
 }
@@ -41,6 +41,8 @@ _ALL = (
     Quantity("test accuracy", "fraction of the test set's labels that are predicted", "fraction", "logit"),
     Quantity("train loss", "mean loss on the training labels as given (cross-entropy: in nats)", "nats", "log"),
     Quantity("test loss", "mean loss on the test set (cross-entropy: in nats)", "nats", "log"),
+    Quantity("held-out accuracy", "fraction of the held-out labels, as given, that are predicted", "fraction", "logit"),
+    Quantity("held-out loss", "mean loss on the held-out labels as given (cross-entropy: in nats)", "nats", "log"),
     Quantity(
         "m-coherence", "‖Σ gᵢ‖² / Σ ‖gᵢ‖² over the training set: how many examples an average example helps", "", "log"
     ),
