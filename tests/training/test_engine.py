@@ -149,14 +149,14 @@ AVERAGES = [
 ]
 
 
-@pytest.mark.parametrize("average", AVERAGES, ids=lambda average: average.rule.__name__)
+@pytest.mark.parametrize("average", AVERAGES, ids=lambda average: average.rule)
 @pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
 def test_robust_averages_are_those_of_a_plain_loop(average, loss):
     grid = [replica(s, models.mlp((5, 8, 3)), average=average, loss=loss) for s in (0, 1)]
     assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
 
 
-@pytest.mark.parametrize("average", AVERAGES, ids=lambda average: average.rule.__name__)
+@pytest.mark.parametrize("average", AVERAGES, ids=lambda average: average.rule)
 def test_robust_averages_are_those_of_a_plain_loop_where_replicas_share_their_batches(average):
     data = examples(3)
     grid = [replica(3, data=data, average=average, optimiser=SGD(lr)) for lr in (0.1, 0.2)]
@@ -165,7 +165,7 @@ def test_robust_averages_are_those_of_a_plain_loop_where_replicas_share_their_ba
         assert_states(state, plain_loop(one), 1e-12)
 
 
-@pytest.mark.parametrize("average", AVERAGES, ids=lambda average: average.rule.__name__)
+@pytest.mark.parametrize("average", AVERAGES, ids=lambda average: average.rule)
 def test_robust_averages_of_any_network_are_those_of_a_plain_loop(average):
     draw = torch.Generator().manual_seed(0)
     inputs = torch.randn(10, 2, 6, generator=draw, dtype=torch.float64)
