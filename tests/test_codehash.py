@@ -71,9 +71,9 @@ FILES = {
     "outer/__init__.py": "from genbook.sub import V as U\n",
     "twice.py": "from genbook.outer import U\n",
     "typed.py": "if TYPE_CHECKING:\n    from genbook.c import X\nelse:\n    import genbook.alone\n",
-    "watched.py": "from genbook.training.progress import bar\nfrom genbook.c import X\n",
-    "training/__init__.py": "",
-    "training/progress.py": "from genbook.alone import Y\ndef bar(): pass\n",
+    "watched.py": "from genbook.base.progress import bar\nfrom genbook.c import X\n",
+    "base/__init__.py": "",
+    "base/progress.py": "from genbook.alone import Y\ndef bar(): pass\n",
 }
 
 
@@ -124,7 +124,7 @@ def test_a_changed_constant_in_a_used_module_changes_the_hash_and_in_an_unused_o
 
 def test_what_cannot_change_a_number_outdates_nothing(package):
     before = codehash.code_hash("genbook.watched")
-    (package / "training/progress.py").write_text("def bar(): return 'another colour'\n")
+    (package / "base/progress.py").write_text("def bar(): return 'another colour'\n")
     assert codehash.code_hash("genbook.watched") == before
 
 

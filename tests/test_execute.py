@@ -62,7 +62,7 @@ def changed_keys(monkeypatch, module):
         ("genbook.gradients.scores", {"01", "04"}),
         ("genbook.figures.draw", {"01", "02", "03", "04", "05", "06", "07"}),
         ("genbook.base.spec", {"01", "02", "03", "04", "05", "06", "07"}),
-        ("genbook.training.progress", set()),
+        ("genbook.base.progress", set()),
         ("genbook.cli", set()),
         ("genbook.book.build", set()),
     ],

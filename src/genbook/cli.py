@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from genbook import __version__, studies
+from genbook.base import progress
 from genbook.base.errors import ForeseenError
 from genbook.base.processes import interruptible
 from genbook.base.spec import ParameterError, read_value
@@ -104,14 +104,6 @@ def _request(
     return Request.build(study, given.pop("profile", usual), given, given.pop("device", "auto"))
 
 
-@contextlib.contextmanager
-def _progress(title: str) -> Iterator[Any]:
-    from genbook.results.progress import terminal_progress
-
-    with terminal_progress(title) as progress:
-        yield progress
-
-
 @cli.command()
 @click.argument("chapter")
 @_PROFILE
@@ -142,8 +134,8 @@ def run(
         check_out(out)
     if not quiet:
         click.echo(f"{name} ({chosen}): {_to_compute(asked.values())}, then a few seconds to execute", err=True)
-    with _progress(name) as progress:
-        execute(name, given, Path(os.path.realpath(out)), None if quiet else progress)
+    with progress.bar(name) as tell:
+        execute(name, given, Path(os.path.realpath(out)), None if quiet else tell)
     if not quiet:
         click.echo(str(out))
 
@@ -193,8 +185,8 @@ def claims(
     asked = [_request(studies.get(name), parameters, profile, device) for name in names or studies.names()]
     rows = []
     for request in asked:
-        with _progress(request.study.title) as progress:
-            rows += evaluate(request, progress=progress, blind=blind)
+        with progress.bar(request.study.title) as tell:
+            rows += evaluate(request, progress=tell, blind=blind)
     if as_json:
         click.echo(json.dumps([row.as_dict() for row in rows], indent=1, ensure_ascii=False))
         return
@@ -300,8 +292,8 @@ def table(
             click.echo(f"{name}\t{meaning}")
         return
     request = _request(chosen, parameters, profile, device)
-    with _progress(chosen.title) as progress:
-        found = request.table(world or "main", progress)
+    with progress.bar(chosen.title) as tell:
+        found = request.table(world or "main", tell)
     click.echo(found.frame.to_csv(index=False), nl=False)
 
 
@@ -331,8 +323,8 @@ def publish(
             click.echo(f"{world.name}: data not there, not published", err=True)
             continue
         file = published.name_of(name, world.name)  # checked before anything is computed
-        with _progress(f"{chosen.title}, {world.name}") as progress:
-            found = request.table(world.name, progress)
+        with progress.bar(f"{chosen.title}, {world.name}") as tell:
+            found = request.table(world.name, tell)
         click.echo(str(published.publish(found, file)))
 
 

@@ -1,14 +1,11 @@
 """Memory estimates and the progress bar."""
 
-import io
-
 import pytest
 import torch
 
 from genbook import models
 from genbook.training import SGD, Adam, Examples, Recipe, Replica, TrainingError, memory
 from genbook.training.memory import data_bytes, free_bytes, refuse_too_many, replica_bytes
-from genbook.training.progress import progress_bar
 
 CPU = torch.device("cpu")
 
@@ -66,18 +63,3 @@ def test_a_grid_is_refused_where_this_machine_has_no_memory_for_it(monkeypatch):
     monkeypatch.setattr(memory, "free_bytes", lambda device: 1)
     with pytest.raises(TrainingError, match=r"cpu has .* GiB free; one alone does not fit"):
         refuse_too_many(replicas(1, SGD(0.1)), CPU)
-
-
-def test_the_bar_is_drawn_in_a_terminal_and_nowhere_else(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    for stream, drawn in ((Terminal(), True), (io.StringIO(), False)):
-        monkeypatch.setattr("sys.stderr", stream)
-        monkeypatch.setenv("TERM", "xterm")
-        with progress_bar(10) as report:
-            for done in range(11):
-                report(done)
-        assert bool(stream.getvalue()) is drawn
-        assert ("10/10" in stream.getvalue()) is drawn

@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,10 @@ from genbook.base import spec
 from genbook.base.errors import ForeseenError
 from genbook.base.files import atomic, check_writable, repository, sha256, store_root
 from genbook.base.processes import Kernels
+from genbook.base.progress import FILE_VARIABLE, Progress, read
 from genbook.base.scratch import scratch, subfolder
 from genbook.base.spec import ParameterError, nearest
 from genbook.results import published
-from genbook.results.progress import PROGRESS_FILE, Progress
 from genbook.results.requests import requests
 from genbook.studies import Study
 from genbook.tables import codehash
@@ -328,17 +327,11 @@ def _watched(folder: Path, progress: Progress | None) -> Iterator[Any]:
 
     def watch() -> None:
         while not stop.wait(0.3):
-            within, what = 0.0, ""
-            try:
-                said = json.loads(file.read_text(encoding="utf-8"))
-                if time.time() - file.stat().st_mtime < 5:
-                    within, what = said["share"], said["title"]
-            except (OSError, ValueError):
-                pass
+            within, what = read(file)
             progress(min((state["done"] + within) / state["total"], 1.0), what)
 
-    before = os.environ.get(PROGRESS_FILE)
-    os.environ[PROGRESS_FILE] = str(file)
+    before = os.environ.get(FILE_VARIABLE)
+    os.environ[FILE_VARIABLE] = str(file)
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
@@ -346,6 +339,6 @@ def _watched(folder: Path, progress: Progress | None) -> Iterator[Any]:
     finally:
         stop.set()
         thread.join()
-        os.environ.pop(PROGRESS_FILE)
+        os.environ.pop(FILE_VARIABLE)
         if before is not None:
-            os.environ[PROGRESS_FILE] = before
+            os.environ[FILE_VARIABLE] = before

@@ -11,12 +11,13 @@ from unittest import mock
 
 import torch
 
+from genbook.base import progress
 from genbook.contract.errors import NotApplicableError, few, require
 from genbook.contract.smoke import smoke
 from genbook.contract.tables import differing
 from genbook.studies import Study
 from genbook.tables import codehash
-from genbook.training import engine, watched
+from genbook.training import engine
 from genbook.training.run import StackRun
 
 #: Share of a test set's examples that may be in the training set too: data sets hold some images twice.
@@ -119,6 +120,6 @@ def _stepping(folder: Path, steps: int, stop: int | None = None) -> Iterator[Sim
     with (
         mock.patch.object(StackRun, "advance", advancing),
         mock.patch.object(engine, "time", clock),
-        watched(folder=folder),
+        progress.context(folder=folder),
     ):
         yield taken

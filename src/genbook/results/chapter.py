@@ -17,13 +17,13 @@ from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 
 from genbook import figures
+from genbook.base import progress
 from genbook.base.claims import NOT_RUN, Judgement, judge
 from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
 from genbook.figures.html import Cell
 from genbook.results import published as published_tables
 from genbook.results.pages import cells, censored, in_words, null_notes, provenance_line
-from genbook.results.progress import notebook_progress
 from genbook.results.requests import Request, requests
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
@@ -90,8 +90,8 @@ class Chapter:
         request = self.request(study)
         key = (request.study.name, world)
         if key not in self._tables:
-            with notebook_progress(f"{request.study.title}, {world} world") as progress:
-                self._tables[key] = request.table(world, progress)
+            with progress.file(f"{request.study.title}, {world} world") as tell:
+                self._tables[key] = request.table(world, tell)
         return self._tables[key]
 
     def table(self, study: str | None = None, world: str = "main") -> pd.DataFrame:
@@ -137,8 +137,8 @@ class Chapter:
         """Every claim of the chapter in its worlds."""
         found = []
         for request in self.requests.values():
-            with notebook_progress(f"{request.study.title}, its other worlds") as progress:
-                found += evaluate(request, progress=progress)
+            with progress.file(f"{request.study.title}, its other worlds") as tell:
+                found += evaluate(request, progress=tell)
         return found
 
     def row(self, claim: str) -> Row:

@@ -15,9 +15,9 @@ import pandas as pd
 
 from genbook import data
 from genbook.base.files import make_folder, sha256
+from genbook.base.progress import Progress, context
 from genbook.base.spec import ParameterError, Spec
 from genbook.results import published
-from genbook.results.progress import Progress
 from genbook.results.provenance import provenance
 from genbook.results.table import Table, dataset_of, identity_of, key_of
 from genbook.studies import CONFIRMATION_SEED, Study
@@ -143,15 +143,13 @@ def _computed(
     import torch
     from threadpoolctl import threadpool_limits
 
-    from genbook.training import watched
-
     resolved, number = resolve_device(device), threads()
     importlib.import_module(study.module)  # NumPy's and SciPy's libraries can be held to a number once they are there
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     start = time.perf_counter()
     try:
-        with watched(progress, make_folder(state)), threadpool_limits(number):
+        with context(progress, make_folder(state)), threadpool_limits(number):
             frame = study.run(spec, seeds, resolved)
     finally:
         torch.set_num_threads(before)

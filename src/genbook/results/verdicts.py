@@ -9,8 +9,8 @@ from typing import Any
 
 from genbook import data
 from genbook.base.claims import NOT_RUN, Claim, Judgement, judge
+from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
-from genbook.results.progress import Progress
 from genbook.results.requests import Request
 from genbook.results.table import Table, dataset_of
 

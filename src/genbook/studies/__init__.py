@@ -101,7 +101,7 @@ class Study:
         return spec
 
     def run(self, spec: Spec, seeds: Sequence[int], device: str) -> Any:
-        """Compute the table (imports torch); `genbook.training.watched` around it is told how far it is."""
+        """Compute the table (imports torch); `genbook.base.progress.context` around it is told how far it is."""
         module = importlib.import_module(self.module)
         return module.run(spec, seeds, device) if hasattr(module, "run") else module.design(spec).run(seeds, device)
 
@@ -133,7 +133,8 @@ def from_pool(*parameters: str) -> Callable[[Any], None]:
 def _fits_design(design: Callable[[Any], Design]) -> Callable[[Any], None]:
     def fits(spec: Any) -> None:
         for images in {condition.images for condition in design(spec).conditions}:
-            check_pool(images.dataset, {"n_train": images.n_train, "held_out": images.held_out})
+            held_out = {"held_out": images.held_out} if images.held_out else {}
+            check_pool(images.dataset, {"n_train": images.n_train, **held_out})
 
     return fits
 

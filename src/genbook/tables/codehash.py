@@ -25,12 +25,10 @@ NEUTRAL = frozenset(
         "base.files",
         "base.processes",
         "base.scratch",
-        "results.progress",
+        "base.progress",
         "base.spec",
         "training.checkpoint",
         "training.memory",
-        "training.progress",
-        "training.watch",
     )
 )
 

@@ -33,7 +33,6 @@ from genbook.training.replica import Examples, Replica
 from genbook.training.result import TrainingResult
 from genbook.training.stacks import stacks
 from genbook.training.view import View
-from genbook.training.watch import watched
 
 __all__ = [
     "LOSSES",
@@ -53,5 +52,4 @@ __all__ = [
     "View",
     "stacks",
     "train",
-    "watched",
 ]

@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genbook.base.errors import TrainingError
+from genbook.base.progress import Progress, bar, current
 from genbook.probes import Probe
 from genbook.training.checkpoint import Checkpoint, fingerprint
 from genbook.training.memory import refuse_too_many
 from genbook.training.precision import full_precision
-from genbook.training.progress import progress_bar
 from genbook.training.replica import Replica
 from genbook.training.result import Records, TrainingResult, assemble
 from genbook.training.run import StackRun
 from genbook.training.stacks import stacks
-from genbook.training.watch import current
 
 
 def train(
@@ -26,7 +25,7 @@ def train(
     *,
     checkpoint: str | os.PathLike | None = None,
     checkpoint_every: float = 60.0,
-    progress: bool | Callable[[float, str], None] | None = None,
+    progress: bool | Progress | None = None,
 ) -> TrainingResult:
     """Train replicas together, watched by probes.
 
@@ -48,7 +47,7 @@ def train(
         checkpoint_every: seconds between two writes of it.
         progress: whether to draw a bar; by default in a terminal alone. A function is told the share done instead.
 
-    Where `checkpoint` or `progress` is not given, that of the surrounding `genbook.training.watched` holds.
+    Where `checkpoint` or `progress` is not given, that of the surrounding `genbook.base.progress.context` holds.
 
     Returns:
         A `TrainingResult`: the tidy table, how each replica ended, and its final state.
@@ -58,9 +57,9 @@ def train(
             the loss, and a checkpoint that is damaged or of another training.
     """
     replicas, probes, device = list(replicas), list(probes), torch.device(device)
-    watch = current()
-    checkpoint = watch.checkpoint() if checkpoint is None else checkpoint
-    progress = watch.progress if progress is None else progress
+    surrounding = current()
+    checkpoint = surrounding.checkpoint() if checkpoint is None else checkpoint
+    progress = surrounding.progress if progress is None else progress
     if not replicas:
         raise TrainingError("the grid has no replica; train() needs at least one")
     together = stacks(replicas)
@@ -73,7 +72,8 @@ def train(
     if found is not None:
         first, position, state, records, endings = found
     steps = [replicas[members[0]].recipe.steps for members in together]
-    with progress_bar(sum(steps), progress) as report, full_precision(device):
+    with bar("training", progress) as tell, full_precision(device):
+        report = _in_steps(tell, sum(steps))
         for number, members in list(enumerate(together))[first:]:
             run = StackRun([replicas[r] for r in members], members, probes, device, records, endings)
             if position is not None:
@@ -92,3 +92,9 @@ def train(
     if saved is not None:
         saved.remove()
     return assemble(replicas, records, endings)
+
+
+def _in_steps(tell: Progress, total: int) -> Callable[[int], None]:
+    """Who hears of fractions, told of steps done out of ``total``, and how many a second."""
+    start = time.monotonic()
+    return lambda done: tell(done / total, f"{done / max(time.monotonic() - start, 1e-9):,.0f} steps/s")

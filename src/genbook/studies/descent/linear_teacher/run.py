@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from genbook.base.progress import report
 from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
 from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
-from genbook.training.watch import report
 
 #: Times a decade at which the errors are looked at, ridges on either side of 1/SNR, and samples beyond N for the
 #: spectra next to the threshold.

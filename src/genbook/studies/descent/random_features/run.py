@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genbook.base.progress import report
 from genbook.base.seeding import INITIALISATION, generator
 from genbook.studies.descent.random_features import conditions, descent
 from genbook.studies.descent.random_features.conditions import SITES, Condition
 from genbook.studies.descent.random_features.features import Modes, Sample, all_modes, drawn
 from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
-from genbook.training.watch import report
 
 COLUMNS = ["seed", "group", "family", "setting", "steps", "width", "samples", "quantity", "value"]
 #: What is handed round among the runs where tags are shuffled.

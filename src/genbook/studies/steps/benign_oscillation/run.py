@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from genbook.base.progress import report
 from genbook.base.seeding import CORRUPTION, INITIALISATION, ORDER, TRAINING_SUBSET, generator
 from genbook.models import SignedMean, SquaredReLU, initialise, patch_network
 from genbook.studies.steps.benign_oscillation import theory
 from genbook.studies.steps.benign_oscillation.orbit import descend
 from genbook.studies.steps.benign_oscillation.spec import BenignOscillationSpec
-from genbook.training.watch import report
 
 _STRONG, _WEAK = 0, 1  # the coordinates of u and v
 _SHOWN_VISITS = 60

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from genbook.base.progress import report
 from genbook.studies.xor.xor_clusters.clusters import Draw, Task, cosines, draw, task
 from genbook.studies.xor.xor_clusters.descent import (
     State,
@@ -18,7 +19,6 @@ from genbook.studies.xor.xor_clusters.descent import (
     shown_steps,
 )
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
-from genbook.training.watch import report
 
 COLUMNS = ("seed", "run", "dimension", "strength", "margin", "start", "tilt", "step", "item", "quantity", "value")
 #: Points and units of which every one is kept, for the figures that show them one by one.

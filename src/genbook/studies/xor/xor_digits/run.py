@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from genbook import data
+from genbook.base.progress import report
 from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
 from genbook.studies.xor.xor_clusters.descent import Problem, accuracies, descend, shown_steps
 from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
-from genbook.training.watch import report
 
 COLUMNS = ("seed", "run", "canvas", "step", "quantity", "value")
 
