@@ -186,7 +186,7 @@ def claims(
     rows = []
     for request in asked:
         with progress.bar(request.study.title) as tell:
-            rows += evaluate(request, progress=tell, blind=blind)
+            rows += evaluate(request, tell=tell, blind=blind)
     if as_json:
         click.echo(json.dumps([row.as_dict() for row in rows], indent=1, ensure_ascii=False))
         return

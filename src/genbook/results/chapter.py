@@ -138,7 +138,7 @@ class Chapter:
         found = []
         for request in self.requests.values():
             with progress.file(f"{request.study.title}, its other worlds") as tell:
-                found += evaluate(request, progress=tell)
+                found += evaluate(request, tell=tell)
         return found
 
     def row(self, claim: str) -> Row:

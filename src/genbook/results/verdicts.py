@@ -11,8 +11,10 @@ from genbook import data
 from genbook.base.claims import NOT_RUN, Claim, Judgement, judge
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
+from genbook.results import judged
+from genbook.results.compute import has_data
 from genbook.results.requests import Request
-from genbook.results.table import Table, dataset_of
+from genbook.results.table import dataset_of, fingerprint_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _plain(number: float) -> float | None:
 
 
 def evaluate(
-    request: Request, ids: Sequence[str] | None = None, progress: Progress | None = None, *, blind: bool = False
+    request: Request, ids: Sequence[str] | None = None, tell: Progress | None = None, *, blind: bool = False
 ) -> list[Row]:
     """Every claim of the study (or those named) in main, confirmation and null world; missing tables are computed.
 
@@ -94,27 +96,41 @@ def evaluate(
         if name not in known:
             raise ParameterError(nearest(name, known, "claim"))
     claims = [claim for claim in study.claims if ids is None or claim.id in ids]
-    judged = study.profile(request.profile).judged
-    tables: dict[str, Table | None] = {}
-
-    def judgement(claim: Claim, name: str) -> Judgement:
-        if name not in tables:
-            try:
-                tables[name] = request.table(name, progress)
-            except data.DataNotFound:
-                if name == "main":
-                    raise
-                tables[name] = None
-        table = tables[name]
-        return NOT_RUN if table is None else judge(claim, table.frame, table.spec, judged)
 
     def worlds(claim: Claim) -> list[str]:
         confirming = study.confirm is not None and claim.confirms and not blind
         return ["main", *(["confirm"] if confirming else []), claim.null]
 
-    found = [{name: judgement(claim, name) for name in worlds(claim)} for claim in claims]
-    rows = zip(claims, found, strict=True)
-    return [Row(request, claim, judgements, tables["main"].fingerprint) for claim, judgements in rows]
+    asked: dict[str, list[Claim]] = {}
+    for claim in claims:
+        for name in worlds(claim):
+            asked.setdefault(name, []).append(claim)
+    found = {name: _judged(request, name, those, tell) for name, those in asked.items()}
+    spec = request.main.spec
+    fingerprint = fingerprint_of(spec) if has_data(spec) else request.table().fingerprint
+    return [
+        Row(request, claim, {name: found[name][claim.id] for name in worlds(claim)}, fingerprint) for claim in claims
+    ]
+
+
+def _judged(request: Request, name: str, claims: Sequence[Claim], tell: Progress | None) -> dict[str, Judgement]:
+    """By id, what ``claims`` come out as in the world called ``name``: as kept, or judged on its table."""
+    study, world = request.study, request.world(name)
+    trusts = study.profile(request.profile).judged
+    key = judged.key(study, world.spec, world.seeds, trusts)
+    kept = judged.read(study, key) if key is not None else {}
+    if all(claim.id in kept for claim in claims):
+        return kept
+    try:
+        table = request.table(name, tell)
+    except data.DataNotFound:
+        if name == "main":
+            raise
+        return {claim.id: NOT_RUN for claim in claims}
+    made = {claim.id: judge(claim, table.frame, table.spec, trusts) for claim in claims}
+    if (key := judged.key(study, world.spec, world.seeds, trusts)) is not None:  # now that the parts are there
+        judged.keep(study, key, made)
+    return made
 
 
 def unfailed_nulls(rows: Sequence[Row]) -> list[str]:
