@@ -8,6 +8,7 @@ and from the libraries that they use: the same key is the same judgement, and no
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.metadata
 import json
 import platform
@@ -19,7 +20,7 @@ from typing import Any
 from genbook import studies
 from genbook.base.claims import Judgement
 from genbook.base.files import sha256, store_root, write_text
-from genbook.base.spec import Spec
+from genbook.base.spec import ParameterError, Spec
 from genbook.results.compute import has_data
 from genbook.results.table import key_of
 from genbook.studies import Study
@@ -35,7 +36,7 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool) -> str | N
     None where that cannot be told: where a part is not in the store, or for a study that is not the one of its name
     (its claims are then not those of the code).
     """
-    if study.name not in studies.names() or studies.get(study.name) is not study or not has_data(spec):
+    if not _is_the_codes(study) or not has_data(spec):
         return None
     store, table = Store(), key_of(study, spec)
     try:
@@ -44,6 +45,14 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool) -> str | N
         return None
     whole = [table, list(seeds), parts, judged, _code(study.name), _versions()]
     return sha256(json.dumps(whole).encode())
+
+
+def _is_the_codes(study: Study) -> bool:
+    try:
+        package = studies.package(study.name)
+    except ParameterError:
+        return False
+    return importlib.import_module(f"{package}.study").STUDY is study
 
 
 @functools.cache
