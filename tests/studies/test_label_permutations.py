@@ -7,6 +7,7 @@ import pytest
 from genbook import studies
 from genbook.studies.memorisation.label_permutations import claims
 from genbook.studies.memorisation.label_permutations.design import design
+from genbook.studies.memorisation.shared import power
 
 STUDY = studies.get("label_permutations")
 
@@ -45,19 +46,19 @@ def test_statistics_on_a_table_with_known_answers(claim, value):
     assert found.to_numpy() == pytest.approx(value)
 
 
-def test_calm_coherence_leaves_out_the_first_steps_and_is_missing_where_losses_are_not_shared():
+def test_annealed_coherence_leaves_out_the_first_steps_and_is_missing_where_losses_are_not_shared():
     spec, rows = STUDY.build("quick", {}), table()
     first = (rows["step"] == 0) & (rows["quantity"] == "m-coherence")
     rows.loc[first, "value"] = 99.0
-    assert claims.calm_at_equal_loss(rows, spec)[1].to_numpy() == pytest.approx(5.0)
+    assert claims.annealed_at_equal_loss(rows, spec)[1].to_numpy() == pytest.approx(5.0)
     assert claims.going_on(rows, spec, "small steps")[1].to_numpy() == pytest.approx(5.0)
     rows.loc[(rows["quantity"] == "train loss") & (rows["blocks"] == 10), "value"] /= 10
-    assert claims.calm_at_equal_loss(rows, spec).isna().all(axis=None)
+    assert claims.annealed_at_equal_loss(rows, spec).isna().all(axis=None)
 
 
 def test_one_cut_leaves_powers_unknown():
     rows = table()
-    assert claims.power(claims.steps_to_level(rows[rows["blocks"].isin([0, 1])])).isna().all()
+    assert power(claims.steps_to_level(rows[rows["blocks"].isin([0, 1])]).drop(columns=0)).isna().all()
 
 
 def test_blocks_beyond_single_images_are_dropped():

@@ -18,6 +18,7 @@ from genbook.studies.memorisation.late_coherence.run import (
     run,
     without_directions,
 )
+from genbook.tables.readings import curve
 
 STUDY = studies.get("late_coherence")
 
@@ -71,26 +72,22 @@ def test_noise_coherence_vanishes_with_whole_batches_and_ignores_negative_curvat
 def _table(power: float = 2.0, calm: float = 0.1) -> pd.DataFrame:
     """Late coherence 3 · factor^power; small steps multiply it by ``calm``; sharp directions halve or double it."""
     rows = []
-
-    def add(seed, labels, factor, path, time, quantity, part, value):
-        rows.append((seed, labels, factor, path, time, quantity, part, value))
-
     for seed in range(3):
-        for labels, scale in (("real", 6.0), ("random", 3.0)):
+        for given, scale in (("real", 6.0), ("random", 3.0)):
             for factor in (0.5, 1.0, 3.0):
-                for time in (0.0, 1.0, 2.0):
-                    add(seed, labels, factor, "as before", time, "m-coherence", "all", scale * factor**power)
-                removed = 2.0 if labels == "real" else 0.5
-                add(seed, labels, factor, "at the start", 0.0, "m-coherence", "0 removed", scale)
-                add(seed, labels, factor, "at the start", 0.0, "m-coherence", "9 removed", scale * removed)
-                add(seed, labels, factor, "at the start", 0.0, "predicted m-coherence", "all", 2 * scale)
-            for time in (0.0, 0.1, 1.0, 2.0):
-                kept = 1.0 if labels == "real" or time == 0 else calm
-                loss = 1.0 - 0.2 * time if labels == "real" else 0.8
-                add(seed, labels, 1.0, "small steps", time, "m-coherence", "all", scale * kept)
-                add(seed, labels, 1.0, "small steps", time, "loss", "all", loss)
-    columns = ["seed", "labels", "factor", "path", "time", "quantity", "part", "value"]
-    return pd.DataFrame(rows, columns=columns)
+                late = scale * factor**power
+                rows += [(seed, given, factor, "as before", step, "m-coherence", 0, late) for step in (0, 30, 60)]
+                left = scale * (2.0 if given == "real" else 0.5)
+                rows.append((seed, given, factor, "training", 900, "m-coherence", 0, scale))
+                rows.append((seed, given, factor, "training", 900, "m-coherence", 9, left))
+                rows.append((seed, given, factor, "training", 900, "predicted m-coherence", 0, 2 * scale))
+            for step in (0, 10, 100, 200):
+                kept = 1.0 if given == "real" or step == 0 else calm
+                loss = (1.0 if given == "real" else 0.9) - 0.002 * step
+                rows.append((seed, given, 1.0, "small steps", step, "m-coherence", 0, scale * kept))
+                rows.append((seed, given, 1.0, "small steps", step, "train loss", 0, loss))
+    columns = ["seed", "given", "factor", "phase", "step", "quantity", "removed", "value"]
+    return pd.DataFrame(rows, columns=columns).assign(group="all", layer="all")
 
 
 @pytest.mark.parametrize(
@@ -111,19 +108,18 @@ def test_statistics_on_a_table_with_known_answers(claim, value):
     assert found.to_numpy() == pytest.approx(value)
 
 
-def test_one_step_size_leaves_its_power_unknown():
+def test_one_learning_rate_leaves_its_power_unknown():
     table = _table()
     statistic = next(one.statistic for one in STUDY.claims if one.id == "late-rise-needs-large-steps")
     assert statistic(table[table["factor"] == 1], STUDY.build("quick", {})).isna().all()
 
 
 def test_pairs_add_up():
-    changes = {"n_train": 60, "hidden": [12], "steps": 200, "time": 0.1, "step_factors": [1.0], "directions": 3}
+    changes = {"n_train": 60, "hidden": [12], "steps": 200, "time": 0.1, "factors": [1.0], "directions": 3}
     table = run(STUDY.build("quick", changes), [0, 1], "cpu")
-    for labels in ("real", "random"):
-        whole = claims.at_start(table, "m-coherence", "0 removed", labels)[1.0]
-        pairs = table[(table["quantity"] == "pairs") & (table["path"] == "at the start") & (table["labels"] == labels)]
-        assert (1 + pairs.groupby("seed")["value"].sum()).to_numpy() == pytest.approx(whole.to_numpy(), rel=1e-3)
-        path = claims.select(table, "m-coherence", "small steps", labels=labels)
-        first = path[path["time"] == 0].set_index("seed")["value"]
-        assert first.to_numpy() == pytest.approx(whole.to_numpy(), rel=1e-3)
+    for given in ("real", "random"):
+        whole = claims.stopped(table, "m-coherence", given)[1.0].to_numpy()
+        pairs = table[(table["quantity"] == "pairs") & (table["phase"] == "training") & (table["given"] == given)]
+        assert (1 + pairs.groupby("seed")["value"].sum()).to_numpy() == pytest.approx(whole, rel=1e-3)
+        first = curve(table, "m-coherence", phase="small steps", given=given).xs(0, level="step")
+        assert first.to_numpy() == pytest.approx(whole, rel=1e-3)

@@ -9,6 +9,7 @@ reading is NaN.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,9 +86,15 @@ def on_other_seeds(scores: pd.DataFrame, values: pd.DataFrame | None = None) -> 
     return pd.Series(chosen, dtype=float)
 
 
-def geometric_mean(values: pd.Series, by: str | Sequence[str]) -> pd.Series:
-    """The geometric mean of positive values over all that ``by``, levels of the index, does not tell apart."""
-    return np.exp(np.log(values).groupby(level=by if isinstance(by, str) else list(by)).mean())
+def geometric_mean(values: pd.Series, by: str | Sequence[str] | None = None) -> Any:
+    """The geometric mean of positive values that are not missing: one number.
+
+    With ``by``, levels of the index, a series of them, over all that these levels do not tell apart.
+    """
+    logs = np.log(values)
+    if by is None:
+        return float(np.exp(logs.mean()))
+    return np.exp(logs.groupby(level=by if isinstance(by, str) else list(by)).mean())
 
 
 def while_learning(table: pd.DataFrame, quantity: str, by: str, **where: object) -> pd.DataFrame:

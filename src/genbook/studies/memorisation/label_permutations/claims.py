@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from genbook.studies.memorisation.label_permutations.design import LabelPermutationsSpec
-from genbook.tables.readings import at_equal_loss, curve, final, geometric_mean
+from genbook.studies.memorisation.shared import annealed, annealed_against_loss, power
+from genbook.tables.readings import at_equal_loss, final, geometric_mean
 from genbook.tables.statistics import claim, ratio, slope
-
-#: Until when the small steps are given to calm a network, as a fraction of the time that it is watched.
-CALM = 0.05
 
 
 def steps_to_level(table: pd.DataFrame) -> pd.DataFrame:
@@ -18,37 +15,14 @@ def steps_to_level(table: pd.DataFrame) -> pd.DataFrame:
     return final(table, "steps to fit", "blocks")
 
 
-def calm(table: pd.DataFrame, spec: LabelPermutationsSpec, quantity: str, phase: str) -> pd.Series:
-    """A quantity in a phase once small steps would have calmed the network, indexed by (seed, blocks, step)."""
-    values = curve(table, quantity, "blocks", phase=phase)
-    time = values.index.get_level_values("step") * spec.learning_rate_of(phase)
-    return values[time >= CALM * time.max()]
-
-
 def going_on(table: pd.DataFrame, spec: LabelPermutationsSpec, phase: str) -> pd.DataFrame:
-    """Geometric mean of m-coherence in a phase, once small steps would have calmed it: seeds by blocks."""
-    return geometric_mean(calm(table, spec, "m-coherence", phase), ["seed", "blocks"]).unstack("blocks")
+    """Geometric mean of m-coherence in a phase, once small steps would have annealed it: seeds by blocks."""
+    return geometric_mean(annealed(table, spec, "m-coherence", "blocks", phase), ["seed", "blocks"]).unstack("blocks")
 
 
-def calm_at_equal_loss(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
+def annealed_at_equal_loss(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
     """m-coherence in small steps at the training losses that all networks of a seed pass: seeds by blocks."""
-    courses = {name: calm(table, spec, name, "small steps") for name in ("train loss", "m-coherence")}
-    wide = pd.DataFrame({"loss": courses["train loss"], "value": courses["m-coherence"]})
-    return at_equal_loss(wide.reset_index("step", drop=True))
-
-
-def power(values: pd.DataFrame) -> pd.Series:
-    """Power of the number of blocks with which a quantity grows, by least squares on logarithms; real labels left out.
-
-    NaN where fewer than two cuts have a value.
-    """
-    logs = np.log(values.drop(columns=0))
-
-    def fitted(row: pd.Series) -> float:
-        row = row.dropna()
-        return np.polyfit(np.log(row.index.to_numpy(float)), row, 1)[0] if len(row) > 1 else np.nan
-
-    return logs.apply(fitted, axis=1)
+    return at_equal_loss(annealed_against_loss(table, spec, "blocks"))
 
 
 def renamed(values: pd.DataFrame) -> pd.Series:
@@ -77,7 +51,7 @@ CLAIMS = (
         "chatterjee-zielinski-2022",
         ratio(
             "times the real labels' m-coherence, at equal training loss",
-            lambda table, spec: renamed(calm_at_equal_loss(table, spec)),
+            lambda table, spec: renamed(annealed_at_equal_loss(table, spec)),
         ),
         equals=1,
         within=2,
@@ -89,18 +63,18 @@ CLAIMS = (
         "chatterjee-zielinski-2022",
         slope(
             "is the power of the number of blocks with which the time grows",
-            lambda table, spec: power(steps_to_level(table)),
+            lambda table, spec: power(steps_to_level(table).drop(columns=0)),
         ),
         above=0.4,
         control="blocks at random",
     ),
     claim(
         "calm-coherence-follows-blocks",
-        "The smaller the blocks, the less gradients agree once the oscillation is calmed.",
+        "The smaller the blocks, the less gradients agree once the oscillation is annealed.",
         "chatterjee-zielinski-2022",
         slope(
             "is the power of the number of blocks with which m-coherence falls, at equal training loss",
-            lambda table, spec: power(calm_at_equal_loss(table, spec)),
+            lambda table, spec: power(annealed_at_equal_loss(table, spec).drop(columns=0)),
         ),
         below=-0.5,
         control="blocks at random",
@@ -111,7 +85,7 @@ CLAIMS = (
         "chatterjee-zielinski-2020",
         slope(
             "is the power of the number of blocks with which the factor grows that large steps add",
-            lambda table, spec: power(added(table, spec)),
+            lambda table, spec: power(added(table, spec).drop(columns=0)),
         ),
         above=0.4,
         control="blocks at random",

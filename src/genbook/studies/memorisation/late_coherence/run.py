@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from genbook import data
 from genbook.curvature import Hessian, top_eigenpairs
+from genbook.experiments import Continuation
+from genbook.experiments.run import Drawn
 from genbook.gradients import gram
-from genbook.models import mlp, stack
-from genbook.probes import Accuracy, AtFractions, GradientCoherence, MeanLoss
+from genbook.models import stack
+from genbook.probes import Accuracy, GradientCoherence, MeanLoss
 from genbook.studies.memorisation.late_coherence.spec import LateCoherenceSpec
-from genbook.training import SGD, Examples, Recipe, Replica, TrainingResult, train
+from genbook.tables.quantities import name_of
+from genbook.training import TrainingResult, train
 
-_POINTS = 24  # of each path on which coherence is measured
+_COLUMNS = ["seed", "given", "factor", "phase", "step", "quantity", "group", "layer", "removed", "value"]
 _EDGE = 0.1  # a direction at the edge of stability counts as if 2 - ηλ were this, so that a prediction stays finite
 
 
@@ -26,132 +28,89 @@ def run(spec: LateCoherenceSpec, seeds: Sequence[int], device: str) -> pd.DataFr
 
     Returns the tidy table (see the study's columns).
     """
-    dataset = data.load(spec.dataset)
-    replicas = [replica for seed in seeds for replica in _replicas(spec, dataset, seed)]
-    branched = train(replicas, device=device)
-    alive = [place for place, gone in enumerate(branched.endings["diverged"]) if not gone]
-    calm = [place for place in alive if replicas[place].condition["factor"] == 1]
-    tables = [_started(branched)]
-    for factor in spec.step_factors:
-        mine = [place for place in alive if replicas[place].condition["factor"] == factor]
-        step = factor * spec.learning_rate
-        on = Recipe(steps=max(1, round(spec.time / step)), optimiser=SGD(lr=step), batch_size=spec.batch_size)
-        tables.append(_path(branched, mine, on, np.linspace(0, 1, _POINTS), "as before", device)[0])
-    small = Recipe(steps=max(1, round(spec.time / spec.small_step)), optimiser=SGD(lr=spec.small_step))
-    table, ends = _path(branched, calm, small, np.geomspace(0.005, 1, _POINTS), "small steps", device)
-    tables += [table, _pairs(branched, calm, "at the start", device), _pairs(ends, None, "small steps", device)]
-    tables.append(_sharp(spec, branched, alive, device))
-    return pd.concat(tables, ignore_index=True)
+    drawn = Drawn()
+    stopped = train([drawn.replica(one, seed) for seed in seeds for one in spec.conditions()], device=device)
+    going = np.flatnonzero(~stopped.endings["diverged"]).tolist()
+    of_factor = {f: [place for place in going if stopped.endings["factor"][place] == f] for f in spec.factors}
+    tables = [
+        _rows(stopped, place, {"steps to fit": step}) for place, step in enumerate(stopped.endings["fitted_step"])
+    ]
+    if going:
+        tables += _sharp(spec, stopped, going, device)
+    for factor, places in of_factor.items():
+        if places:
+            tables.append(_going_on(stopped, places, spec.as_before(factor), device)[0])
+    if plain := of_factor[1.0]:
+        table, ends = _going_on(stopped, plain, spec.small_steps(), device)
+        tables += [table, *_pairs(stopped, plain, "training", device)]
+        tables += _pairs(ends, range(len(plain)), "small steps", device)
+    return pd.concat(tables, ignore_index=True)[_COLUMNS]
 
 
-def _replicas(spec: LateCoherenceSpec, dataset: data.Dataset, seed: int) -> Iterator[Replica]:
-    """Two sets of labels for one subset, each with all step sizes; one initialisation and order of batches."""
-    split = data.split(dataset, seed, spec.n_train, flat=True)
-    inputs, true = split.train.inputs, split.train.labels
-    model = mlp((inputs.shape[1], *spec.hidden, split.n_classes))
-    random = torch.from_numpy(data.corrupt(true.numpy(), 1.0, "uniform-any", seed, split.n_classes).labels)
-    shuffled = torch.from_numpy(data.shuffle_labels(true.numpy(), seed))
-    given = {"real": (true, random), "shuffled": (shuffled, random), "kept": (true, true)}[spec.labels]
-    for name, labels in zip(("real", "random"), given, strict=True):
-        for factor in spec.step_factors:
-            recipe = Recipe(
-                steps=spec.steps,
-                optimiser=SGD(lr=factor * spec.learning_rate),
-                batch_size=spec.batch_size,
-                stop_at_accuracy=spec.level,
-                check_every=10,
-            )
-            condition = {"labels given": name, "factor": factor}
-            yield Replica(seed, model, recipe, {"train": Examples(inputs, labels, true)}, condition)
+def _rows(
+    result: TrainingResult, place: int, values: dict[str, float], phase: str = "training", **where: object
+) -> pd.DataFrame:
+    """Rows of one network at its end from its quantities; ``where``: group, or sharp directions removed."""
+    end = result.endings.loc[place, ["seed", "given", "factor"]]
+    about = {
+        **end,
+        "phase": phase,
+        "step": result.endings["steps"][place],
+        "group": "all",
+        "layer": "all",
+        "removed": 0,
+    }
+    return pd.DataFrame([{**about, **where, "quantity": name, "value": value} for name, value in values.items()])
 
 
-def _rows(replica: Replica, values: dict[tuple[str, str], float], path: str, time: float = 0.0) -> list[dict]:
-    """Rows of one replica from {(quantity, part): value}."""
-    about = {"seed": replica.seed, "labels": replica.condition["labels given"], "factor": replica.condition["factor"]}
-    about |= {"path": path, "time": time}
-    return [{**about, "quantity": quantity, "part": part, "value": value} for (quantity, part), value in values.items()]
+def _going_on(
+    stopped: TrainingResult, places: Sequence[int], how: Continuation, device: str
+) -> tuple[pd.DataFrame, TrainingResult]:
+    """Go on from where the networks were stopped, and measure on the way; the rows, and where that ended."""
+    (watch,) = how.watch
+    probes = [Accuracy(at=watch.at), MeanLoss(at=watch.at), GradientCoherence(at=watch.at)]
+    result = stopped.continued(how.recipe, probes, places, device)
+    kinds = zip(result.table["quantity"], result.table["on"], result.table["labels"], strict=True)
+    names = pd.Series([name_of(*kind) for kind in kinds])
+    layer = result.table["layer"].replace("", "all")
+    table = result.table.assign(quantity=names, phase=how.phase, group="all", layer=layer, removed=0)
+    return table[names.isin(watch.quantities)], result
 
 
-def _started(branched: TrainingResult) -> pd.DataFrame:
-    rows = []
-    for replica, ending in zip(branched.replicas, branched.endings.itertuples(), strict=True):
-        rows += _rows(replica, {("steps", "all"): ending.fitted_step}, "at the start")
-    return pd.DataFrame(rows)
-
-
-def _path(
-    branched: TrainingResult, places: Sequence[int], recipe: Recipe, shares: np.ndarray, name: str, device: str
-) -> tuple[pd.DataFrame, TrainingResult | None]:
-    """Go on from where the networks were stopped, and measure after the ``shares`` of the steps."""
-    if not places:
-        return pd.DataFrame(), None
-    at = AtFractions(tuple(shares))
-    probes = [Accuracy(at=at), MeanLoss(at=at), GradientCoherence(at=at)]
-    trained = branched.continued(recipe, probes, places, device)
-    table = trained.table[trained.table["quantity"].isin(["accuracy", "loss", "m-coherence"])]
-    part = table["layer"].replace("", "all")
-    rows = pd.DataFrame(
-        {
-            "seed": table["seed"],
-            "labels": table["labels given"],
-            "factor": table["factor"],
-            "path": name,
-            "time": table["step"] * recipe.optimiser.lr,
-            "quantity": table["quantity"],
-            "part": part,
-            "value": table["value"],
-        }
-    )
-    return rows, trained
-
-
-def _pairs(training: TrainingResult | None, places: Sequence[int] | None, path: str, device: str) -> pd.DataFrame:
+def _pairs(result: TrainingResult, places: Iterable[int], phase: str, device: str) -> list[pd.DataFrame]:
     """What pairs of examples with one given label, and pairs with two, add to m-coherence, their sum plus one."""
-    if training is None:
-        return pd.DataFrame()
-    rows = []
-    for place in range(len(training.replicas)) if places is None else places:
-        replica = training.replicas[place]
-        examples = replica.data["train"]
+    tables = []
+    for place in places:
+        examples = result.replicas[place].data["train"]
         inputs, labels = examples.inputs.to(device), examples.labels.to(device)
-        products = gram(training.model(place).to(device), nn.CrossEntropyLoss(), inputs, labels).matrix.double()
-        norms = products.diagonal().sum()
+        products = gram(result.model(place).to(device), nn.CrossEntropyLoss(), inputs, labels).matrix.double()
         same = labels.unsqueeze(1) == labels
-        off = ~torch.eye(len(labels), dtype=torch.bool, device=same.device)
-        kinds = {"one label": same & off, "two labels": ~same}
-        values = {("pairs", kind): float(products[mask].sum() / norms) for kind, mask in kinds.items()}
-        values |= {("share of pairs", kind): float(mask.sum() / off.sum()) for kind, mask in kinds.items()}
-        rows += _rows(replica, values, path)
-    return pd.DataFrame(rows)
+        itself = torch.eye(len(labels), dtype=torch.bool, device=same.device)
+        for group, mask in {"one label": same & ~itself, "two labels": ~same}.items():
+            added = float(products[mask].sum() / products.diagonal().sum())
+            tables.append(_rows(result, place, {"pairs": added}, phase, group=group))
+    return tables
 
 
-def _sharp(spec: LateCoherenceSpec, branched: TrainingResult, places: Sequence[int], device: str) -> pd.DataFrame:
+def _sharp(spec: LateCoherenceSpec, stopped: TrainingResult, places: Sequence[int], device: str) -> list[pd.DataFrame]:
     """m-coherence without the sharpest directions of the Hessian, and what the noise of the batches makes of it."""
-    if not places:
-        return pd.DataFrame()
-    replicas = [branched.replicas[place] for place in places]
-    models = [branched.model(place).to(device) for place in places]
-    inputs, labels = (
-        torch.stack([getattr(replica.data["train"], name) for replica in replicas]).to(device)
-        for name in ("inputs", "labels")
-    )
+    models = [stopped.model(place).to(device) for place in places]
+    sets = [stopped.replicas[place].data["train"] for place in places]
+    inputs, labels = (torch.stack([getattr(one, name) for one in sets]).to(device) for name in ("inputs", "labels"))
     hessian = Hessian(stack(models), nn.CrossEntropyLoss(), inputs, labels)
-    top = min(spec.directions, hessian.size)
-    pairs = top_eigenpairs(hessian, top, tolerance=1e-2, max_iterations=15)
-    rows = []
-    for row, (replica, model) in enumerate(zip(replicas, models, strict=True)):
+    pairs = top_eigenpairs(hessian, min(spec.directions, hessian.size), tolerance=1e-2, max_iterations=15)
+    tables = []
+    for row, (place, model) in enumerate(zip(places, models, strict=True)):
         gradients = per_example_gradients(model, inputs[row], labels[row])
         along = gradients @ pairs.vectors[row].mT
-        coherences = without_directions(gradients, along)
-        shares = (along.square().sum(0) / gradients.square().sum()).double()
-        step = replica.recipe.optimiser.lr
-        predicted = noise_coherence(shares, pairs.values[row], step, spec.batch_size, spec.n_train)
-        values = {("m-coherence", f"{k} removed"): float(value) for k, value in enumerate(coherences)}
-        values[("predicted m-coherence", "all")] = float(predicted)
-        values[("sharpness", "all")] = float(pairs.values[row, 0])
-        values[("share of squares", "sharp directions")] = float(shares.sum())
-        rows += _rows(replica, values, "at the start")
-    return pd.DataFrame(rows)
+        fractions = (along.square().sum(0) / gradients.square().sum()).double()
+        rate = stopped.replicas[place].recipe.optimiser.lr
+        predicted = noise_coherence(fractions, pairs.values[row], rate, spec.batch_size, spec.n_train)
+        values = {"predicted m-coherence": float(predicted), "sharpness": float(pairs.values[row, 0])}
+        tables.append(_rows(stopped, place, values))
+        for removed, value in enumerate(without_directions(gradients, along)):
+            tables.append(_rows(stopped, place, {"m-coherence": float(value)}, removed=removed))
+    return tables
 
 
 def per_example_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
@@ -177,20 +136,20 @@ def without_directions(gradients: Tensor, along: Tensor) -> Tensor:
     return (gradients.sum(0).square().sum() - removed_sum) / (gradients.square().sum() - removed_squares)
 
 
-def noise_coherence(shares: Tensor, eigenvalues: Tensor, step: float, batch: int, m: int) -> Tensor:
+def noise_coherence(fractions: Tensor, eigenvalues: Tensor, learning_rate: float, batch: int, m: int) -> Tensor:
     r"""m-coherence that the noise of small batches keeps up in sharp directions, where nothing else pulls.
 
     Along a direction of curvature λ, SGD's noise of variance q (m - b) / (m b) on the gradient (q: mean square of the
     examples' components) and the pull back balance at a displacement whose mean gradient has the square
     q (m - b) / (m b) · ηλ / (2 - ηλ) (Mandt et al., 2017). So m-coherence is (m - b) / b · Σ_k f_k ηλ_k / (2 - ηλ_k),
-    with f_k = q_k / Σ q the direction's share of the squared gradients.
+    with f_k = q_k / Σ q the direction's fraction of the squared gradients.
 
     Args:
-        shares: f_k, [K].
+        fractions: f_k, [K].
         eigenvalues: λ_k, [K]; negative ones count as 0.
-        step: η.
+        learning_rate: η.
         batch: b.
         m: number of examples.
     """
-    curved = step * eigenvalues.double().clamp(min=0)
-    return (m - batch) / batch * (shares * curved / (2 - curved).clamp(min=_EDGE)).sum()
+    curved = learning_rate * eigenvalues.double().clamp(min=0)
+    return (m - batch) / batch * (fractions * curved / (2 - curved).clamp(min=_EDGE)).sum()

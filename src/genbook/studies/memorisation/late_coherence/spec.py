@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from genbook.base.spec import Spec, parameter
+from genbook.base.spec import parameter
+from genbook.experiments import MLP, Condition, Growing, Images, Labels
+from genbook.studies.memorisation.shared import StoppedSpec
+
+_RANDOM = 1.0
+#: For each choice of `LateCoherenceSpec.labels`, what is given as "real" and as "random" labels.
+_GIVEN = {
+    "real": (Labels(), Labels().redrawn(_RANDOM)),
+    "shuffled": (Labels().shuffled(), Labels().redrawn(_RANDOM)),
+    "kept": (Labels(), Labels()),
+}
 
 
-class LateCoherenceSpec(Spec):
+class LateCoherenceSpec(StoppedSpec):
     """Networks stopped at one training accuracy, then watched as they go on as before or in small steps."""
 
-    dataset: Literal["digits", "mnist1d", "fashion-mnist", "mnist", "cifar10"] = parameter(
-        "digits", "the images and their real labels"
-    )
-    n_train: int = parameter(300, "size of the training set, the same number of each class", "examples", ge=20)
     labels: Literal["real", "shuffled", "kept"] = parameter(
         "real",
         "what the two sets of labels are: 'real' compares real with random ones; 'shuffled' makes both random, 'kept' "
         "keeps both real (both are null worlds)",
     )
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = parameter(
-        (64, 64), "widths of the hidden layers", "units", min_length=1, max_length=6
+    factors: Growing[Annotated[float, Field(gt=0, le=100)]] = parameter(
+        (0.5, 1.0, 3.0), "learning rates compared, 1 among them", "of learning_rate", min_length=1, max_length=8
     )
-    learning_rate: float = parameter(0.03, "step size of stochastic gradient descent", "", gt=0, le=100)
-    step_factors: tuple[Annotated[float, Field(gt=0, le=100)], ...] = parameter(
-        (0.5, 1.0, 3.0), "step sizes compared, 1 among them", "of learning_rate", min_length=1, max_length=8
-    )
-    batch_size: int = parameter(50, "examples in one gradient step", "examples", ge=1)
-    steps: int = parameter(
-        12_000,
-        "longest training until that accuracy; then the network is taken as it is",
-        "steps",
-        ge=10,
-    )
-    level: float = parameter(
-        0.8, "training accuracy at which a network is stopped and looked at", "fraction", gt=0, le=1
-    )
-    time: float = parameter(2.0, "how long it is watched from there: steps times their size", "", gt=0)
-    small_step: float = parameter(0.01, "step size of the small steps, each on all examples", "", gt=0, le=100)
     directions: int = parameter(
         9,
         "sharpest directions that are projected out; about one less than classes stand out",
@@ -50,11 +41,15 @@ class LateCoherenceSpec(Spec):
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:
-        """The plain step size is one of those compared, a batch is part of the training set."""
-        if 1.0 not in self.step_factors or sorted(set(self.step_factors)) != list(self.step_factors):
-            raise ValueError(f"parameter step_factors = {list(self.step_factors)}: want growing factors, 1 among them")
-        if self.batch_size > self.n_train:
-            raise ValueError(f"parameter batch_size = {self.batch_size}: want at most n_train = {self.n_train}")
-        if self.small_step > self.time:
-            raise ValueError(f"parameter small_step = {self.small_step}: want at most time = {self.time}")
+        """The plain learning rate is one of those compared."""
+        if 1.0 not in self.factors:
+            raise ValueError(f"parameter factors = {list(self.factors)}: want 1 among them")
         return self
+
+    def conditions(self) -> Iterator[Condition]:
+        """Two sets of labels for one training set, each with all learning rates, as they are until they are stopped."""
+        for given, labels in zip(("real", "random"), _GIVEN[self.labels], strict=True):
+            images = Images(self.dataset, self.n_train, labels)
+            for factor in self.factors:
+                columns = {"given": given, "factor": factor}
+                yield Condition(columns, images, MLP(self.hidden), self.stopped(factor), watch=())
