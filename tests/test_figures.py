@@ -443,3 +443,11 @@ def test_intervals_share_their_decimals():
 )
 def test_keys_read_as_citations(key, text):
     assert html.citation(key) == text
+
+
+def test_ticks_are_marked_only_where_they_lie_on_the_axis():
+    _, ax = figures.subplots()
+    ax.set(xlim=(1, 50))
+    figures.ticks(ax, [0.5, 3, 10, 100])
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["3", "10"]
+    assert ax.get_xlim() == (1, 50)

@@ -1,5 +1,6 @@
 """Reading tidy tables: what is selected, how it is laid out, and what is said of a wrong column."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,3 +49,12 @@ def test_last_is_the_value_at_the_largest_step_whatever_the_order_of_the_rows():
     ends = tidy.last(TABLE, ("seed", "noise"), quantity="accuracy")
     assert len(ends) == TABLE.groupby(["seed", "noise"]).ngroups
     assert all(value == 100 * seed + 10 * noise + 8.5 for (seed, noise), value in ends.items())
+
+
+def test_long_is_the_inverse_of_wide_without_what_is_missing():
+    values = pd.DataFrame({2: [0.5, 0.25], 4: [0.75, np.nan]}, index=[7, 9])
+    rows = tidy.long(values, "width")
+    assert list(rows.columns) == ["seed", "width", "value"]
+    assert rows.to_numpy().tolist() == [[7, 2, 0.5], [7, 4, 0.75], [9, 2, 0.25]]
+    again = rows.assign(quantity="q").pivot(index="seed", columns="width", values="value")
+    assert again.equals(values.rename_axis(index="seed", columns="width"))

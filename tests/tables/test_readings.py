@@ -75,6 +75,11 @@ def test_geometric_means():
     np.testing.assert_allclose(readings.geometric_mean(values, "seed"), [2.0, 4.0])
 
 
+def test_without_levels_the_geometric_mean_is_over_everything():
+    assert readings.geometric_mean(pd.Series([1.0, 4.0])) == 2
+    np.testing.assert_allclose(readings.geometric_mean(pd.DataFrame({"a": [1.0, 9.0]})), 3)
+
+
 def learning(power=(2.0, 1.0), factor=(8.0, 2.0), steps=60):
     """Losses that fall along different curves; coherence = factor × loss^power, two conditions."""
     rows = []

@@ -1,6 +1,6 @@
 """Figures of one look: a style, drawing primitives on tidy tables, and the way a figure gets on to the page."""
 
-from genbook.figures.axes import layer, log_axis, percent_axis
+from genbook.figures.axes import layer, log_axis, percent_axis, ticks
 from genbook.figures.draw import band, dots, intervals, points, reference, theory
 from genbook.figures.html import claims_table, verdict_badge
 from genbook.figures.labels import end_label, spread_labels
@@ -27,6 +27,7 @@ __all__ = [
     "spread_labels",
     "subplots",
     "theory",
+    "ticks",
     "use",
     "verdict_badge",
 ]

@@ -1,6 +1,6 @@
 """Arrangements of axes: small multiples on one scale, logarithmic axes with plain numbers, percentages."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -64,6 +64,16 @@ def log_axis(ax: Axes, axis: str = "x", zero: float | None = None) -> None:
         set_scale("symlog", linthresh=zero, linscale=0.4)
     this.set_minor_locator(NullLocator())
     this.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
+
+
+def ticks(ax: Axes, values: Sequence[float], axis: str = "x", labels: Sequence[str] | None = None) -> None:
+    """Mark those of ``values`` that lie on the axis "x" or "y" as it is, as plain numbers or by their ``labels``."""
+    this, limits = {"x": (ax.xaxis, ax.get_xlim()), "y": (ax.yaxis, ax.get_ylim())}[axis]
+    words = [plain_number(value) for value in values] if labels is None else labels
+    kept = {value: text for value, text in zip(values, words, strict=True) if min(limits) <= value <= max(limits)}
+    this.set_ticks(list(kept), list(kept.values()))
+    this.set_minor_locator(NullLocator())
+    ax.set(**{f"{axis}lim": limits})
 
 
 def percent_axis(ax: Axes, axis: str = "y") -> None:

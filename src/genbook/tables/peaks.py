@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from genbook.tables.readings import mean_of_others
+
 
 def places(mean: pd.Series) -> tuple[object, object, object] | None:
     """Where a curve has its peak, and the lowest points on the left and on the right of it.
@@ -44,8 +46,8 @@ def left_out(curves: pd.DataFrame) -> pd.DataFrame:
     curves = curves.dropna(axis=1)
     rows = {}
     for seed in curves.index:
-        others = curves.drop(index=seed)
-        found = places(others.mean()) if len(others) else None
+        others = mean_of_others(curves.T, seed)
+        found = None if others is None else places(others)
         if found is None:
             rows[seed] = (np.nan, np.nan, np.nan, np.nan)
             continue

@@ -70,6 +70,16 @@ def _place(beyond: pd.DataFrame) -> pd.Series:
     return beyond.idxmax(axis=1).where(beyond.any(axis=1)).astype(float)
 
 
+def mean_of_others(scores: pd.DataFrame, seed: Hashable) -> pd.Series | None:
+    """The mean over all seeds but one, by which what is read off that one is chosen; None where there is no other.
+
+    Args:
+        scores: [places, seeds].
+    """
+    others = scores.drop(columns=seed).mean(axis=1)
+    return None if others.isna().all() else others
+
+
 def on_other_seeds(scores: pd.DataFrame, values: pd.DataFrame | None = None) -> pd.Series:
     """Each seed's value at the place whose score is best on average over the other seeds; NaN with one seed alone.
 
@@ -81,19 +91,19 @@ def on_other_seeds(scores: pd.DataFrame, values: pd.DataFrame | None = None) -> 
     values = scores if values is None else values
     chosen = {}
     for seed in scores:
-        others = scores.drop(columns=seed).mean(axis=1)
-        chosen[seed] = np.nan if others.isna().all() else values.loc[others.idxmax(), seed]
+        others = mean_of_others(scores, seed)
+        chosen[seed] = np.nan if others is None else values.loc[others.idxmax(), seed]
     return pd.Series(chosen, dtype=float)
 
 
-def geometric_mean(values: pd.Series, by: str | Sequence[str] | None = None) -> Any:
-    """The geometric mean of positive values that are not missing: one number.
+def geometric_mean(values: pd.Series | pd.DataFrame, by: str | Sequence[str] | None = None) -> Any:
+    """The geometric mean of positive values that are not missing: one number, of a table one a column.
 
     With ``by``, levels of the index, a series of them, over all that these levels do not tell apart.
     """
     logs = np.log(values)
     if by is None:
-        return float(np.exp(logs.mean()))
+        return np.exp(logs.mean())
     return np.exp(logs.groupby(level=by if isinstance(by, str) else list(by)).mean())
 
 
@@ -156,17 +166,20 @@ def at_equal_loss(courses: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(read, orient="index").sort_index(axis=1).rename_axis(index="seed", columns=condition)
 
 
-def against_loss(courses: pd.DataFrame, points: int = 24) -> pd.DataFrame:
-    """A quantity read off at losses that are even on a log scale: tidy rows for a figure.
+def against_loss(courses: pd.DataFrame, points: int = 24, losses: np.ndarray | None = None) -> pd.DataFrame:
+    """A quantity read off at the same losses for all networks: tidy rows.
 
     Args:
         courses: columns ``loss`` and ``value``, indexed by (seed, condition), as of `while_learning`.
+        points: how many losses over the whole range, even on a log scale.
+        losses: the losses themselves, where others are wanted.
 
     Returns:
         Columns ``seed``, the condition, ``loss``, ``value``; a network has rows only between the losses it passes.
     """
     names = courses.index.names
-    losses = np.geomspace(courses["loss"].min(), courses["loss"].max(), points)
+    if losses is None:
+        losses = np.geomspace(courses["loss"].min(), courses["loss"].max(), points)
     parts: dict[tuple[Hashable, ...], pd.DataFrame] = {}
     for key, mine in courses.groupby(list(names)):
         passed = losses[(losses >= mine["loss"].min()) & (losses <= mine["loss"].max())]

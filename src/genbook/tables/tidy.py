@@ -41,6 +41,15 @@ def wide(table: pd.DataFrame, rows: str | Sequence[str], columns: str, **where: 
     return select(table, **where).pivot(index=index, columns=columns, values="value").sort_index()
 
 
+def long(values: pd.DataFrame, columns: str) -> pd.DataFrame:
+    """A wide table as tidy rows, the inverse of `wide`: what names its rows (else the seed), ``columns``, ``value``.
+
+    What is missing is left out.
+    """
+    named = values.rename_axis(index=[name or "seed" for name in values.index.names], columns=columns)
+    return named.stack().dropna().rename("value").reset_index()
+
+
 def last(table: pd.DataFrame, by: str | Sequence[str], **where: Any) -> pd.Series:
     """The last value over the steps that is not missing, by the columns ``by``; NaN where all are."""
     ordered = select(table, **where).sort_values("step", kind="stable")
