@@ -10,7 +10,7 @@ from scipy import integrate, optimize
 from genbook.base.claims import judge
 from genbook.studies import get
 from genbook.studies.descent.linear_teacher import claims, theory
-from genbook.studies.descent.linear_teacher.run import courses, drawn, modes, run, samples, times
+from genbook.studies.descent.linear_teacher.run import drawn, modes, run, samples, times, trajectories
 from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
 
 STUDY = get("linear_teacher")
@@ -63,7 +63,7 @@ def test_ridge_closed_forms_are_the_integral_and_its_minimum(ratio):
         assert theory.ridge_error(ratio, ridge, snr) == pytest.approx(expected, rel=1e-6)
         # descent with this decay ends there
         assert theory.generalization_error(ratio, [1e6], snr, decay=ridge)[0] == pytest.approx(expected, rel=1e-6)
-    assert theory.best_ridge_error(ratio, snr) == pytest.approx(theory.ridge_error(ratio, 1 / snr, snr), rel=1e-10)
+    assert theory.ridge_error(ratio, 1 / snr, snr) == pytest.approx(1 + theory.resolvent(ratio, 1 / snr), rel=1e-10)
     best = optimize.minimize_scalar(
         lambda x: theory.ridge_error(ratio, np.exp(x), snr), bounds=(-6, 3), method="bounded"
     )
@@ -77,24 +77,24 @@ def test_a_mode_stopped_at_its_own_best_time_costs_what_the_best_ridge_costs():
 
 
 def test_limits_in_time():
+    snr, inr = 5.0, 0.5
     for ratio in (0.25, 0.8, 1.3, 4.0):
-        late = theory.generalization_error(ratio, [1e6], 5.0, 0.5)[0]
-        assert theory.final_error(ratio, 5.0, 0.5) == pytest.approx(late, rel=1e-9)
+        late = theory.generalization_error(ratio, [1e6], snr, inr)[0]
+        few = 1 + ratio / (1 - ratio) + snr * (1 + inr) * (1 - ratio)
+        assert late == pytest.approx(few if ratio < 1 else 1 + 1 / (ratio - 1), rel=1e-9)
     late = np.array([1e4, 1e5])
     assert theory.generalization_error(1.0, late, 1e-9) - 1 == pytest.approx(theory.root_law(late), rel=1e-2)
     product = theory.training_error(1.0, late, 1e-9) * theory.root_law(late)
     assert product == pytest.approx(np.full(2, 2 / np.pi * (np.sqrt(2) - 1)), rel=1e-2)
 
 
-def test_the_mean_at_finite_size_is_that_of_random_matrices():
-    draw = np.random.default_rng(0)
-    for samples_, size in ((30, 12), (12, 30)):
-        found = []
-        for _ in range(4000):
-            inputs = draw.standard_normal((samples_, size)) / np.sqrt(size)
-            found.append((1 / np.linalg.svd(inputs, compute_uv=False) ** 2).sum() / size)
-        assert np.mean(found) == pytest.approx(theory.finite_noise(samples_, size), rel=0.03)
-    assert theory.finite_noise(10, 10) == theory.finite_noise(11, 10) == np.inf
+def test_the_excess_at_finite_size_is_that_of_random_matrices():
+    draw, size, beyond = np.random.default_rng(0), 12, 18
+    found = []
+    for _ in range(4000):
+        inputs = draw.standard_normal((size + beyond, size)) / np.sqrt(size)
+        found.append((1 / np.linalg.svd(inputs, compute_uv=False) ** 2).sum() / size)
+    assert np.mean(found) == pytest.approx(theory.finite_excess(beyond) * size / beyond, rel=0.03)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
@@ -106,7 +106,7 @@ def test_the_flow_is_what_small_steps_do(count, decay):
     step, weights = 1e-4, start.copy()
     for _ in range(20_000):
         weights -= step * (inputs.T @ (inputs @ weights - answers) + decay * weights)
-    flow = courses(modes(inputs, answers), start, np.array([0.0, 2.0]), decay)
+    flow = trajectories(modes(inputs, answers), start, np.array([0.0, 2.0]), decay)
     assert flow[:, 0] == pytest.approx(start)
     assert flow[:, 1] == pytest.approx(weights, abs=2e-3)
 
@@ -124,20 +124,20 @@ def test_simulation_approaches_the_formulas_of_both_errors():
 
 
 def test_more_samples_contain_the_fewer_and_lengths_are_fixed():
-    world = drawn(SMALL, 0, 20)
-    assert (world.teacher**2).mean(0) == pytest.approx(np.full(SMALL.teachers, SMALL.snr))
-    assert world.inputs.shape == (samples(SMALL.samples_per_weight[-1], 20), 20)
-    assert world.answers(5) == pytest.approx(world.answers(9)[:5])
+    problem = drawn(SMALL, 0, 20)
+    assert (problem.teacher**2).mean(0) == pytest.approx(np.full(SMALL.teachers, SMALL.snr))
+    assert problem.inputs.shape == (samples(SMALL.samples_per_weight[-1], 20), 20)
+    assert problem.answers(5) == pytest.approx(problem.answers(9)[:5])
 
 
 def test_times_begin_and_end_as_asked():
     assert times(SMALL)[[0, -1]] == pytest.approx([SMALL.earliest, SMALL.latest])
 
 
-def synthetic(ends):
-    """A table whose test error is ``ends[ratio]`` at all times, for two seeds."""
+def synthetic(ends, quantity="test error, small start", factor=1.0, size=SMALL.inputs[-1]):
+    """A table whose quantity is ``ends[ratio]`` at all times, for two seeds."""
     rows = [
-        (seed, SMALL.inputs[-1], ratio, t, "test error, small start", value)
+        (seed, size, ratio, t, quantity, factor * value)
         for seed in (0, 1)
         for ratio, value in ends.items()
         for t in (1.0, 10.0)
@@ -146,16 +146,49 @@ def synthetic(ends):
 
 
 def test_statistics_on_known_tables():
-    table = synthetic({0.5: 4.0, 1.0: 12.0, 2.0: 3.0})
-    statistics = {claim.id: claim.statistic for claim in STUDY.claims}
-    assert statistics["worst-at-threshold"](table, SMALL).tolist() == [3, 3]
-    assert statistics["stopping-removes-peak"](table, SMALL).tolist() == [3, 3]
-    assert claims.rise(pd.DataFrame([[5.0, 4, 3], [5, 1, 2]])).tolist() == [1, 2]
+    ends = {0.5: 4.0, 1.0: 12.0, 2.0: 3.0}
+    ridges = synthetic(ends, "ridge error", 0.5)
+    guessed = synthetic(ends, "guessed ridge error", 0.6).query("at == 1")
+    moved = guessed.query("ratio == 0.5").assign(quantity="moved in the frozen subspace", value=0.25)
+    large = synthetic(ends, "test error, large start", 1.5)
+    table = pd.concat([synthetic(ends), large, ridges, guessed, moved])
+    expected = {
+        "worst-at-threshold": 3,
+        "stopping-removes-peak": 3,
+        "ridge-removes-peak": 3,
+        "best-ridge": 1.2,
+        "stopping-nearly-ridge": 2,
+        "frozen": 0.25,
+        "large-start-costs": 1.5,
+    }
+    for claim in STUDY.claims:
+        if claim.id in expected:
+            assert claim.statistic(table, SMALL).to_numpy() == pytest.approx([expected[claim.id]] * 2), claim.id
+
+
+def test_growth_at_the_threshold_on_a_known_table():
     grown = synthetic({0.5: 4.0, 1.0: 1.0, 2.0: 3.0})
     grown["at"] *= 50
     late = (grown["ratio"] == 1.0) & (grown["at"] >= 50)
     grown.loc[late, "value"] = 1 + grown.loc[late, "at"] ** 0.7
     assert claims.growth(grown, SMALL).to_numpy() == pytest.approx([0.7, 0.7])
+    assert claims.growth(grown[grown["at"] > 100], SMALL).isna().all()
+
+
+def test_distance_from_the_formula_of_a_known_table():
+    """Off by a factor e^d with d = 1/N at every time and ratio: the deviation is d, and falls like 1/N."""
+    tables = []
+    for size in SMALL.inputs:
+        table = synthetic(dict.fromkeys(SMALL.samples_per_weight, 1.0), size=size)
+        places = zip(table["ratio"], table["at"], strict=True)
+        formula = [theory.student_error(SMALL, *place)[0] for place in places]
+        tables.append(table.assign(value=np.exp(1 / size) * np.array(formula)))
+    table = pd.concat(tables)
+    deviations = claims.deviations(table, SMALL)
+    assert deviations.to_numpy() == pytest.approx(np.array([[1 / size for size in SMALL.inputs]] * 2))
+    statistics = {claim.id: claim.statistic for claim in STUDY.claims}
+    assert statistics["closed-form"](table, SMALL).to_numpy() == pytest.approx([1 / SMALL.inputs[-1]] * 2)
+    assert statistics["finite-size"](table, SMALL).to_numpy() == pytest.approx([-1, -1])
 
 
 def test_null_worlds_come_out_as_they_must():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook.base.claims import Claim
 from genbook.studies.descent.linear_teacher import theory
 from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
+from genbook.studies.descent.shared import power, rise
+from genbook.tables.statistics import claim, difference, identity, ratio, slope
 from genbook.tables.tidy import select, series, wide
 
 #: Where the peak is, and where it is compared; the nearest ratios of the spec are used.
@@ -31,9 +32,9 @@ def errors(table: pd.DataFrame, spec: LinearTeacherSpec, start: str = "small", s
     return wide(table, ["seed", "ratio"], "at", quantity=f"test error, {start} start", size=size)
 
 
-def final(table: pd.DataFrame, spec: LinearTeacherSpec, start: str = "small", size: int | None = None) -> pd.DataFrame:
+def final(table: pd.DataFrame, spec: LinearTeacherSpec, start: str = "small") -> pd.DataFrame:
     """Test error at the last time: rows seeds, columns ratios."""
-    return errors(table, spec, start, size).iloc[:, -1].unstack("ratio")
+    return errors(table, spec, start).iloc[:, -1].unstack("ratio")
 
 
 def stopped(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.DataFrame:
@@ -55,197 +56,132 @@ def guessed_ridge(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.DataFrame:
     return wide(table, "seed", "ratio", quantity="guessed ridge error", size=spec.inputs[-1])
 
 
-def rise(curve: pd.DataFrame) -> pd.Series:
-    """Per row, the largest factor by which a value exceeds a value to its left: 1 where the curve only falls."""
-    lowest = np.minimum.accumulate(curve.to_numpy(), axis=1)
-    return pd.Series((curve.to_numpy() / lowest).max(axis=1), curve.index)
-
-
-def deviation(table: pd.DataFrame, spec: LinearTeacherSpec, size: int) -> pd.Series:
-    """Root mean square of log(measured/formula) over times and ratios away from α = 1, one value per seed."""
-    found = errors(table, spec, size=size)
-    ratios = found.index.get_level_values("ratio")
-    found = found[np.abs(np.log(ratios)) >= np.log(CLOSE) - 1e-9]
+def deviations(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.DataFrame:
+    """Root mean square of log(measured/formula) over times and ratios away from α = 1: rows seeds, columns sizes."""
     squares = {}
-    for seed, rows in found.groupby("seed"):
-        expected = [
-            theory.generalization_error(ratio, rows.columns, spec.snr, spec.small_start, spec.student_decay)
-            for ratio in rows.index.get_level_values("ratio")
-        ]
-        squares[seed] = np.mean(np.log(rows.to_numpy() / expected) ** 2)
-    return np.sqrt(pd.Series(squares, dtype=float))
-
-
-def shrinking(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.DataFrame:
-    """The deviation from the formula: rows seeds, columns sizes."""
-    return pd.DataFrame({size: deviation(table, spec, size) for size in spec.inputs})
-
-
-def _deviation(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    return deviation(table, spec, spec.inputs[-1])
-
-
-def _shrinks(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    logs = np.log(shrinking(table, spec))
-    return pd.Series(np.polyfit(np.log(spec.inputs), logs.T, 1)[0], logs.index)
-
-
-def _peak(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    ends = final(table, spec)
-    sides = ends[[nearest_ratio(spec, BELOW), nearest_ratio(spec, ABOVE)]]
-    return ends[PEAK] / sides.max(axis=1)
+    for size in spec.inputs:
+        for (seed, alpha), found in errors(table, spec, size=size).iterrows():
+            if abs(np.log(alpha)) >= np.log(CLOSE) - 1e-9:
+                distance = np.log(found / theory.student_error(spec, alpha, found.index))
+                squares[size, alpha, seed] = (distance**2).mean()
+    return np.sqrt(pd.Series(squares).rename_axis(["size", "ratio", "seed"]).groupby(["seed", "size"]).mean().unstack())
 
 
 def growth(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
     """Slope of log(error − 1) against log time at α = 1, one value per seed."""
-    course = errors(table, spec).xs(PEAK, level="ratio")
-    course = course.loc[:, (course.columns >= GROWTH[0]) & (course.columns <= GROWTH[1])]
-    if course.shape[1] < 2:
-        return pd.Series(np.nan, course.index)
-    return pd.Series(np.polyfit(np.log(course.columns), np.log(course.T - 1), 1)[0], course.index)
+    curves = errors(table, spec).xs(PEAK, level="ratio")
+    curves = curves.loc[:, (curves.columns >= GROWTH[0]) & (curves.columns <= GROWTH[1])]
+    return power(curves.columns, curves - 1)
 
 
-def _root(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    return (growth(table, spec) - 0.5).abs()
+@ratio("times the error at twice and at half as many samples")
+def _peak(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
+    ends = final(table, spec)
+    return ends[PEAK] / ends[[nearest_ratio(spec, BELOW), nearest_ratio(spec, ABOVE)]].max(axis=1)
 
 
-def _stopping(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    return rise(stopped(table, spec))
-
-
-def _ridge_monotone(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    return rise(guessed_ridge(table, spec))
-
-
-def _guess(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    return (guessed_ridge(table, spec) / best_ridge(table, spec)).max(axis=1)
-
-
-def _stopping_price(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    return (stopped(table, spec) / best_ridge(table, spec)).max(axis=1)
-
-
+@identity("fraction of the distance walked that lies in the frozen subspace")
 def _frozen(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
     return series(table, ["seed"], quantity="moved in the frozen subspace")
 
 
-def start_price(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.DataFrame:
-    """Test error at the end from the large start over that from the small one: rows seeds, columns ratios."""
-    return final(table, spec, "large") / final(table, spec, "small")
-
-
+@ratio("times the error from small initial weights, at α = 1/2")
 def _start(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
-    return start_price(table, spec)[nearest_ratio(spec, BELOW)]
+    return (final(table, spec, "large") / final(table, spec, "small"))[nearest_ratio(spec, BELOW)]
 
+
+_RISE = "largest factor by which more samples raise the error"
+_OF_RIDGE = "times the error at the best ridge tried, at the worst α"
 
 CLAIMS = (
-    Claim(
-        id="closed-form",
-        statement="The test error of real students of a few hundred inputs follows the formula, over α and time.",
-        source=_SOURCE,
-        statistic=_deviation,
-        relation="<",
-        threshold=0.1,
-        threshold_text="relative deviation (rms), away from α = 1",
-        scale="log",
-        null="uneven inputs",
+    claim(
+        "closed-form",
+        "The test error of real students of a few hundred inputs follows the formula, over α and time.",
+        _SOURCE,
+        ratio(
+            "relative deviation (rms), away from α = 1",
+            lambda table, spec: deviations(table, spec)[spec.inputs[-1]],
+        ),
+        below=0.1,
+        control="uneven inputs",
     ),
-    Claim(
-        id="finite-size",
-        statement="What is left between formula and simulation shrinks as the student grows.",
-        source=_SOURCE,
-        statistic=_shrinks,
-        relation="<",
-        threshold=-0.25,
-        threshold_text="slope of log deviation against log N",
-        null="uneven inputs",
+    claim(
+        "finite-size",
+        "What is left between formula and simulation shrinks as the student grows.",
+        _SOURCE,
+        slope(
+            "slope of log deviation against log N",
+            lambda table, spec: power(spec.inputs, deviations(table, spec)),
+        ),
+        below=-0.25,
+        control="uneven inputs",
     ),
-    Claim(
-        id="worst-at-threshold",
-        statement="After long training the test error is worst where samples and parameters are equally many.",
-        source=_SOURCE,
-        statistic=_peak,
-        relation=">",
-        threshold=3,
-        threshold_text="times the error at twice and at half as many samples",
-        scale="log",
-        null="weight decay",
+    claim(
+        "worst-at-threshold",
+        "After long training the test error is worst where samples and parameters are equally many.",
+        _SOURCE,
+        _peak,
+        above=3,
+        control="weight decay",
     ),
-    Claim(
-        id="root-of-time",
-        statement="At α = 1 the test error grows like the square root of training time.",
-        source=_SOURCE,
-        statistic=_root,
-        relation="<",
-        threshold=0.15,
-        threshold_text="distance of the log-log slope from 1/2",
-        null="weight decay",
+    claim(
+        "root-of-time",
+        "At α = 1 the test error grows like the square root of training time.",
+        _SOURCE,
+        difference(
+            "distance of the log-log slope from 1/2",
+            lambda table, spec: (growth(table, spec) - 0.5).abs(),
+        ),
+        below=0.15,
+        control="weight decay",
     ),
-    Claim(
-        id="stopping-removes-peak",
-        statement="Stopped at its best time, the student only gains by more samples: no double descent.",
-        source=_SOURCE,
-        statistic=_stopping,
-        relation="<",
-        threshold=1.1,
-        threshold_text="largest factor by which more samples raise the error",
-        scale="log",
-        null="no stopping, wrong ridge",
+    claim(
+        "stopping-removes-peak",
+        "Stopped at its best time, the student only gains by more samples: no double descent.",
+        _SOURCE,
+        ratio(_RISE, lambda table, spec: rise(stopped(table, spec))),
+        below=1.1,
+        control="no stopping, wrong ridge",
     ),
-    Claim(
-        id="ridge-removes-peak",
-        statement="With a ridge of 1/SNR the error only falls with more samples.",
-        source="simon-et-al-2024",
-        statistic=_ridge_monotone,
-        relation="<",
-        threshold=1.1,
-        threshold_text="largest factor by which more samples raise the error",
-        scale="log",
-        null="no stopping, wrong ridge",
+    claim(
+        "ridge-removes-peak",
+        "With a ridge of 1/SNR the error only falls with more samples.",
+        "simon-et-al-2024",
+        ratio(_RISE, lambda table, spec: rise(guessed_ridge(table, spec))),
+        below=1.1,
+        control="no stopping, wrong ridge",
     ),
-    Claim(
-        id="best-ridge",
-        statement="A ridge of 1/SNR is the best one, whatever the number of samples.",
-        source=_SOURCE,
-        statistic=_guess,
-        relation="<",
-        threshold=1.05,
-        threshold_text="times the error at the best ridge tried, at the worst α",
-        scale="log",
-        null="no stopping, wrong ridge",
+    claim(
+        "best-ridge",
+        "A ridge of 1/SNR is the best one, whatever the number of samples.",
+        _SOURCE,
+        ratio(_OF_RIDGE, lambda table, spec: (guessed_ridge(table, spec) / best_ridge(table, spec)).max(axis=1)),
+        below=1.05,
+        control="no stopping, wrong ridge",
     ),
-    Claim(
-        id="stopping-nearly-ridge",
-        statement="Optimal stopping is nearly as good as the optimal ridge.",
-        source=_SOURCE,
-        statistic=_stopping_price,
-        relation="<",
-        threshold=1.1,
-        threshold_text="times the error at the best ridge tried, at the worst α",
-        scale="log",
-        null="no stopping, wrong ridge",
+    claim(
+        "stopping-nearly-ridge",
+        "Optimal stopping is nearly as good as the optimal ridge.",
+        _SOURCE,
+        ratio(_OF_RIDGE, lambda table, spec: (stopped(table, spec) / best_ridge(table, spec)).max(axis=1)),
+        below=1.1,
+        control="no stopping, wrong ridge",
     ),
-    Claim(
-        id="frozen",
-        statement="Gradient descent leaves the weights alone in the directions in which there are no data.",
-        source=_SOURCE,
-        statistic=_frozen,
-        kind="exact",
-        relation="=",
-        threshold=0,
-        tolerance=1e-9,
-        threshold_text="share of the way walked that lies in the frozen subspace",
-        null="weight decay",
+    claim(
+        "frozen",
+        "Gradient descent leaves the weights alone in the directions in which there are no data.",
+        _SOURCE,
+        _frozen,
+        equals=0,
+        within=1e-9,
+        control="weight decay",
     ),
-    Claim(
-        id="large-start-costs",
-        statement="With fewer samples than parameters, large initial weights are paid for at the end.",
-        source=_SOURCE,
-        statistic=_start,
-        relation=">",
-        threshold=1.25,
-        threshold_text="times the error from small initial weights, at α = 1/2",
-        scale="log",
-        null="weight decay",
+    claim(
+        "large-start-costs",
+        "With fewer samples than parameters, large initial weights are paid for at the end.",
+        _SOURCE,
+        _start,
+        above=1.25,
+        control="weight decay",
     ),
 )

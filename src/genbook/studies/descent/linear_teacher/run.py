@@ -12,14 +12,14 @@ from genbook.base.progress import report
 from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
 from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
 
-#: Times a decade at which the errors are looked at, ridges on either side of 1/SNR, and samples beyond N for the
+#: Times a decade at which the errors are measured, ridges on either side of 1/SNR, and samples beyond N for the
 #: spectra next to the threshold.
 PER_DECADE, RIDGES, NEXT = 4, np.logspace(-3, 2, 21), (3, 5, 10, 20)
 #: Ratio and steps of the student whose steps are really taken, to see what they leave alone.
 FEW, REAL_STEPS = 0.5, 1000
 
 
-class World(NamedTuple):
+class Problem(NamedTuple):
     """What a seed draws at one size N: inputs [P, N] of its own, and R teachers, each with its noise and start.
 
     ``teacher`` and ``start``: [N, R]. ``noise``: [P, R], of variance 1. ``variances``: [N], of the inputs' entries,
@@ -43,9 +43,9 @@ def run(spec: LinearTeacherSpec, seeds: Sequence[int], device: str) -> pd.DataFr
     for done, seed in enumerate(seeds):
         report(done / len(seeds), f"seed {seed}")
         for size in spec.inputs:
-            world = drawn(spec, seed, size)
+            problem = drawn(spec, seed, size)
             for ratio in spec.samples_per_weight:
-                rows += [(seed, size, ratio, *row) for row in _courses(spec, world, ratio)]
+                rows += [(seed, size, ratio, *row) for row in _errors(spec, problem, ratio)]
         for size in spec.inputs[:-1]:  # the largest would cost more than all the rest
             rows += [(seed, size, *row) for row in _spectra(spec, seed, size)]
         rows += [(seed, spec.inputs[0], FEW, *row) for row in _real_steps(spec, drawn(spec, seed, spec.inputs[0]))]
@@ -53,19 +53,19 @@ def run(spec: LinearTeacherSpec, seeds: Sequence[int], device: str) -> pd.DataFr
 
 
 def times(spec: LinearTeacherSpec) -> np.ndarray:
-    """Times at which errors are looked at, from the earliest to the latest."""
+    """Times at which errors are measured, from the earliest to the latest."""
     count = max(2, round(PER_DECADE * np.log10(spec.latest / spec.earliest)) + 1)
     return np.geomspace(spec.earliest, spec.latest, count)
 
 
-def drawn(spec: LinearTeacherSpec, seed: int, size: int) -> World:
-    """The world of a seed: a larger α adds samples to those of a smaller one."""
+def drawn(spec: LinearTeacherSpec, seed: int, size: int) -> Problem:
+    """The problem of a seed: a larger α adds samples to those of a smaller one."""
     most = samples(spec.samples_per_weight[-1], size)
     draw = generator(seed, TRAINING_SUBSET)
     inputs, variances = _inputs(spec, draw, most, size)
     teacher = np.sqrt(spec.snr) * _directions(draw, size, spec.teachers)
     noise = generator(seed, CORRUPTION).standard_normal((most, spec.teachers))
-    return World(inputs, teacher, noise, _directions(generator(seed, INITIALISATION), size, spec.teachers), variances)
+    return Problem(inputs, teacher, noise, _directions(generator(seed, INITIALISATION), size, spec.teachers), variances)
 
 
 def samples(ratio: float, size: int) -> int:
@@ -87,12 +87,12 @@ def modes(inputs: np.ndarray, answers: np.ndarray) -> Modes:
     return Modes(singular, right, left.T @ answers)
 
 
-def courses(found: Modes, start: np.ndarray, at: np.ndarray, decay: float) -> np.ndarray:
+def trajectories(found: Modes, start: np.ndarray, at: np.ndarray, decay: float) -> np.ndarray:
     """Weights [N, T, R] at the times ``at`` [T] of gradient flow on ½‖y − Xw‖² + ½γ‖w‖² from ``start`` [N, R].
 
     Along each right singular vector v of X, with eigenvalue λ = s², the weight tends to s⟨u, y⟩/(λ + γ), and what is
-    missing shrinks like e^{−(λ + γ)t}; across all of them only the decay acts. Descent with a small step η does the
-    same in t/η steps.
+    missing shrinks like e^{−(λ + γ)t}; across all of them only the decay acts. Descent with a small learning
+    rate η does the same in t/η steps.
     """
     singular, right, seen = found
     rates = singular**2 + decay
@@ -119,18 +119,18 @@ def _inputs(spec: LinearTeacherSpec, draw: np.random.Generator, count: int, size
     return draw.standard_normal((count, size)) * np.sqrt(variances / size), variances
 
 
-def _courses(spec: LinearTeacherSpec, world: World, ratio: float) -> list[tuple[float, str, float]]:
+def _errors(spec: LinearTeacherSpec, problem: Problem, ratio: float) -> list[tuple[float, str, float]]:
     """Errors over time from both starts, and of ridge regression, at one α."""
-    size = len(world.teacher)
+    size = len(problem.teacher)
     count = samples(ratio, size)
-    inputs, answers = world.inputs[:count], world.answers(count)
+    inputs, answers = problem.inputs[:count], problem.answers(count)
     found = modes(inputs, answers)
     at = times(spec)
     rows = []
     for name, inr in (("small", spec.small_start), ("large", spec.large_start)):
-        start = np.sqrt(spec.snr * inr) * world.start
-        weights = courses(found, start, at, spec.student_decay)
-        errors = _test_error(world, weights)
+        start = np.sqrt(spec.snr * inr) * problem.start
+        weights = trajectories(found, start, at, spec.weight_decay)
+        errors = _test_error(problem, weights)
         rows += [(t, f"test error, {name} start", error) for t, error in zip(at, errors, strict=True)]
         if name == "small":
             residuals = ((answers[:, None] - np.tensordot(inputs, weights, 1)) ** 2).mean((0, 2))
@@ -139,15 +139,15 @@ def _courses(spec: LinearTeacherSpec, world: World, ratio: float) -> list[tuple[
     singular, right, seen = found
     shares = singular[:, None] / (singular[:, None] ** 2 + ridges)
     weights = np.tensordot(right.T, shares[:, :, None] * seen[:, None], 1)
-    errors = _test_error(world, weights)
+    errors = _test_error(problem, weights)
     rows += [(ridge, "ridge error", error) for ridge, error in zip(ridges[:-1], errors[:-1], strict=True)]
     return [*rows, (ridges[-1], "guessed ridge error", errors[-1])]
 
 
-def _test_error(world: World, weights: np.ndarray) -> np.ndarray:
+def _test_error(problem: Problem, weights: np.ndarray) -> np.ndarray:
     """Squared error [T] expected on a new noisy answer, the mean over teachers; exact, no test set is drawn."""
-    distance = ((weights - world.teacher[:, None]) ** 2).mean(2)
-    return 1 + world.variances @ distance / len(distance)
+    distance = ((weights - problem.teacher[:, None]) ** 2).mean(2)
+    return 1 + problem.variances @ distance / len(distance)
 
 
 def _spectra(spec: LinearTeacherSpec, seed: int, size: int) -> list[tuple[float, float, str, float]]:
@@ -163,15 +163,15 @@ def _spectra(spec: LinearTeacherSpec, seed: int, size: int) -> list[tuple[float,
     return rows
 
 
-def _real_steps(spec: LinearTeacherSpec, world: World) -> list[tuple[float, str, float]]:
+def _real_steps(spec: LinearTeacherSpec, problem: Problem) -> list[tuple[float, str, float]]:
     """Take the steps of a student with few samples one by one, and see how far it moves where it has no data."""
-    count = samples(FEW, len(world.teacher))
-    inputs, answers = world.inputs[:count], world.answers(count)[:, 0]
-    start = weights = np.sqrt(spec.snr * spec.large_start) * world.start[:, 0]
+    count = samples(FEW, len(problem.teacher))
+    inputs, answers = problem.inputs[:count], problem.answers(count)[:, 0]
+    start = weights = np.sqrt(spec.snr * spec.large_start) * problem.start[:, 0]
     for _ in range(REAL_STEPS):
-        weights = weights - spec.student_step * (inputs.T @ (inputs @ weights - answers) + spec.student_decay * weights)
+        weights = weights - spec.learning_rate * (inputs.T @ (inputs @ weights - answers) + spec.weight_decay * weights)
     _, _, right = np.linalg.svd(inputs, full_matrices=False)
     moved = weights - start
     frozen = moved - right.T @ (right @ moved)
-    at = REAL_STEPS * spec.student_step
+    at = REAL_STEPS * spec.learning_rate
     return [(at, "moved in the frozen subspace", float(np.linalg.norm(frozen) / np.linalg.norm(moved)))]

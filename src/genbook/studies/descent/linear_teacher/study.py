@@ -1,4 +1,4 @@
-"""The linear student and its teacher: profiles and worlds."""
+"""The linear student and its teacher: profiles and settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
 
 
 def _confirmation(spec: LinearTeacherSpec) -> Mapping[str, Any]:
-    """There are no other data for inputs drawn by lot: random signs in the place of Gaussians, less signal, N larger.
+    """There are no other data for inputs drawn at random: signs in the place of Gaussians, less signal, N larger.
 
     Nothing in the formula knows the law of the entries, only their variance.
     """
@@ -27,7 +27,7 @@ STUDY = Study(
     name="linear_teacher",
     title="A linear student and its teacher",
     chapter="06_double_descent",
-    version=1,
+    version=2,
     spec=LinearTeacherSpec,
     profiles={
         "smoke": Profile(
@@ -44,7 +44,7 @@ STUDY = Study(
         "seed": "the seed",
         "size": "dimensions N of an input",
         "ratio": "α = P/N, samples per weight",
-        "at": "time (step size × steps), the ridge, or P − N for the noise at the end",
+        "at": "time (learning rate × steps), the ridge, or P − N for the noise at the end",
         "quantity": "what was measured (see the quantities)",
         "value": "the measured value",
     },
@@ -56,12 +56,12 @@ STUDY = Study(
         "guessed ridge error": "the same at the guessed ridge",
         "noise at the end": "mean of (1/N) Σ 1/λ over fresh inputs with P − N samples beyond N",
         "moved in the frozen subspace": (
-            "share of the way from start to end, by length, that lies where no training input has a component"
+            "fraction of the way from start to end, by length, that lies where no training input has a component"
         ),
     },
     confirm=_confirmation,
     nulls={
-        "weight decay": {"student_decay": 0.2, "draws": 2},
+        "weight decay": {"weight_decay": 0.2, "draws": 2},
         "uneven inputs": {"law": "uneven", "draws": 2},
         "no stopping, wrong ridge": {"earliest": 1e4, "guess": 0.003, "draws": 2},
     },

@@ -2,7 +2,7 @@
 
 Inputs x in R^N have independent entries of variance 1/N; P = αN of them. The teacher's weights have variance σ_w², the
 noise on its answers σ_ε², the student's initial weights σ_0². With SNR = σ_w²/σ_ε² and INR = σ_0²/σ_w², all errors here
-are in units of σ_ε², and time is step size times number of steps of gradient descent on ½‖y − Xw‖² + ½γ‖w‖²
+are in units of σ_ε², and time is learning rate times number of steps of gradient descent on ½‖y − Xw‖² + ½γ‖w‖²
 (Advani, Saxe and Sompolinsky 2020, whose signs these are; the formulas are derived in the chapter).
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
 
 #: Nodes of the quadrature over the bulk, which lie closest where the eigenvalues are smallest.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(600)
@@ -34,7 +36,7 @@ def bulk(ratio: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def average(ratio: float, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Mean of ``function`` over all eigenvalues of XᵀX, the share max(0, 1 − α) of zeros included.
+    """Mean of ``function`` over all eigenvalues of XᵀX, the fraction max(0, 1 − α) of zeros included.
 
     ``function``: from eigenvalues [n] to values [..., n].
     """
@@ -61,6 +63,12 @@ def generalization_error(
         return snr * (1 - eigenvalues * gain) ** 2 + eigenvalues * gain**2 + snr * inr * left**2
 
     return 1 + average(ratio, cost)
+
+
+def student_error(spec: LinearTeacherSpec, ratio: float, times: ArrayLike, inr: float | None = None) -> np.ndarray:
+    """`generalization_error` of the study's students, by default of those that start small."""
+    inr = spec.small_start if inr is None else inr
+    return generalization_error(ratio, times, spec.snr, inr, spec.weight_decay)
 
 
 def training_error(ratio: float, times: ArrayLike, snr: float, inr: float = 0.0) -> np.ndarray:
@@ -94,27 +102,13 @@ def ridge_error(ratio: ArrayLike, ridge: ArrayLike, snr: float) -> np.ndarray:
     return 1 + g + (ridge * snr - 1) * ridge * h
 
 
-def best_ridge_error(ratio: ArrayLike, snr: float) -> np.ndarray:
-    """Test error at the best ridge, 1 + g(1/SNR): it falls with every further sample."""
-    return 1 + resolvent(ratio, 1 / snr)
+def finite_excess(beyond: ArrayLike) -> np.ndarray:
+    """What noise adds in the end with P − N = ``beyond`` (> 1) more samples, over N/(P − N), as at infinite size.
 
-
-def final_error(ratio: ArrayLike, snr: float, inr: float = 0.0) -> np.ndarray:
-    """Test error after infinite time: 1 + 1/(α − 1) above α = 1; below, 1 + α/(1 − α) + SNR (1 + INR)(1 − α)."""
-    ratio = np.asarray(ratio, dtype=float)
-    with np.errstate(divide="ignore"):
-        few = 1 + ratio / (1 - ratio) + snr * (1 + inr) * (1 - ratio)
-        return np.where(ratio < 1, few, 1 + 1 / (ratio - 1))
-
-
-def finite_noise(samples: int, size: int) -> float:
-    """Expectation of (1/N) Σ 1/λ over the nonzero λ at finite size, for Gaussian inputs; infinite next to P = N.
-
-    The inverse Wishart's mean: N/(P − N − 1) for P > N + 1, P/(N − P − 1) for P < N − 1. At infinite size 1/(α − 1) and
-    α/(1 − α).
+    For Gaussian inputs the mean of (1/N) Σ 1/λ is N/(P − N − 1), that of an inverse Wishart matrix, whatever N is.
     """
-    more, less = max(samples, size), min(samples, size)
-    return less / (more - less - 1) if more > less + 1 else float("inf")
+    beyond = np.asarray(beyond, dtype=float)
+    return beyond / (beyond - 1)
 
 
 def root_law(times: ArrayLike) -> np.ndarray:
