@@ -14,7 +14,7 @@ from genbook.studies.descent.random_features.run import COLUMNS, run, shuffled
 from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
 
 STUDY = get("random_features")
-SMALL = STUDY.build("smoke", {"descent_steps": [10, 100, 1000]})
+SMALL = STUDY.build("smoke", {"steps": [10, 100, 1000]})
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +39,21 @@ def problem():
 def test_the_filter_is_real_full_batch_descent(problem, width, rate, decay, steps):
     features, modes, targets = problem(width)
     start = np.random.default_rng(9).standard_normal((width, 3))
-    step_size = rate / (modes.eigenvalues[0] + decay)
+    learning_rate = rate / (modes.eigenvalues[0] + decay)
     weights = start.copy()
     for _ in range(steps):
         residual = features["train"] @ weights - targets
-        weights -= step_size * (features["train"].T @ residual / 12 + decay * weights)
+        weights -= learning_rate * (features["train"].T @ residual / 12 + decay * weights)
     moved = descent.along_modes(modes, targets, steps, rate, decay, modes.right.T @ start)
     assert modes.right.T @ weights == pytest.approx(moved, abs=1e-9)
     assert descent.along_modes(modes, targets, 0, rate, decay) == pytest.approx(0 * moved)
 
 
-def test_remaining_keeps_small_shares_and_signs():
-    shares = np.array([0.0, 1e-12, 0.3, 0.7, 1.0, 1.4, 1.9])
+def test_remaining_keeps_small_fractions_and_signs():
+    fractions = np.array([0.0, 1e-12, 0.3, 0.7, 1.0, 1.4, 1.9])
     for steps in (1, 2, 7):
-        assert descent.remaining(shares, steps) == pytest.approx((1 - shares) ** steps, rel=1e-12, abs=1e-300)
-    assert descent.remaining(shares, 0).tolist() == [1.0] * 7
+        assert descent.remaining(fractions, steps) == pytest.approx((1 - fractions) ** steps, rel=1e-12, abs=1e-300)
+    assert descent.remaining(fractions, 0).tolist() == [1.0] * 7
     assert 1 - descent.remaining(np.array([1e-20]), 1e15)[0] == pytest.approx(1e-5, rel=1e-4)
 
 
@@ -96,11 +96,11 @@ def test_real_steps_are_those_of_torch(problem, decay):
         assert found == pytest.approx(weights.detach().numpy(), rel=1e-6, abs=1e-9)
 
 
-def test_the_stable_step_keeps_small_batches_from_diverging(problem):
+def test_the_stable_learning_rate_keeps_small_batches_from_diverging(problem):
     features, modes, targets = problem(30)
-    weights = descent.stochastic(features["train"], targets, 3000, descent.stable_step(modes, 1), 1, 0)
+    weights = descent.stochastic(features["train"], targets, 3000, descent.stable_learning_rate(modes, 1), 1, 0)
     assert ((features["train"] @ weights - targets) ** 2).mean() < (targets**2).mean()
-    assert descent.stable_step(modes, 10**9) == pytest.approx(1 / modes.eigenvalues[0])
+    assert descent.stable_learning_rate(modes, 10**9) == pytest.approx(1 / modes.eigenvalues[0])
 
 
 def test_whitening_changes_no_function_that_fewer_features_than_examples_end_with(problem):
@@ -119,7 +119,7 @@ def test_samples_and_features_are_what_they_say():
     for targets in (sample.clean_targets, *sample.targets.values()):
         assert (targets**2).sum(1) == pytest.approx(np.ones(len(targets)))
     wrong = (sample.targets["train"] != sample.clean_targets).any(1).mean()
-    assert wrong == pytest.approx(SMALL.flipped)
+    assert wrong == pytest.approx(SMALL.noise)
     narrow, wide = (mapped(sample, 3, width, "raw") for width in (10, 40))
     assert narrow["test"] * np.sqrt(10) == pytest.approx(wide["test"][:, :10] * np.sqrt(40))
     standard = mapped(sample, 3, 10, "standardised")["train"] * np.sqrt(10)
@@ -135,7 +135,7 @@ def test_every_condition_is_in_the_table(table):
     assert set(zip(runs["family"], runs["setting"], strict=True)) == known
 
 
-def test_shuffling_hands_whole_runs_round(table):
+def test_shuffling_exchanges_whole_runs(table):
     moved = shuffled(table)
     same = ~table["quantity"].isin(("training loss", "output size"))
     assert moved[same].equals(table[same])
@@ -151,7 +151,6 @@ def test_shuffling_hands_whole_runs_round(table):
 def test_statistics_on_known_tables():
     losses = pd.DataFrame({0.25: [1.0, 2.0], 0.5: [9.0, 9.0], 1.0: [6.0, 3.0], 4.0: [2.0, 1.0]})
     assert claims.height(losses).tolist() == [3, 1.5]
-    assert claims.rise(pd.DataFrame([[3.0, 2, 1], [1, 3, 2]])).tolist() == [1, 3]
     rows = []
     for place, (loss, peak) in enumerate([(0.3, 1.0), (0.2, 2.0), (0.1, 4.0)]):
         for width in (0.25, 1.0, 4.0):
@@ -162,18 +161,71 @@ def test_statistics_on_known_tables():
     assert claims.runs(table)["peak"].tolist() == [1, 2, 4]
     assert claims.agreement(table, "training loss", ("optimiser",)).tolist() == [-1]
     assert claims.agreement(table, "relative size", ("optimiser",)).tolist() == [0]
-    spec = RandomFeaturesSpec.build(descent_steps=[1, 10, 100])
+    spec = RandomFeaturesSpec.build(steps=[1, 10, 100])
     assert claims.growth(table, spec).to_numpy() == pytest.approx([np.log10(2)])
     table.loc[table["quantity"] == "training loss", "value"] **= 2
     expected = np.polyfit(2 * np.log([0.3, 0.2, 0.1]), np.log([1, 2, 4]), 1)[0]
-    assert claims.inverse(table, spec).to_numpy() == pytest.approx([expected])
+    assert claims.growth(table, spec, "training loss").to_numpy() == pytest.approx([expected])
+
+
+def test_claims_on_a_known_table():
+    """Peaks of height 4 after the most steps and 0.5 after the fewest; conditions of one family at four heights."""
+    spec = RandomFeaturesSpec.build(steps=[1, 10, 100])
+
+    def run_of(group, family, setting, steps, peak, fitted=1.0):
+        for width in (0.25, 1.0, 4.0):
+            values = {
+                "test loss": peak if width == 1 else 1.0,
+                "training loss": fitted,
+                "output size": peak if width == 1 else 1.0,
+            }
+            for quantity, value in values.items():
+                yield (0, group, family, setting, steps, width, 1.0, quantity, value)
+
+    rows = [
+        *run_of("optimiser", "steps", "1", 1.0, 0.5, 0.8),
+        *run_of("optimiser", "steps", "10", 10.0, 2.0, 0.4),
+        *run_of("optimiser", "steps", "100", 100.0, 4.0, 0.2),
+        *run_of("optimiser", "features", "uneven", 10.0, 1.5, 0.5),
+        *run_of("optimiser", "features", "standardised", 10.0, 3.0, 0.3),
+        *run_of("optimiser", "optimiser", "Adam 0.1", 5.0, 1.2, 0.6),
+        *run_of("optimiser", "optimiser", "SGD", 5.0, 0.6, 0.7),
+        *run_of("problem", "private features", "each its own", np.inf, 0.9, 0.0),
+    ]
+    for width, number in ((0.25, 3.0), (1.0, 9.0), (4.0, 2.0)):
+        rows.append((0, "features", "condition", "raw", np.nan, width, 1.0, "condition number", number))
+        rows.append((0, "tuned", "widths", "tuned ridge", np.inf, width, 1.0, "test loss", number))
+        rows.append((0, "tuned", "samples", "tuned ridge", np.inf, 1.0, width, "test loss", 1 / number))
+        rows.append((0, "samples", "steps", "last", 100.0, 1.0, width, "test loss", number))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    expected = {
+        "peak-by-width": 4,
+        "peak-by-samples": 3,
+        "not-reached-no-peak": 0.5,
+        "peak-grows": 8,
+        "grows-like-root": 0.5 - np.log(8) / np.log(100),
+        "peak-where-ill-conditioned": np.sqrt(2 / 3),
+        "conditioning-brakes": 2,
+        "adam-goes-further": 2,
+        "loss-predicts-peak": -1,
+        "inverse-to-training-loss": -np.polyfit(np.log([0.8, 0.4, 0.2]), np.log([0.5, 2, 4]), 1)[0] - 1,
+        "equal-loss-no-peak": 0.9,
+        "size-predicts-peak": 1,
+        "tuned-ridge-more-features": 3,
+        "tuned-ridge-more-samples": 4.5,
+    }
+    found = {claim.id: claim.statistic(table, spec).loc[0] for claim in STUDY.claims}
+    assert found == pytest.approx(expected)
+    worse = table["family"].eq("private features") & table["quantity"].eq("training loss")
+    table.loc[worse, "value"] = 0.3
+    assert next(c for c in STUDY.claims if c.id == "equal-loss-no-peak").statistic(table, spec).isna().all()
 
 
 def test_null_worlds_come_out_as_they_must():
     small = {
-        "examples": 120,
-        "validated": 80,
-        "fixed_width": 80,
+        "n_train": 120,
+        "held_out": 80,
+        "width": 80,
         "widths": [0.25, 0.5, 1.0, 2.0, 4.0],
         "sample_counts": [0.25, 1.0, 4.0],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from genbook.studies.descent.random_features.spec import FeatureMap, RandomFeaturesSpec
@@ -26,52 +27,48 @@ class Condition:
     setting: str
     how: FeatureMap
     steps: float
-    rate: float = 1.0
+    learning_rate: float = 1.0
     start: float = 0.0
     method: Method = "descent"
     strength: float = 0.0
-    batch: int = 0
+    batch_size: int = 0
     clean: bool = False
 
     @property
     def sites_only(self) -> bool:
-        """Whether it is too dear for every width."""
+        """Whether it costs too much for every width."""
         return self.method in ("average", "stochastic", "adam")
 
 
 def middle(spec: RandomFeaturesSpec) -> int:
     """The number of steps at which everything but the steps is varied."""
-    return spec.descent_steps[len(spec.descent_steps) // 2]
+    return spec.steps[len(spec.steps) // 2]
 
 
 def of_the_optimiser(spec: RandomFeaturesSpec) -> list[Condition]:
-    """What changes how far training gets: steps, step size, conditioning, start, batch, optimiser."""
-    base, some = spec.base_map, middle(spec)
-    found = [Condition("steps", f"{steps:,}", base, steps, spec.rate) for steps in spec.descent_steps]
-    found += [Condition("step size", f"{share:g} / λ", base, some, share * spec.rate) for share in (0.01, 0.1, 1.0)]
+    """What changes how far training gets: steps, learning rate, conditioning, start, batch size, optimiser."""
+    base, some, taken, rate, size = spec.base_map, middle(spec), spec.taken_steps, spec.learning_rate, spec.batch_size
     maps: tuple[FeatureMap, ...] = ("uneven", "raw", "standardised", "whitened")
-    found += [Condition("features", how, how, some, spec.rate) for how in maps]
-    found += [Condition("initial weights", f"{start:g}", base, some, spec.rate, start) for start in (0.0, 0.5, 2.0)]
-    taken = spec.taken_steps
-    batches = (max(1, spec.batch // 10), spec.batch)
-    found += [Condition("batch", str(size), base, taken, method="stochastic", batch=size) for size in batches]
-    found.append(Condition("batch", "all", base, taken, spec.rate))
-    found += [
-        Condition("optimiser", f"Adam {rate:g}", base, taken, rate, method="adam", batch=spec.batch)
-        for rate in (0.01, 0.1)
+    real = partial(Condition, how=base, steps=taken)
+    return [
+        *(Condition("steps", f"{steps:,}", base, steps, rate) for steps in spec.steps),
+        *(Condition("learning rate", f"{part:g} / λ", base, some, part * rate) for part in (0.01, 0.1, 1.0)),
+        *(Condition("features", how, how, some, rate) for how in maps),
+        *(Condition("initial weights", f"{start:g}", base, some, rate, start) for start in (0.0, 0.5, 2.0)),
+        *(real("batch size", str(b), method="stochastic", batch_size=b) for b in (max(1, size // 10), size)),
+        real("batch size", "all", learning_rate=rate),
+        *(real("optimiser", f"Adam {r:g}", learning_rate=r, method="adam", batch_size=size) for r in (0.01, 0.1)),
+        real("optimiser", "SGD", method="stochastic", batch_size=size),
     ]
-    found.append(Condition("optimiser", "SGD", base, taken, method="stochastic", batch=spec.batch))
-    return found
 
 
 def of_the_problem(spec: RandomFeaturesSpec) -> list[Condition]:
     """What changes the function that training ends with: ridge, private features, averaging, true labels."""
-    base, last = spec.base_map, spec.descent_steps[-1]
-    found = [
-        Condition("ridge", f"{strength:g}", base, math.inf, method="ridge", strength=strength)
-        for strength in (1e-4, 1e-2, 1.0)
+    solved = partial(Condition, how=spec.base_map, steps=math.inf)
+    long = partial(Condition, how=spec.base_map, steps=spec.steps[-1], learning_rate=spec.learning_rate)
+    return [
+        *(solved("ridge", f"{ridge:g}", method="ridge", strength=ridge) for ridge in (1e-4, 1e-2, 1.0)),
+        solved("private features", "each its own", method="private", strength=spec.private),
+        long("averaging", f"{spec.members} networks", method="average"),
+        long("labels", "true", clean=True),
     ]
-    found.append(Condition("private features", "each its own", base, math.inf, method="private", strength=spec.private))
-    found.append(Condition("averaging", f"{spec.members} networks", base, last, spec.rate, method="average"))
-    found.append(Condition("labels", "true", base, last, spec.rate, clean=True))
-    return found

@@ -11,7 +11,7 @@ from genbook.studies.descent.random_features.features import Modes
 def along_modes(
     modes: Modes, targets: np.ndarray, steps: float, rate: float, decay: float = 0.0, start: np.ndarray | None = None
 ) -> np.ndarray:
-    """Coefficients [r, C] after ``steps`` full-batch steps of size rate/(λ_1 + γ) on ½ mean‖ΦW − Y‖² + ½γ‖W‖².
+    """Coefficients [r, C] after ``steps`` full-batch steps on ½ mean‖ΦW − Y‖² + ½γ‖W‖², learning rate rate/(λ_1 + γ).
 
     A coefficient tends to s u·Y/n / (λ + γ), and what is missing is multiplied by 1 − η(λ + γ) in a step: exact for
     any number of steps, infinitely many included (Ali, Kolter and Tibshirani 2019 compare this filter with ridge).
@@ -30,14 +30,13 @@ def along_modes(
     return ends * (1 - factor) if start is None else ends + (start - ends) * factor
 
 
-def remaining(shares: np.ndarray, steps: float) -> np.ndarray:
-    """(1 − share)^steps without rounding small shares away; shares in [0, 2)."""
-    sizes = np.where(shares == 1, -np.inf, np.log(np.abs(np.where(shares == 1, 0.5, np.minimum(1 - shares, 1)))))
-    small = shares < 0.5
-    sizes = np.where(small, np.log1p(-np.where(small, shares, 0)), sizes)
+def remaining(fractions: np.ndarray, steps: float) -> np.ndarray:
+    """(1 − fraction)^steps without rounding small fractions away; fractions in [0, 2)."""
+    with np.errstate(divide="ignore"):
+        logs = np.where(fractions < 0.5, np.log1p(-np.minimum(fractions, 0.5)), np.log(np.abs(1 - fractions)))
     # −inf × 0 steps is no step at all
-    powers = np.exp(sizes * steps) if steps > 0 else np.ones_like(shares)
-    return np.where((shares > 1) & (steps % 2 == 1), -powers, powers)
+    powers = np.exp(logs * steps) if steps > 0 else np.ones_like(fractions)
+    return np.where((fractions > 1) & (steps % 2 == 1), -powers, powers)
 
 
 def ridge_coefficients(modes: Modes, targets: np.ndarray, decay: float) -> np.ndarray:
@@ -67,7 +66,13 @@ def with_private_features(modes: Modes, targets: np.ndarray, strength: float) ->
 
 
 def stochastic(
-    features: np.ndarray, targets: np.ndarray, steps: int, step_size: float, batch: int, seed: int, decay: float = 0.0
+    features: np.ndarray,
+    targets: np.ndarray,
+    steps: int,
+    learning_rate: float,
+    batch: int,
+    seed: int,
+    decay: float = 0.0,
 ) -> np.ndarray:
     """Weights [k, C] after real steps of mini-batch descent from zero; batches are drawn with replacement.
 
@@ -75,7 +80,7 @@ def stochastic(
         features: [n, k]; in the coordinates of their modes the steps are the same and fewer numbers move.
         targets: [n, C].
         steps: taken.
-        step_size: η.
+        learning_rate: η.
         batch: examples in a step.
         seed: of the order.
         decay: γ.
@@ -85,13 +90,19 @@ def stochastic(
     for chosen in draws:
         rows = features[chosen]
         residual = rows @ weights - targets[chosen]
-        weights *= 1 - step_size * decay
-        weights -= rows.T @ (residual * (step_size / batch))
+        weights *= 1 - learning_rate * decay
+        weights -= rows.T @ (residual * (learning_rate / batch))
     return weights
 
 
 def adam(
-    features: np.ndarray, targets: np.ndarray, steps: int, step_size: float, batch: int, seed: int, decay: float = 0.0
+    features: np.ndarray,
+    targets: np.ndarray,
+    steps: int,
+    learning_rate: float,
+    batch: int,
+    seed: int,
+    decay: float = 0.0,
 ) -> np.ndarray:
     """Weights [k, C] after real steps of Adam (Kingma and Ba 2015; β = 0.9, 0.999) from zero; arguments as above.
 
@@ -113,13 +124,13 @@ def adam(
         scale = np.sqrt(second)
         scale += 1e-8 * np.sqrt(1 - 0.999**step)  # the ε of the corrected root, before its correction
         np.divide(first, scale, out=scale)
-        scale *= step_size * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        scale *= learning_rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
         weights -= scale
     return weights
 
 
-def stable_step(modes: Modes, batch: int) -> float:
-    """A step size that mini-batches of this size tolerate: 1/(λ_1 + R²/B), R² the largest squared length of a row.
+def stable_learning_rate(modes: Modes, batch: int) -> float:
+    """A learning rate that mini-batches of this size tolerate: 1/(λ_1 + R²/B), R² the largest squared length of a row.
 
     Mean-square stability of least squares needs about 2/(λ_1 + R²/B); for B → ∞ this is the rate 1 of full batches.
     """

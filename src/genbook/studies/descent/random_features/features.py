@@ -11,7 +11,7 @@ from genbook import data
 from genbook.base.seeding import INITIALISATION, generator
 from genbook.studies.descent.random_features.spec import FeatureMap, RandomFeaturesSpec
 
-#: Modes whose singular value is below this share of the largest are rounding errors.
+#: Modes whose singular value is below this fraction of the largest are rounding errors.
 _RANK = 1e-10
 #: Ratio of the largest to the smallest scale of uneven features.
 _SPREAD = 100.0
@@ -61,18 +61,22 @@ class Modes:
         """What a ridge is measured in: the mean over the n examples of the Hessian's eigenvalues."""
         return float(self.eigenvalues.sum() / len(self.left))
 
+    def outputs(self, moved: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs [., C] on training and test inputs of a network with these coefficients [r, C] along the modes."""
+        return {"train": (self.left * self.singular) @ moved, "test": self.elsewhere["test"] @ moved}
+
 
 def drawn(spec: RandomFeaturesSpec, seed: int, examples: int) -> Sample:
     """The sample of a seed; more examples contain the fewer."""
     dataset = data.load(spec.dataset)
-    found = data.split(dataset, seed, examples, spec.validated, flat=True, standardise="none")
+    found = data.split(dataset, seed, examples, spec.held_out, flat=True, standardise="none")
     parts = {"train": found.train, "validation": found.validation, "test": found.test}
     inputs = {name: part.inputs.numpy().astype(np.float64) for name, part in parts.items()}
     centre = inputs["train"].mean(0)
     scale = np.sqrt(((inputs["train"] - centre) ** 2).mean())
     labels = {name: part.labels.numpy() for name, part in parts.items()}
     classes = dataset.n_classes
-    noisy = data.corrupt(labels["train"], spec.flipped, "uniform", seed, classes).labels
+    noisy = data.corrupt(labels["train"], spec.noise, "uniform", seed, classes).labels
 
     def one_hot(those: np.ndarray) -> np.ndarray:
         return (np.eye(classes)[those] - 1 / classes) / np.sqrt(1 - 1 / classes)

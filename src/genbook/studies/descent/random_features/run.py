@@ -16,7 +16,9 @@ from genbook.studies.descent.random_features.features import Modes, Sample, all_
 from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
 
 COLUMNS = ["seed", "group", "family", "setting", "steps", "width", "samples", "quantity", "value"]
-#: What is handed round among the runs where tags are shuffled.
+#: What tells the runs of a seed apart.
+_RUN = ["group", "family", "setting", "steps"]
+#: What is exchanged among the runs where tags are shuffled.
 PREDICTORS = ("training loss", "output size")
 
 
@@ -25,59 +27,61 @@ def run(spec: RandomFeaturesSpec, seeds: Sequence[int], device: str) -> pd.DataF
     rows: list[tuple] = []
     for done, seed in enumerate(seeds):
         report(done / len(seeds), f"seed {seed}")
-        found = [*_by_width(spec, seed), *_by_samples(spec, seed)]
-        rows += [(seed, *row) for row in found]
+        rows += [(seed, *row) for found in (_by_width, _by_samples) for row in found(spec, seed)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table if spec.tags == "kept" else shuffled(table)
 
 
 def shuffled(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with what predicts a peak handed round among the runs of a seed by lot, whole runs at a time."""
+    """The table with what predicts a peak exchanged among the runs of a seed at random, whole runs at a time."""
     table = table.copy()
-    names = ["group", "family", "setting", "steps"]
-    for seed, rows in table[table["quantity"].isin(PREDICTORS) & table["group"].isin(("optimiser", "problem"))].groupby(
-        "seed"
-    ):
-        runs = [part.index for _, part in rows.groupby(names, sort=False)]
+    told = table[table["quantity"].isin(PREDICTORS) & table["group"].isin(("optimiser", "problem"))]
+    for seed, rows in told.groupby("seed"):
+        runs = [part.set_index(["width", "quantity"]) for _, part in rows.reset_index().groupby(_RUN, sort=False)]
         order = generator(int(seed), "shuffled tags").permutation(len(runs))
-        values = rows["value"]
         for mine, other in zip(runs, order, strict=True):
-            given = table.loc[runs[other], ["width", "quantity"]].assign(value=values[runs[other]])
-            given = given.set_index(["width", "quantity"])["value"]
-            wanted = pd.MultiIndex.from_frame(table.loc[mine, ["width", "quantity"]])
-            table.loc[mine, "value"] = given.reindex(wanted).to_numpy()
+            table.loc[mine["index"], "value"] = runs[other]["value"].reindex(mine.index).to_numpy()
     return table
 
 
 def _by_width(spec: RandomFeaturesSpec, seed: int) -> Iterator[tuple]:
-    """Every condition at every width (dear ones at the sites alone), and the tuned ridge."""
-    sample = drawn(spec, seed, spec.examples)
+    """Every condition at every width (costly ones at the sites alone), and the tuned ridge."""
+    sample = drawn(spec, seed, spec.n_train)
     groups = {"optimiser": conditions.of_the_optimiser(spec), "problem": conditions.of_the_problem(spec)}
     maps = sorted({condition.how for group in groups.values() for condition in group})
-    for share in spec.widths:
-        width = max(2, round(share * spec.examples))
+    for fraction in spec.widths:
+        width = max(2, round(fraction * spec.n_train))
         known = all_modes(sample, seed, width, maps)
         for how, modes in known.items():
-            yield ("features", "condition", how, np.nan, share, 1.0, "condition number", modes.condition)
+            yield ("features", "condition", how, np.nan, fraction, 1.0, "condition number", modes.condition)
         for group, members in groups.items():
             for condition in members:
-                if share in SITES or not condition.sites_only:
+                if fraction in SITES or not condition.sites_only:
                     outputs = _outputs(spec, seed, sample, known[condition.how], condition, width)
                     for quantity, value in _measured(sample, outputs, condition.clean).items():
-                        yield (group, condition.family, condition.setting, condition.steps, share, 1.0, quantity, value)
-        yield from _tuned(spec, sample, known[spec.base_map], "widths", share, 1.0)
+                        yield (
+                            group,
+                            condition.family,
+                            condition.setting,
+                            condition.steps,
+                            fraction,
+                            1.0,
+                            quantity,
+                            value,
+                        )
+        yield from _tuned(spec, sample, known[spec.base_map], "widths", fraction, 1.0)
 
 
 def _by_samples(spec: RandomFeaturesSpec, seed: int) -> Iterator[tuple]:
     """The longest descent and the tuned ridge at a fixed width, from few examples to many."""
-    for share in spec.sample_counts:
-        sample = drawn(spec, seed, max(2, round(share * spec.fixed_width)))
-        modes = all_modes(sample, seed, spec.fixed_width, [spec.base_map])[spec.base_map]
-        condition = Condition("steps", "last", spec.base_map, spec.descent_steps[-1], spec.rate)
-        outputs = _outputs(spec, seed, sample, modes, condition, spec.fixed_width)
+    for fraction in spec.sample_counts:
+        sample = drawn(spec, seed, max(2, round(fraction * spec.width)))
+        modes = all_modes(sample, seed, spec.width, [spec.base_map])[spec.base_map]
+        condition = Condition("steps", "last", spec.base_map, spec.steps[-1], spec.learning_rate)
+        outputs = _outputs(spec, seed, sample, modes, condition, spec.width)
         for quantity, value in _measured(sample, outputs).items():
-            yield ("samples", "steps", "last", condition.steps, 1.0, share, quantity, value)
-        yield from _tuned(spec, sample, modes, "samples", 1.0, share)
+            yield ("samples", "steps", "last", condition.steps, 1.0, fraction, quantity, value)
+        yield from _tuned(spec, sample, modes, "samples", 1.0, fraction)
 
 
 def _outputs(
@@ -85,30 +89,27 @@ def _outputs(
 ) -> dict[str, np.ndarray]:
     """Outputs of the trained network on training and test inputs."""
     targets = sample.clean_targets if condition.clean else sample.targets["train"]
-    decay = spec.ridge * modes.unit
+    steps, rate, size = condition.steps, condition.learning_rate, condition.batch_size
+    decay = spec.weight_decay * modes.unit
     reduced = modes.left * modes.singular
     match condition.method:
         case "private":
-            strength = condition.strength * modes.unit
-            shared, outputs = descent.with_private_features(modes, targets, strength)
+            shared, outputs = descent.with_private_features(modes, targets, condition.strength * modes.unit)
             return {"train": outputs, "test": modes.elsewhere["test"] @ shared}
         case "average":
             return _average(spec, seed, sample, condition, width)
         case "adam":
-            trained = descent.adam(
-                reduced @ modes.right.T, targets, int(condition.steps), condition.rate, condition.batch, seed, decay
-            )
+            trained = descent.adam(reduced @ modes.right.T, targets, int(steps), rate, size, seed, decay)
             return {"train": reduced @ (modes.right.T @ trained), "test": modes.others["test"] @ trained}
         case "stochastic":
-            step_size = descent.stable_step(modes, condition.batch)
-            moved = descent.stochastic(reduced, targets, int(condition.steps), step_size, condition.batch, seed, decay)
+            rate = descent.stable_learning_rate(modes, size)
+            return modes.outputs(descent.stochastic(reduced, targets, int(steps), rate, size, seed, decay))
         case "ridge":
-            moved = descent.ridge_coefficients(modes, targets, decay + condition.strength * modes.unit)
+            return modes.outputs(descent.ridge_coefficients(modes, targets, decay + condition.strength * modes.unit))
         case _ if condition.start:
             return _from_start(seed, modes, targets, condition, decay)
         case _:
-            moved = descent.along_modes(modes, targets, condition.steps, condition.rate, decay)
-    return {"train": reduced @ moved, "test": modes.elsewhere["test"] @ moved}
+            return modes.outputs(descent.along_modes(modes, targets, steps, rate, decay))
 
 
 def _from_start(
@@ -118,14 +119,11 @@ def _from_start(
     draw = generator(seed, INITIALISATION + " of the second layer")
     start = condition.start * draw.standard_normal((len(modes.right), targets.shape[1]))
     along = modes.right.T @ start
-    moved = descent.along_modes(modes, targets, condition.steps, condition.rate, decay, along)
+    outputs = modes.outputs(descent.along_modes(modes, targets, condition.steps, condition.learning_rate, decay, along))
     largest = modes.eigenvalues[0] + decay
-    kept = descent.remaining(np.array([condition.rate * decay / largest]), condition.steps)[0]
+    kept = descent.remaining(np.array([condition.learning_rate * decay / largest]), condition.steps)[0]
     frozen = (start - modes.right @ along) * kept
-    return {
-        "train": (modes.left * modes.singular) @ moved,
-        "test": modes.elsewhere["test"] @ moved + modes.others["test"] @ frozen,
-    }
+    return {**outputs, "test": outputs["test"] + modes.others["test"] @ frozen}
 
 
 def _average(
@@ -135,9 +133,10 @@ def _average(
     total: dict[str, np.ndarray] = {}
     for member in range(1, spec.members + 1):
         modes = all_modes(sample, seed, width, [condition.how], member)[condition.how]
-        decay = spec.ridge * modes.unit
-        moved = descent.along_modes(modes, sample.targets["train"], condition.steps, condition.rate, decay)
-        outputs = {"train": (modes.left * modes.singular) @ moved, "test": modes.elsewhere["test"] @ moved}
+        decay = spec.weight_decay * modes.unit
+        outputs = modes.outputs(
+            descent.along_modes(modes, sample.targets["train"], condition.steps, condition.learning_rate, decay)
+        )
         total = {name: total.get(name, 0) + part / spec.members for name, part in outputs.items()}
     return total
 
@@ -169,6 +168,5 @@ def _tuned(
         moved = descent.ridge_coefficients(modes, targets, strength * modes.unit)
         found.append((_loss(modes.elsewhere["validation"] @ moved, sample.targets["validation"]), strength, moved))
     _, strength, moved = min(found, key=lambda one: one[0])
-    outputs = {"train": (modes.left * modes.singular) @ moved, "test": modes.elsewhere["test"] @ moved}
-    for quantity, value in {**_measured(sample, outputs), "ridge chosen": strength}.items():
+    for quantity, value in {**_measured(sample, modes.outputs(moved)), "ridge chosen": strength}.items():
         yield ("tuned", along, "tuned ridge", np.inf, width, samples, quantity, value)

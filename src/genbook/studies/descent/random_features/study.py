@@ -1,4 +1,4 @@
-"""Random features and the optimiser: profiles and worlds."""
+"""Random features and the optimiser: profiles and settings."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from genbook.studies import Study, other_images
 from genbook.studies.descent.random_features.claims import CLAIMS
 from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
 
-#: What a null world may leave out, where its claims look at the places of the peak alone.
+#: What a negative control may leave out, where its claims look at the places of the peak alone.
 _SITES_ALONE = {"widths": [0.25, 1.0, 4.0], "sample_counts": [0.25, 1.0, 4.0], "members": 2}
 
 
 def _fits(spec: RandomFeaturesSpec) -> None:
     """The largest training set is drawn apart from the validation set."""
-    counts = round(max(spec.sample_counts) * spec.fixed_width)
-    largest = ("sample_counts x fixed_width", counts) if counts > spec.examples else ("examples", spec.examples)
-    check_pool(spec.dataset, dict([largest, ("validated", spec.validated)]))
+    counts = round(max(spec.sample_counts) * spec.width)
+    largest = ("sample_counts x width", counts) if counts > spec.n_train else ("n_train", spec.n_train)
+    check_pool(spec.dataset, dict([largest, ("held_out", spec.held_out)]))
 
 
 STUDY = Study(
     name="random_features",
     title="Random features and the optimiser",
     chapter="06_double_descent",
-    version=1,
+    version=2,
     spec=RandomFeaturesSpec,
     profiles={
         "smoke": Profile(
             seeds=2,
             parameters={
-                "examples": 40,
-                "validated": 40,
-                "fixed_width": 40,
+                "n_train": 40,
+                "held_out": 40,
+                "width": 40,
                 "widths": [0.25, 1.0, 4.0],
                 "sample_counts": [0.25, 1.0, 4.0],
                 "taken_steps": 10,
@@ -60,7 +60,7 @@ STUDY = Study(
     },
     quantities={
         "test loss": "mean squared distance from the true one-hot labels of test examples; 1 for answering 0",
-        "test error": "share of the test examples that are given another class than their own",
+        "test error": "fraction of the test examples that are given another class than their own",
         "training loss": "mean squared distance from the given labels, wrong ones among them; 1 for answering 0",
         "output size": "mean squared length of the answers to test inputs; no label enters",
         "condition number": "largest over smallest nonzero eigenvalue of the features' second moments",
@@ -68,8 +68,8 @@ STUDY = Study(
     },
     confirm=other_images,
     nulls={
-        "ridge": {"ridge": 1.0, "taken_steps": 10, "members": 2},
-        "few steps": {"descent_steps": [10, 30, 100], "taken_steps": 10, **_SITES_ALONE},
+        "ridge": {"weight_decay": 1.0, "taken_steps": 10, "members": 2},
+        "few steps": {"steps": [10, 30, 100], "taken_steps": 10, **_SITES_ALONE},
         "whitened, untuned, shuffled": {
             "base_map": "whitened",
             "ridges": [1e-7],
