@@ -8,11 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from genbook import data, studies
+from genbook import studies
+from genbook.experiments import Labels
+from genbook.experiments.run import Drawn
 from genbook.models import mlp
 from genbook.studies.descent.network_descent import claims
-from genbook.studies.descent.network_descent.run import replicas_of, run
-from genbook.studies.descent.network_descent.spec import NetworkDescentSpec
+from genbook.studies.descent.network_descent.design import NetworkDescentSpec, design
+from genbook.studies.descent.shared import stopped_error
+from genbook.tables.readings import final
 from genbook.training.stacks import program_for, stacks
 from genbook.training.wide import WideProgram
 from tests.sums import UP_TO_SUMS, AnotherOrderOfSums
@@ -20,13 +23,21 @@ from tests.sums import UP_TO_SUMS, AnotherOrderOfSums
 STUDY = studies.get("network_descent")
 WIDTHS = (2, 4, 8, 16, 32)
 TINY = {
-    "train_size": 60,
-    "hidden_widths": [2, 4, 8, 16],
+    "n_train": 60,
+    "widths": [2, 4, 8, 16],
     "batch_size": 30,
-    "training_steps": 40,
-    "checks": 6,
+    "steps": 40,
+    "n_measurements": 6,
     "coherence_examples": 50,
 }
+
+
+def run(spec, seeds):
+    return design(spec).run(seeds, "cpu")
+
+
+def replicas_of(spec, seed, drawn):
+    return [drawn.replica(condition, seed) for condition in design(spec).conditions]
 
 
 def statistic(claim, table):
@@ -75,7 +86,7 @@ def test_statistics_on_a_table_with_known_answers(claim, value):
 
 def test_stopped_early_the_known_networks_have_no_peak():
     """At every width the best step is one before the end, where the error falls with the width."""
-    stopped = claims.stopped_error(known_table())
+    stopped = stopped_error(known_table(), "width")
     assert (np.diff(stopped.to_numpy(), axis=1) <= 1e-12).all()
     assert (statistic("stopping-levels-peak", known_table()) >= 0.3).all()
 
@@ -90,9 +101,9 @@ def test_at_equal_loss_values_are_read_off_between_measurements():
     """Where a quantity is a function of the loss, what is read off is that function, whatever the width."""
     table = known_table()
     losses = table[table["quantity"] == "train loss"]
-    table = pd.concat([table, losses.assign(quantity="log loss", value=np.log(losses["value"]))])
-    read = claims.at_equal_loss(table, "log loss")
-    assert read.to_numpy() == pytest.approx(np.log(read.index.get_level_values("loss")), abs=1e-9)
+    table = pd.concat([table, losses.assign(quantity="root", value=np.sqrt(losses["value"]))])
+    read = claims.at_equal_loss(table, "root")
+    assert read.to_numpy() == pytest.approx(np.sqrt(read.index.get_level_values("loss")))
     assert read.index.get_level_values("loss").max() == pytest.approx(claims.LEARNED * 2.3)
     reached = read.groupby(level="width").size()
     assert reached.is_monotonic_increasing
@@ -109,25 +120,28 @@ def test_orders_at_equal_loss():
 
 
 def test_clean_and_corrupted_examples_are_told_apart():
-    table = run(NetworkDescentSpec.build(**TINY), [0, 1], "cpu")
-    assert {"clean", "corrupted", "clean, corrupted", "all"} == set(table["group"])
+    table = run(NetworkDescentSpec.build(**TINY), [0, 1])
+    coherence = table[table["quantity"] == "m-coherence"]
+    assert {"clean", "corrupted", "all"} == set(coherence["group"])
 
 
 def test_networks_of_one_seed_train_as_one_wide_network_on_the_same_noisy_labels():
     spec = NetworkDescentSpec.build(**TINY)
-    replicas = [r for seed in (0, 1) for r in replicas_of(spec, data.load("digits"), seed)]
+    drawn = Drawn()
+    replicas = [r for seed in (0, 1) for r in replicas_of(spec, seed, drawn)]
     (together,) = stacks(replicas)
     assert isinstance(program_for([replicas[r] for r in together], torch.device("cpu")), WideProgram)
     train = replicas[0].data["train"]
-    assert float((train.labels != train.true_labels).double().mean()) == pytest.approx(spec.label_noise)
-    assert all(r.data["train"] is train for r in replicas[: len(spec.hidden_widths)])
+    assert float((train.labels != train.true_labels).double().mean()) == pytest.approx(spec.noise)
+    mine = [r.data["train"] for r in replicas[: len(spec.widths)]]
+    assert all(r.inputs is train.inputs and r.labels.equal(train.labels) for r in mine)
 
 
 def test_sharpness_at_the_end_is_that_of_the_explicit_hessian():
-    spec = NetworkDescentSpec.build(**{**TINY, "hidden_widths": [1, 2, 3, 4], "training_steps": 20})
-    table = run(spec, [0], "cpu")
-    measured = claims.end(table, "sharpness").loc[0, 1]
-    (replica,) = [r for r in replicas_of(spec, data.load("digits"), 0) if r.condition["width"] == 1]
+    spec = NetworkDescentSpec.build(**{**TINY, "widths": [1, 2, 3, 4], "steps": 20})
+    table = run(spec, [0])
+    measured = final(table, "sharpness", "width").loc[0, 1]
+    replica = Drawn().replica(design(spec).conditions[0], 0)
     from genbook.training import train
 
     model = train([replica]).model(0).double()
@@ -146,42 +160,40 @@ def test_sharpness_at_the_end_is_that_of_the_explicit_hessian():
     assert measured == pytest.approx(float(top), rel=3e-2)
 
 
-def test_null_worlds_change_what_they_say():
-    main, dataset = NetworkDescentSpec.build(**TINY), data.load("digits")
-    given, decay, widths = {}, {}, {}
-    for name, changes in {"main": {}, **STUDY.nulls}.items():
-        replicas = list(replicas_of(STUDY.world(main, changes), dataset, 0))
-        given[name] = replicas[0].data["train"]
-        decay[name] = {replica.recipe.optimiser.weight_decay for replica in replicas}
-        widths[name] = [replica.condition["width"] for replica in replicas]
-    real = data.split(dataset, 0, main.train_size, flat=True).train.labels
-    shuffled = given["shuffled labels"].labels
-    assert given["no noise"].labels.equal(real)
-    assert given["weight decay"].labels.equal(given["main"].labels)
-    assert shuffled.bincount().equal(real.bincount())
-    assert float((shuffled == real).double().mean()) < 0.5
-    assert decay == {"main": {0.0}, "no noise": {0.0}, "weight decay": {0.01}, "shuffled labels": {0.0}}
-    assert widths["no noise"] == widths["weight decay"] == widths["main"] == TINY["hidden_widths"]
-    assert widths["shuffled labels"] == STUDY.nulls["shuffled labels"]["hidden_widths"]
+def test_negative_controls_change_what_they_say():
+    main = NetworkDescentSpec.build(**TINY)
+    first = {name: design(STUDY.world(main, changes)).conditions for name, changes in {"": {}, **STUDY.nulls}.items()}
+    labels = {name: conditions[0].images.labels for name, conditions in first.items()}
+    decay = {name: conditions[0].recipe.optimiser.weight_decay for name, conditions in first.items()}
+    widths = {name: [condition.columns["width"] for condition in conditions] for name, conditions in first.items()}
+    assert labels == {
+        "": Labels().wrong(0.2),
+        "no noise": Labels().wrong(0),
+        "weight decay": Labels().wrong(0.2),
+        "shuffled labels": Labels().shuffled().wrong(0),
+    }
+    assert decay == {"": 0, "no noise": 0, "weight decay": 0.01, "shuffled labels": 0}
+    assert widths["no noise"] == widths["weight decay"] == widths[""] == TINY["widths"]
+    assert widths["shuffled labels"] == STUDY.nulls["shuffled labels"]["widths"]
 
 
 def test_widths_must_grow():
-    with pytest.raises(ValueError, match="want widths that grow"):
-        NetworkDescentSpec.build(hidden_widths=[8, 4, 2, 1])
+    with pytest.raises(ValueError, match="want values that grow"):
+        NetworkDescentSpec.build(widths=[8, 4, 2, 1])
 
 
 def test_width_counts_parameters():
     spec = NetworkDescentSpec.build(**TINY)
-    counted = claims.end(run(spec, [0], "cpu"), "parameters").loc[0]
+    counted = final(run(spec, [0]), "parameters", "width").loc[0]
     assert counted[4] == sum(p.numel() for p in mlp((64, 4, 10)).parameters())
 
 
 @pytest.mark.parametrize("order", [contextlib.nullcontext, AnotherOrderOfSums])
 def test_the_rows_of_a_seed_are_the_same_alone_and_among_others(order):
     spec = NetworkDescentSpec(**TINY)
-    alone = run(spec, [1], "cpu")
+    alone = run(spec, [1])
     with order():
-        among = run(spec, [0, 1, 2], "cpu")
+        among = run(spec, [0, 1, 2])
     among = among[among["seed"] == 1].reset_index(drop=True)
     labels = [column for column in alone if column != "value"]
     pd.testing.assert_frame_equal(among[labels], alone[labels], check_exact=True)

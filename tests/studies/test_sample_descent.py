@@ -5,8 +5,8 @@ import pytest
 
 from genbook import studies
 from genbook.experiments import MLP, Labels
-from genbook.studies.descent.sample_descent import claims
 from genbook.studies.descent.sample_descent.design import SampleDescentSpec, design
+from genbook.studies.descent.shared import stopped_error
 
 STUDY = studies.get("sample_descent")
 SIZES = (20, 40, 80, 160)
@@ -25,7 +25,7 @@ def test_heights_and_early_stopping_of_a_known_table():
     found = {claim.id: claim.statistic(known_table(), SampleDescentSpec()).to_numpy() for claim in STUDY.claims}
     assert found["more-data-hurts"] == pytest.approx(0.15)
     assert found["more-data-hurts-loss"] == pytest.approx(1.75)
-    assert claims.stopped_error(known_table()).loc[0].to_numpy() == pytest.approx([0.4, 0.2, 0.15, 0.1])
+    assert stopped_error(known_table(), "examples").loc[0].to_numpy() == pytest.approx([0.4, 0.2, 0.15, 0.1])
 
 
 def test_a_condition_for_each_size_of_one_network_and_one_recipe():

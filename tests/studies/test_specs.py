@@ -87,7 +87,7 @@ def test_a_name_that_is_no_parameter_is_refused_whatever_python_means_by_it(name
         ("long_tail", {"tail_batch": 200}, ["confirmation", "tail_batch = 200", "at most sample = 150"]),
         ("linear_teacher", {"inputs": [100, 1900]}, ["confirmation", "inputs", "2000"]),
         ("linear_teacher", {"latest": 100.0}, ["null world 'no stopping, wrong ridge'", "earliest", "latest = 100"]),
-        ("network_descent", {"dataset": "mnist1d", "train_size": 2000, "batch_size": 1500}, ["confirmation", "= 1000"]),
+        ("network_descent", {"dataset": "mnist1d", "n_train": 2000, "batch_size": 1500}, ["confirmation", ", 1000"]),
         ("random_labels", {"dataset": "fashion-mnist", "n_train": 5000}, ["confirmation", "at most 4000", "mnist1d"]),
     ],
 )
@@ -109,8 +109,8 @@ def test_what_only_another_world_cannot_have_is_refused_by_that_worlds_name(name
         ("stopping_rules", {"n_validation": 200, "n_train": None}, 1100),
         ("noisy_labels", {"reader_examples": 100, "n_train": None}, 1200),
         ("weak_directions", {"held_out": 200, "few": None}, 1100),
-        ("random_features", {"validated": 300, "examples": None}, 1000),
-        ("random_features", {"validated": None}, 500),  # besides the 800 of sample_counts
+        ("random_features", {"held_out": 300, "n_train": None}, 1000),
+        ("random_features", {"held_out": None}, 500),  # besides the 800 of sample_counts
         ("long_tail", {"source": "digits", "clusters": None}, 1749),
     ],
 )

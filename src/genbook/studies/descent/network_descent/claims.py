@@ -2,71 +2,62 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from genbook.base import stats
-from genbook.base.claims import Claim
-from genbook.studies.descent.network_descent.spec import NetworkDescentSpec
+from genbook.studies.descent.network_descent.design import NetworkDescentSpec
+from genbook.studies.descent.shared import end_error, stopped_error
 from genbook.tables import peaks
-from genbook.tables.tidy import last, series
+from genbook.tables.readings import against_loss, curve, final, first_crossing, geometric_mean
+from genbook.tables.statistics import claim, difference, order, ratio
 
 #: Training error at which a network counts as interpolating.
 FITTED = 0.01
-#: Part of the initial training loss below which networks are compared at equal training loss, and how many losses.
+#: Part of the initial training loss below which networks are compared at equal training loss, and at how many losses.
 LEARNED, LEVELS = 0.4, 16
-
-
-def end(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """A quantity at the end of training: rows seeds, columns widths."""
-    return last(table, ["seed", "width"], quantity=quantity, group="all").unstack("width")
-
-
-def end_error(table: pd.DataFrame, on: str = "test") -> pd.DataFrame:
-    """Error at the end of training, on the test set or on the training labels as given: rows seeds, columns widths."""
-    return 1 - end(table, f"{on} accuracy")
-
-
-def stopped_error(table: pd.DataFrame) -> pd.DataFrame:
-    """Test error of each network at the step that was best for the other seeds' networks of its width.
-
-    Rows seeds, columns widths; NaN with one seed alone.
-    """
-    accuracy = series(table, ["width", "step", "seed"], quantity="test accuracy", group="all").unstack("seed")
-    stopped = {}
-    for width, own in accuracy.groupby(level="width"):
-        for seed in own:
-            others = own.drop(columns=seed).mean(axis=1)
-            stopped[seed, width] = np.nan if others.isna().all() else 1 - own.loc[others.idxmax(), seed]
-    return pd.Series(stopped).unstack()
 
 
 def threshold(table: pd.DataFrame) -> pd.Series:
     """The interpolation threshold of each seed: the smallest width that fits its training labels; NaN if none does."""
-    fitted = end_error(table, "train") <= FITTED
-    return fitted.idxmax(axis=1).astype(float).where(fitted.any(axis=1))
+    return first_crossing(end_error(table, "width", "train"), FITTED, rising=False)
 
 
-def _height(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    return peaks.left_out(end_error(table))["height"]
+def at_equal_loss(table: pd.DataFrame, quantity: str, **where: Any) -> pd.Series:
+    """A positive quantity read off at training losses on the way down: index (seed, loss, width).
+
+    The losses are even on a log scale, from `LEARNED` of the initial loss to the lowest that any network reaches. A
+    network has no value at a loss that it does not reach (`genbook.tables.readings.against_loss`).
+    """
+    loss = curve(table, "train loss", "width")
+    both = pd.concat({"loss": loss, "value": curve(table, quantity, "width", **where)}, axis=1).dropna()
+    levels = np.geomspace(LEARNED * loss.xs(0, level="step").mean(), loss.min(), LEVELS)
+    read = against_loss(both.droplevel("step"), losses=levels)
+    return read.set_index(["seed", "loss", "width"])["value"].sort_index()
+
+
+def coherence_of_groups(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """m-coherence at equal numbers of clean and of corrupted examples: tidy rows (seed, width, value) by group.
+
+    Its geometric mean over the training losses of `at_equal_loss` that half of the widths, and three, reach for all
+    seeds; a group that was not measured is left out.
+    """
+    reached = at_equal_loss(table, "train loss").unstack("seed").dropna().groupby(level="loss").size()
+    common = reached[reached >= max(3, table["width"].nunique() // 2)].index
+    found = {}
+    for group in ("clean", "corrupted"):
+        if group in set(table["group"]):
+            read = at_equal_loss(table, "m-coherence at equal size", group=group)
+            read = read[read.index.get_level_values("loss").isin(common)]
+            found[group] = geometric_mean(read, ["seed", "width"]).rename("value").reset_index()
+    return {group: rows for group, rows in found.items() if len(rows)}
 
 
 def _log_height(table: pd.DataFrame, quantity: str) -> pd.Series:
     """By which factor a positive quantity at the end of training is higher at its peak than at the flanks."""
-    return np.exp(peaks.left_out(np.log(end(table, quantity)))["height"])
-
-
-def _loss_height(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    return _log_height(table, "test loss")
-
-
-def _norm_height(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    return _log_height(table, "weight norm")
-
-
-def _from_threshold(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    """By which factor, up or down, the peak of the test error lies from the interpolation threshold."""
-    return np.exp(np.log(peaks.left_out(end_error(table))["peak"] / threshold(table)).abs())
+    return np.exp(peaks.left_out(np.log(final(table, quantity, "width")))["height"])
 
 
 def _at_places(curves: pd.DataFrame, chosen: pd.Series) -> pd.Series:
@@ -76,161 +67,133 @@ def _at_places(curves: pd.DataFrame, chosen: pd.Series) -> pd.Series:
     )
 
 
-def _widest_over_narrow(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    """Test error of the widest network over that of the narrow one that is best, below the peak, for other seeds."""
-    errors = end_error(table)
-    return errors.iloc[:, -1] / _at_places(errors, peaks.left_out(errors)["left"])
-
-
-def _end_less_stopped(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    """The peak's height at the end less that of the same networks stopped early, each looked for by itself."""
-    return _height(table, spec) - peaks.left_out(stopped_error(table))["height"]
-
-
-def at_equal_loss(table: pd.DataFrame, quantity: str, group: str = "all") -> pd.Series:
-    """A quantity read off at training losses on the way down: index (seed, loss, width).
-
-    The losses are even on a log scale, from `LEARNED` of the initial loss to the lowest that any network reaches. A
-    network has no value at a loss that it does not reach. Between two measurements both are interpolated, the loss on
-    the log scale.
-    """
-    loss = series(table, ["seed", "width", "step"], quantity="train loss", group="all")
-    values = series(table, ["seed", "width", "step"], quantity=quantity, group=group)
-    levels = np.geomspace(LEARNED * loss.xs(0, level="step").mean(), loss.min(), LEVELS)
-    rows = {}
-    for (seed, width), own in loss.groupby(level=["seed", "width"]):
-        both = pd.concat({"loss": own, "value": values}, axis=1, join="inner").dropna()
-        lowest = np.log(both["loss"].cummin().to_numpy())
-        first = np.flatnonzero(np.diff(lowest, prepend=np.inf) < 0)  # where the loss is lower than ever before
-        reached = levels[levels >= np.exp(lowest[-1])] if len(lowest) else []
-        for level in reached:
-            rows[seed, level, width] = np.interp(-np.log(level), -lowest[first], both["value"].to_numpy()[first])
-    return pd.Series(rows, dtype=float).rename_axis(["seed", "loss", "width"])
-
-
-def _order(values: pd.Series, other: pd.Series | None = None) -> pd.Series:
+def _order(seeds: pd.Index, values: pd.Series, other: pd.Series | None = None) -> pd.Series:
     """Kendall's τ between widths (or ``other``) and values at equal loss, averaged over losses that four reach."""
-    taus: dict = {}
+    taus: dict[Any, list[float]] = {seed: [] for seed in seeds}
     for (seed, _), own in values.groupby(level=["seed", "loss"]):
         if len(own) >= 4:
             against = own.index.get_level_values("width") if other is None else other[own.index]
-            taus.setdefault(seed, []).append(stats.kendall_tau(np.asarray(against, dtype=float), own))
-    found = {seed: float(np.mean(of_seed)) for seed, of_seed in taus.items()}
-    return pd.Series({seed: found.get(seed, np.nan) for seed in values.index.unique("seed")})
+            taus[seed].append(stats.kendall_tau(np.asarray(against, dtype=float), own))
+    return pd.Series({seed: float(np.mean(of_seed)) if of_seed else np.nan for seed, of_seed in taus.items()})
 
 
+@difference("of test error above both sides; the place is chosen on the other seeds")
+def _height(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
+    return peaks.left_out(end_error(table, "width"))["height"]
+
+
+@ratio("times the width, or that part of it, at which training error falls below 1 %")
+def _from_threshold(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
+    """By which factor, up or down, the peak of the test error lies from the interpolation threshold."""
+    return np.exp(np.log(peaks.left_out(end_error(table, "width"))["peak"] / threshold(table)).abs())
+
+
+@ratio("times the test error of the best network below the peak")
+def _widest_over_narrow(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
+    """Test error of the widest network over that of the narrow one that is best, below the peak, for other seeds."""
+    errors = end_error(table, "width")
+    return errors.iloc[:, -1] / _at_places(errors, peaks.left_out(errors)["left"])
+
+
+@difference("of test error that the peak is lower")
+def _end_less_stopped(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
+    """The peak's height at the end less that of the same networks stopped early, each looked for by itself."""
+    return _height(table, spec) - peaks.left_out(stopped_error(table, "width"))["height"]
+
+
+@order("(Kendall's τ of width and test error, mean over training losses)")
 def _width_orders(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    return _order(-at_equal_loss(table, "test accuracy"))
+    return _order(table["seed"].unique(), -at_equal_loss(table, "test accuracy"))
 
 
+@order("(Kendall's τ of m-coherence and test accuracy, mean over training losses)")
 def _coherence_orders(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    return _order(at_equal_loss(table, "m-coherence"), at_equal_loss(table, "test accuracy"))
+    accuracy = at_equal_loss(table, "test accuracy")
+    return _order(table["seed"].unique(), at_equal_loss(table, "m-coherence"), accuracy)
 
 
+@ratio("times the largest curvature of the widest network's training loss")
 def _sharper_at_peak(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
     """Sharpness at the end: at the width of the peak, chosen on the other seeds, over that of the widest network."""
-    sharpness = end(table, "sharpness")
-    return _at_places(sharpness, peaks.left_out(end_error(table))["peak"]) / sharpness.iloc[:, -1]
+    sharpness = final(table, "sharpness", "width")
+    return _at_places(sharpness, peaks.left_out(end_error(table, "width"))["peak"]) / sharpness.iloc[:, -1]
 
 
 CLAIMS = (
-    Claim(
-        id="width-peak",
-        statement="With partly wrong labels the test error falls, rises and falls again as the network grows wider.",
-        source="nakkiran-et-al-2020",
-        statistic=_height,
-        relation=">",
-        threshold=0.02,
-        threshold_text="of test error above both sides; the place is chosen on the other seeds",
-        null="weight decay",
+    claim(
+        "width-peak",
+        "With partly wrong labels the test error falls, rises and falls again as the network grows wider.",
+        "nakkiran-et-al-2020",
+        _height,
+        above=0.02,
+        control="weight decay",
         note="One run of the code that belongs to MNIST-1D: 50.1 % at 16 units a layer, 55.8 % at 47, 45.9 % at 300.",
     ),
-    Claim(
-        id="width-peak-in-loss",
-        statement="So does the test loss, and more strongly.",
-        source="nakkiran-et-al-2020",
-        statistic=_loss_height,
-        relation=">",
-        threshold=1.5,
-        threshold_text="times the test loss on the higher side",
-        scale="log",
-        null="no noise",
+    claim(
+        "width-peak-in-loss",
+        "So does the test loss, and more strongly.",
+        "nakkiran-et-al-2020",
+        ratio("times the test loss on the higher side", lambda table, spec: _log_height(table, "test loss")),
+        above=1.5,
+        control="no noise",
     ),
-    Claim(
-        id="peak-at-threshold",
-        statement="The test error peaks where networks just become wide enough to fit their training labels.",
-        source="nakkiran-et-al-2020",
-        statistic=_from_threshold,
-        relation="<",
-        threshold=1.5,
-        threshold_text="times the width, or that part of it, at which training error falls below 1 %",
-        scale="log",
-        null="no noise",
+    claim(
+        "peak-at-threshold",
+        "The test error peaks where networks just become wide enough to fit their training labels.",
+        "nakkiran-et-al-2020",
+        _from_threshold,
+        below=1.5,
+        control="no noise",
     ),
-    Claim(
-        id="wide-beats-narrow",
-        statement="The widest network, which fits every wrong label, has a lower test error than the best narrow one.",
-        source="belkin-et-al-2019",
-        statistic=_widest_over_narrow,
-        relation="<",
-        threshold=0.95,
-        threshold_text="times the test error of the best network below the peak",
-        scale="log",
-        null="shuffled labels",
+    claim(
+        "wide-beats-narrow",
+        "The widest network, which fits every wrong label, has a lower test error than the best narrow one.",
+        "belkin-et-al-2019",
+        _widest_over_narrow,
+        below=0.95,
+        control="shuffled labels",
     ),
-    Claim(
-        id="stopping-levels-peak",
-        statement="Stopped early, the same networks have no peak, or a much lower one.",
-        source="nakkiran-et-al-2020",
-        statistic=_end_less_stopped,
-        relation=">",
-        threshold=0.02,
-        threshold_text="of test error that the peak is lower",
-        null="no noise",
+    claim(
+        "stopping-levels-peak",
+        "Stopped early, the same networks have no peak, or a much lower one.",
+        "nakkiran-et-al-2020",
+        _end_less_stopped,
+        above=0.02,
+        control="no noise",
     ),
-    Claim(
-        id="wider-at-equal-loss",
-        statement="At equal training loss the wider network has the lower test error: there is no peak.",
-        source="chatterjee-zielinski-2022",
-        statistic=_width_orders,
-        relation="<",
-        threshold=-0.8,
-        threshold_text="(Kendall's τ of width and test error, mean over training losses)",
-        null="shuffled labels",
+    claim(
+        "wider-at-equal-loss",
+        "At equal training loss the wider network has the lower test error: there is no peak.",
+        "chatterjee-zielinski-2022",
+        _width_orders,
+        below=-0.8,
+        control="shuffled labels",
         note="Our answer to the question that the authors leave open, not a statement of theirs.",
     ),
-    Claim(
-        id="coherence-orders-widths",
-        statement="At equal training loss, the network whose gradients are more coherent has the lower test error.",
-        source="chatterjee-zielinski-2022",
-        statistic=_coherence_orders,
-        relation=">",
-        threshold=0.3,
-        threshold_text="(Kendall's τ of m-coherence and test accuracy, mean over training losses)",
-        null="shuffled labels",
+    claim(
+        "coherence-orders-widths",
+        "At equal training loss, the network whose gradients are more coherent has the lower test error.",
+        "chatterjee-zielinski-2022",
+        _coherence_orders,
+        above=0.3,
+        control="shuffled labels",
         note="What a continuous account by coherence would need; the authors ask for one and do not state this.",
     ),
-    Claim(
-        id="norm-peaks",
-        statement="The norm of the weights peaks with the width as well.",
-        source="belkin-et-al-2019",
-        statistic=_norm_height,
-        relation=">",
-        threshold=1.1,
-        threshold_text="times the norm on the higher side",
-        scale="log",
-        null="no noise",
+    claim(
+        "norm-peaks",
+        "The norm of the weights peaks with the width as well.",
+        "belkin-et-al-2019",
+        ratio("times the norm on the higher side", lambda table, spec: _log_height(table, "weight norm")),
+        above=1.1,
+        control="no noise",
         note="The paper shows it for random features; here it is a network's.",
     ),
-    Claim(
-        id="sharper-at-peak",
-        statement="Where the test error peaks, training ends in a far sharper place than in the widest network.",
-        source="belkin-et-al-2019",
-        statistic=_sharper_at_peak,
-        relation=">",
-        threshold=3,
-        threshold_text="times the largest curvature of the widest network's training loss",
-        scale="log",
-        null="no noise",
+    claim(
+        "sharper-at-peak",
+        "Where the test error peaks, training ends in a far sharper place than in the widest network.",
+        "belkin-et-al-2019",
+        _sharper_at_peak,
+        above=3,
+        control="no noise",
     ),
 )

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
+from genbook.studies.descent.shared import end_error
 from genbook.tables import peaks
-from genbook.tables.readings import curve, final, on_other_seeds
+from genbook.tables.readings import final
 from genbook.tables.statistics import claim, difference, ratio
-
-
-def end_error(table: pd.DataFrame, on: str = "test") -> pd.DataFrame:
-    """Error at the end of training, on the test set or on the training labels as given: seeds by sizes."""
-    return 1 - final(table, f"{on} accuracy", "examples")
-
-
-def stopped_error(table: pd.DataFrame) -> pd.DataFrame:
-    """Test error at the step that was best, for each size, for the other seeds' networks: seeds by sizes."""
-    accuracy = curve(table, "test accuracy", "examples").unstack("seed")
-    return pd.DataFrame({size: 1 - on_other_seeds(own) for size, own in accuracy.groupby(level="examples")})
-
 
 CLAIMS = (
     claim(
@@ -28,7 +16,7 @@ CLAIMS = (
         "nakkiran-et-al-2020",
         difference(
             "of test error above both sides; the place is chosen on the other seeds",
-            lambda table, spec: peaks.left_out(end_error(table))["height"],
+            lambda table, spec: peaks.left_out(end_error(table, "examples"))["height"],
         ),
         above=0.02,
         control="no noise",
