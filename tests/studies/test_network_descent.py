@@ -110,6 +110,19 @@ def test_at_equal_loss_values_are_read_off_between_measurements():
     assert reached.iloc[-1] == 3 * claims.LEVELS
 
 
+def test_coherence_of_groups_at_equal_loss_is_their_mean():
+    table = known_table()
+    losses = table[table["quantity"] == "train loss"]
+    parts = [
+        losses.assign(quantity="m-coherence at equal size", group=group, value=value)
+        for group, value in (("clean", 4.0), ("corrupted", losses["width"].astype(float)))
+    ]
+    assert claims.coherence_of_groups(table) == {}
+    found = claims.coherence_of_groups(pd.concat([table, *parts]))
+    assert found["clean"]["value"].to_numpy() == pytest.approx(4.0)
+    assert found["corrupted"]["value"].to_numpy() == pytest.approx(found["corrupted"]["width"].to_numpy())
+
+
 def test_orders_at_equal_loss():
     """Over the losses that four widths reach; coherence that grows with the error orders them the wrong way round."""
     errors = tuple(0.1 + 0.5 * (1 - np.exp(-width / 4)) / width for width in WIDTHS)

@@ -216,6 +216,9 @@ def test_claims_on_a_known_table():
     }
     found = {claim.id: claim.statistic(table, spec).loc[0] for claim in STUDY.claims}
     assert found == pytest.approx(expected)
+    means = claims.mean_runs(pd.concat([table, table.assign(seed=1, value=4 * table["value"])])).set_index("setting")
+    assert means["training loss"].loc[["SGD", "each its own"]].to_list() == pytest.approx([1.4, 1e-30])
+    assert means["peak"].loc["uneven"] == pytest.approx(1.5)
     worse = table["family"].eq("private features") & table["quantity"].eq("training loss")
     table.loc[worse, "value"] = 0.3
     assert next(c for c in STUDY.claims if c.id == "equal-loss-no-peak").statistic(table, spec).isna().all()

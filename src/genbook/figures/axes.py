@@ -67,13 +67,12 @@ def log_axis(ax: Axes, axis: str = "x", zero: float | None = None) -> None:
 
 
 def ticks(ax: Axes, values: Sequence[float], axis: str = "x", labels: Sequence[str] | None = None) -> None:
-    """Mark those of ``values`` that lie on the axis "x" or "y" as it is, as plain numbers or by their ``labels``."""
+    """Mark those of ``values`` that lie on the axis "x" or "y" as drawn, as plain numbers or by ``labels``."""
     this, limits = {"x": (ax.xaxis, ax.get_xlim()), "y": (ax.yaxis, ax.get_ylim())}[axis]
     words = [plain_number(value) for value in values] if labels is None else labels
     kept = {value: text for value, text in zip(values, words, strict=True) if min(limits) <= value <= max(limits)}
     this.set_ticks(list(kept), list(kept.values()))
     this.set_minor_locator(NullLocator())
-    ax.set(**{f"{axis}lim": limits})
 
 
 def percent_axis(ax: Axes, axis: str = "y") -> None:
