@@ -21,6 +21,7 @@ from genbook.probes import (
     DistanceFromInitialisation,
     GradientCoherence,
     HessianTrace,
+    LossSpread,
     MeanLoss,
     Probe,
     Sharpness,
@@ -32,7 +33,11 @@ from genbook.training import Examples, Replica, TrainingResult, train
 _HALVES = ("first half", "second half")
 #: What a training set's seed does not draw: above the largest seed, so that these are nobody's training labels.
 _HELD_OUT, _TEST = 2**32, 2**33
-_COHERENCE = {"m-coherence", "m-coherence at equal size", "off-diagonal coherence", "gradient norm", "gradient cosine"}
+_SUMS = {"gradient length", "descent"}
+_COHERENCE = {
+    *_SUMS,
+    *("m-coherence", "m-coherence at equal size", "off-diagonal coherence", "gradient norm", "gradient cosine"),
+}
 
 
 def run(design: Design, seeds: Sequence[int], device: str) -> pd.DataFrame:
@@ -137,6 +142,7 @@ def _probes_of(watch: Watch) -> list[Probe]:
         "train loss": MeanLoss("train", at=at),
         "test loss": MeanLoss("test", at=at),
         "held-out loss": MeanLoss("held-out", at=at),
+        "loss spread": LossSpread(at=at),
         "weight norm": WeightNorm(at=at),
         "distance": DistanceFromInitialisation(at=at),
         "sharpness": Sharpness(tolerance=watch.tolerance, **of_gradients),
@@ -144,7 +150,8 @@ def _probes_of(watch: Watch) -> list[Probe]:
     }
     probes = [probe for name, probe in made.items() if name in wanted]
     if wanted & _COHERENCE:
-        probes.append(GradientCoherence(groups=watch.groups, layers=watch.layers, **of_gradients))
+        sums = bool(wanted & _SUMS)
+        probes.append(GradientCoherence(groups=watch.groups, layers=watch.layers, sums=sums, **of_gradients))
     unknown = wanted - set(made) - _COHERENCE
     if unknown:
         raise ValueError(f"{', '.join(sorted(unknown))} cannot be watched; facts are told once, as `Condition.facts`")

@@ -37,6 +37,8 @@ class GradientCoherence(Probe):
         examples: how many of the set, the first ones; `None` is all. m-coherence grows with it: compare at equal size.
         groups: names of masks of the set that do not overlap; examples in none of them are a group called "rest".
         layers: whether to report each layer.
+        sums: whether to report the summed gradients S_g of the groups too: "gradient length" ‖S_g‖ and "descent"
+            ⟨S, S_g⟩ of each group and ⟨S, S⟩ of all; and, with `layers`, whatever is told of groups for each layer.
     """
 
     on: str = "train"
@@ -44,6 +46,7 @@ class GradientCoherence(Probe):
     examples: int | None = None
     groups: tuple[str, ...] = ()
     layers: bool = True
+    sums: bool = False
 
     def measure(self, view: View) -> Iterable[Measurement]:
         """One forward and one backward pass over the examples."""
@@ -70,8 +73,8 @@ class GradientCoherence(Probe):
             yield self._of("gradient norm", part.gradient_norm, layer=layer)
             if layer != "all":
                 yield self._of("share", part.share, layer=layer)
-        if names:
-            yield from self._by_group(measured.groups)
+            if names and (layer == "all" or self.sums):
+                yield from self._by_group(part.groups, layer)
 
     def _of(self, quantity: str, values: Tensor, group: str = "all", layer: str = "all", **kwargs) -> Measurement:
         return Measurement(quantity, values, self.on, self.labels, group, layer, **kwargs)
@@ -90,7 +93,7 @@ class GradientCoherence(Probe):
         names = [*self.groups, "rest"] if bool(rest.any()) else list(self.groups)
         return torch.cat([chosen, rest.unsqueeze(0)]).int().argmax(0), names
 
-    def _by_group(self, groups: Groups) -> Iterable[Measurement]:
+    def _by_group(self, groups: Groups, layer: str) -> Iterable[Measurement]:
         present = groups.counts > 0
         quantities = {
             "m-coherence": groups.m_coherence,
@@ -98,11 +101,15 @@ class GradientCoherence(Probe):
             "off-diagonal coherence": groups.off_diagonal,
             "descent share": groups.descent_share,
         }
+        if self.sums:
+            towards = groups.products.sum(-1)
+            quantities |= {"gradient length": groups.products.diagonal(dim1=-2, dim2=-1).sqrt(), "descent": towards}
+            yield self._of("descent", towards.sum(-1), layer=layer)
         for g, name in enumerate(groups.names):
             for quantity, values in quantities.items():
-                yield self._of(quantity, values[:, g], name, present=present[:, g])
+                yield self._of(quantity, values[:, g], name, layer, present=present[:, g])
         for g, first in enumerate(groups.names):
             for h in range(g + 1, len(groups.names)):
                 both, pair = present[:, g] & present[:, h], f"{first}, {groups.names[h]}"
-                yield self._of("gradient cosine", groups.cosines[:, g, h], pair, present=both)
-                yield self._of("off-diagonal coherence", groups.between[:, g, h], pair, present=both)
+                yield self._of("gradient cosine", groups.cosines[:, g, h], pair, layer, present=both)
+                yield self._of("off-diagonal coherence", groups.between[:, g, h], pair, layer, present=both)

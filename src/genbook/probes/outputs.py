@@ -48,3 +48,14 @@ class MeanLoss(Probe):
         """Means over examples."""
         values = view.values(self.on, self.labels).to(torch.float64)
         return _by_group(view, self.on, values, "loss", self.labels)
+
+
+@dataclass(frozen=True)
+class LossSpread(Probe):
+    """The standard deviation of the examples' losses on the labels as given; quantity "loss spread"."""
+
+    on: str = "train"
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """From the outputs alone."""
+        yield Measurement("loss spread", view.values(self.on).to(torch.float64).std(1), self.on, "given", "all")

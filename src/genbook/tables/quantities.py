@@ -41,6 +41,9 @@ _ALL = (
     Quantity("test accuracy", "fraction of the test set's labels that are predicted", "fraction", "logit"),
     Quantity("train loss", "mean loss on the training labels as given (cross-entropy: in nats)", "nats", "log"),
     Quantity("test loss", "mean loss on the test set (cross-entropy: in nats)", "nats", "log"),
+    Quantity(
+        "loss spread", "standard deviation of the training examples' losses (cross-entropy: in nats)", "nats", "log"
+    ),
     Quantity("held-out accuracy", "fraction of the held-out labels, as given, that are predicted", "fraction", "logit"),
     Quantity("held-out loss", "mean loss on the held-out labels as given (cross-entropy: in nats)", "nats", "log"),
     Quantity(
@@ -52,6 +55,8 @@ _ALL = (
     Quantity("off-diagonal coherence", "mean gᵢ·gⱼ over pairs i ≠ j, over the mean ‖gᵢ‖²: coherence without 1/m bias"),
     Quantity("gradient norm", "norm of the mean gradient over the training set", "", "log"),
     Quantity("gradient cosine", "cosine of the summed gradients of two groups of training examples"),
+    Quantity("gradient length", "‖S_g‖, norm of the summed gradients of a group of training examples", "", "log"),
+    Quantity("descent", "⟨S, S_g⟩, what a group of training examples contributes to the descent ⟨S, S⟩ of all"),
     Quantity("weight norm", "Euclidean norm of the trained parameters", "", "log"),
     Quantity("distance", "Euclidean distance of the trained parameters from where they started", "", "log"),
     Quantity("sharpness", "largest eigenvalue of the training loss's Hessian", "", "log"),

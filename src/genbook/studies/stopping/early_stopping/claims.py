@@ -1,35 +1,33 @@
-"""What is claimed of early stopping, as statistics of the study's table."""
+"""What is claimed of early stopping."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from genbook.base.claims import Claim
-from genbook.studies.stopping.early_stopping.spec import EarlyStoppingSpec
-from genbook.tables import tidy
+from genbook.studies.stopping.early_stopping.design import GROUPS, EarlyStoppingSpec
+from genbook.tables import readings
+from genbook.tables.readings import LEARNING_STARTS, first_crossing, on_other_seeds
+from genbook.tables.statistics import claim, difference, ratio
 
-#: A moment is read off as the mean over the measured steps within this factor of it: single steps wobble.
+#: What is read off at a step is the mean over the measured steps within this factor of it: single steps wobble.
 WINDOW = 1.25
-#: Part of the initial loss that must be gone before coherence means something.
-LEARNING_STARTS = 0.9
+_BOTH = ", ".join(GROUPS)
 
 
 def curve(table: pd.DataFrame, quantity: str, group: str = "all", layer: str = "all") -> pd.DataFrame:
     """One quantity over training: rows seeds, columns steps."""
-    return tidy.wide(table, "seed", "step", quantity=quantity, group=group, layer=layer)
+    return readings.curve(table, quantity, group=group, layer=layer).unstack("step")
 
 
 def best_steps(table: pd.DataFrame) -> pd.Series:
-    """By seed, the step at which the mean test accuracy of the *other* seeds is best: no seed chooses for itself.
+    """By seed, the step at which the mean test accuracy of the *other* seeds is best; NaN with one seed alone.
 
-    It needs the test set all the same, so it is an oracle. With one seed alone it is that seed's own best step.
+    It needs the test set all the same, so it is an oracle.
     """
-    accuracy = curve(table, "test accuracy")
-    if len(accuracy) == 1:
-        return accuracy.idxmax(axis=1)
-    others = (accuracy.sum() - accuracy) / (len(accuracy) - 1)
-    return others.idxmax(axis=1)
+    accuracy = curve(table, "test accuracy").T
+    steps = np.repeat(accuracy.index.to_numpy(float)[:, None], accuracy.shape[1], axis=1)
+    return on_other_seeds(accuracy, pd.DataFrame(steps, accuracy.index, accuracy.columns))
 
 
 def at_best(table: pd.DataFrame, quantity: str, group: str = "all", layer: str = "all") -> pd.Series:
@@ -40,63 +38,57 @@ def at_best(table: pd.DataFrame, quantity: str, group: str = "all", layer: str =
     return pd.Series({seed: values.loc[seed, near[seed]].mean() for seed in values.index})
 
 
-def descent_share(table: pd.DataFrame, early: bool, layer: str = "all") -> pd.Series:
-    """Share of the descent driven by clean examples, summed over the steps before or after the best one, by seed."""
-    clean, total = curve(table, "clean descent", "clean", layer), curve(table, "descent", "both", layer)
+def cosine_at_best(table: pd.DataFrame) -> pd.Series:
+    """The cosine of the clean and the corrupted examples' summed gradients at the best step, by seed."""
+    return at_best(table, "gradient cosine", _BOTH)
+
+
+def descent_fraction(table: pd.DataFrame, early: bool, layer: str = "all") -> pd.Series:
+    """Fraction of the descent driven by clean examples, summed over the steps before or after the best one, by seed."""
+    clean, total = curve(table, "descent", "clean", layer), curve(table, "descent", layer=layer)
     best = best_steps(table)
     steps = np.asarray(total.columns, dtype=float)
-    shares = {}
+    fractions = {}
     for seed in total.index:
         chosen = steps <= best[seed] if early else steps >= best[seed]
         # a measured step stands for those up to its neighbours
         whole = _integral(total.loc[seed], steps, chosen)
-        # Where the network has come to rest there is no descent to share.
-        shares[seed] = _integral(clean.loc[seed], steps, chosen) / whole if whole else np.nan
-    return pd.Series(shares)
+        # Where the network has come to rest there is no descent to divide.
+        fractions[seed] = _integral(clean.loc[seed], steps, chosen) / whole if whole else np.nan
+    return pd.Series(fractions)
 
 
 def _integral(values: pd.Series, steps: np.ndarray, chosen: np.ndarray) -> float:
     return float(np.trapezoid(values.to_numpy()[chosen], steps[chosen])) if chosen.sum() > 1 else np.nan
 
 
-def share_of_clean(spec: EarlyStoppingSpec) -> float:
-    """The share of clean examples: what their share of the descent would be if all examples pulled alike."""
+def fraction_clean(spec: EarlyStoppingSpec) -> float:
+    """The fraction of clean examples: what their fraction of the descent would be if all examples pulled alike."""
     return 1 - np.floor(spec.noise * spec.n_train + 0.5) / spec.n_train
 
 
-def running_descent_share(table: pd.DataFrame, layer: str = "all", width: int = 3) -> pd.DataFrame:
-    """The clean examples' share of the descent along training, over ``width`` neighbouring measured steps either side.
+def running_descent_fraction(table: pd.DataFrame, layer: str = "all", reach: int = 3) -> pd.DataFrame:
+    """The clean examples' fraction of the descent along training, over ``reach`` measured steps either side.
 
-    Tidy rows for a figure: ``seed``, ``step``, ``clean share of descent``.
+    Tidy rows for a figure: ``seed``, ``step``, ``clean fraction of descent``.
     """
-    window = {"window": 2 * width + 1, "center": True, "min_periods": 1}
-    clean = curve(table, "clean descent", "clean", layer).T.rolling(**window).sum()
-    total = curve(table, "descent", "both", layer).T.rolling(**window).sum()
-    return (clean / total).stack().rename("clean share of descent").reset_index()
+    window = {"window": 2 * reach + 1, "center": True, "min_periods": 1}
+    clean = curve(table, "descent", "clean", layer).T.rolling(**window).sum()
+    total = curve(table, "descent", layer=layer).T.rolling(**window).sum()
+    return (clean / total).stack().rename("clean fraction of descent").reset_index()
 
 
+@ratio("times the test error of the best step, at the end")
 def _overtraining(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    """Test error at the end over the test error at the best step."""
-    accuracy, best = curve(table, "test accuracy"), best_steps(table)
-    return pd.Series({seed: (1 - row.iloc[-1]) / (1 - row[best[seed]]) for seed, row in accuracy.iterrows()})
+    accuracy = curve(table, "test accuracy")
+    return (1 - accuracy.iloc[:, -1]) / (1 - on_other_seeds(accuracy.T))
 
 
-def _early_share(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    return descent_share(table, early=True) / share_of_clean(spec)
-
-
-def _late_share(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    return descent_share(table, early=False) / share_of_clean(spec)
-
-
-def _opposed(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    return at_best(table, "gradient cosine", "both")
-
-
+@ratio("the longer over the shorter")
 def _length_ratio(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    """How far from equally long the two summed gradients are at the best step: the longer over the shorter."""
-    ratio = at_best(table, "gradient length", "clean") / at_best(table, "gradient length", "corrupted")
-    return np.maximum(ratio, 1 / ratio)
+    """How far from equally long the two summed gradients are at the best step."""
+    clean, corrupted = (at_best(table, "gradient length", group) for group in GROUPS)
+    return np.maximum(clean / corrupted, corrupted / clean)
 
 
 def learning_coherence(table: pd.DataFrame) -> pd.DataFrame:
@@ -108,135 +100,119 @@ def learning_coherence(table: pd.DataFrame) -> pd.DataFrame:
         started = (row <= LEARNING_STARTS * row.iloc[0]).cummax().to_numpy()
         chosen = started & (steps <= best[seed])
         result[seed] = {
-            group: np.exp(np.log(curve(table, "m-coherence", group).loc[seed][chosen].clip(lower=1e-3)).mean())
-            for group in ("clean", "corrupted")
+            group: np.exp(
+                np.log(curve(table, "m-coherence at equal size", group).loc[seed][chosen].clip(lower=1e-3)).mean()
+            )
+            for group in GROUPS
         }
     return pd.DataFrame.from_dict(result, orient="index")
 
 
-def _coherence_ratio(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    coherence = learning_coherence(table)
-    return coherence["clean"] / coherence["corrupted"]
-
-
 def distance_at_half(table: pd.DataFrame) -> pd.DataFrame:
     """Distance from initialisation when half of a group's labels are first fitted, NaN if never: rows seeds."""
-    distance = curve(table, "distance")
-    result = {}
-    for group in ("clean", "corrupted"):
-        fitted = curve(table, "train accuracy", group) >= 0.5
-        first = fitted.idxmax(axis=1).where(fitted.any(axis=1))
-        result[group] = pd.Series({s: distance.loc[s, step] if step == step else np.nan for s, step in first.items()})
-    return pd.DataFrame(result)
-
-
-def _distance_ratio(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    distance = distance_at_half(table)
-    return distance["corrupted"] / distance["clean"]
+    distance = curve(table, "distance").stack()
+    first = {group: first_crossing(curve(table, "train accuracy", group), 0.5) for group in GROUPS}
+    return pd.DataFrame(
+        {g: {seed: distance.get((seed, at), np.nan) for seed, at in f.items()} for g, f in first.items()}
+    )
 
 
 def layers_of(table: pd.DataFrame) -> list[str]:
     """Names of the layers, from the input on."""
-    return sorted((name for name in table["layer"].unique() if name != "all"), key=lambda name: int(name.split()[1]))
+    return sorted((name for name in table["layer"].unique() if name != "all"), key=int)
 
 
-def late_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """The corrupted examples' share of each layer's descent, summed over the steps after the best: rows seeds."""
-    return pd.DataFrame({layer: 1 - descent_share(table, False, layer) for layer in layers_of(table)})
+def late_fractions(table: pd.DataFrame) -> pd.DataFrame:
+    """The corrupted examples' fraction of each layer's descent, summed over the steps after the best: rows seeds."""
+    return pd.DataFrame({layer: 1 - descent_fraction(table, False, layer) for layer in layers_of(table)})
 
 
+@ratio("times the first layer's fraction of descent driven by corrupted examples")
 def _output_over_first(table: pd.DataFrame, spec: EarlyStoppingSpec) -> pd.Series:
-    shares = late_shares(table)
-    return shares.iloc[:, -1] / shares.iloc[:, 0]
+    fractions = late_fractions(table)
+    return fractions.iloc[:, -1] / fractions.iloc[:, 0]
+
+
+def _corrupted_over_clean(values: pd.DataFrame) -> pd.Series:
+    return values["corrupted"] / values["clean"]
 
 
 CLAIMS = (
-    Claim(
-        id="overtraining",
-        statement="Under label noise, training on past the best moment costs test accuracy.",
-        source="liu-et-al-2023",
-        statistic=_overtraining,
-        relation=">",
-        threshold=1.5,
-        threshold_text="times the test error of the best step, at the end",
-        scale="log",
-        null="clean labels",
+    claim(
+        "overtraining",
+        "Under label noise, training on past the best step costs test accuracy.",
+        "liu-et-al-2023",
+        _overtraining,
+        above=1.5,
+        control="clean labels",
     ),
-    Claim(
-        id="clean-drive-early",
-        statement="Until the best moment, clean examples drive more of the descent than is their share.",
-        source="chatterjee-2020",
-        statistic=_early_share,
-        relation=">",
-        threshold=1.1,
-        threshold_text="times their share of the examples",
-        scale="log",
-        null="shuffled tags",
+    claim(
+        "clean-drive-early",
+        "Until the best step, clean examples drive more of the descent than is their fraction.",
+        "chatterjee-2020",
+        ratio(
+            "times their fraction of the examples",
+            lambda table, spec: descent_fraction(table, early=True) / fraction_clean(spec),
+        ),
+        above=1.1,
+        control="shuffled tags",
     ),
-    Claim(
-        id="corrupted-drive-late",
-        statement="After it, clean examples drive less of the descent than is their share: corrupted ones take over.",
-        source="chatterjee-2020",
-        statistic=_late_share,
-        relation="<",
-        threshold=0.9,
-        threshold_text="times their share of the examples",
-        scale="log",
-        null="shuffled tags",
+    claim(
+        "corrupted-drive-late",
+        "After it, clean examples drive less of the descent than is their fraction: corrupted ones take over.",
+        "chatterjee-2020",
+        ratio(
+            "times their fraction of the examples",
+            lambda table, spec: descent_fraction(table, early=False) / fraction_clean(spec),
+        ),
+        below=0.9,
+        control="shuffled tags",
     ),
-    Claim(
-        id="opposed-at-best",
-        statement="At the best moment the summed gradients of clean and of corrupted examples pull against each other.",
-        source="liu-et-al-2023",
-        statistic=_opposed,
-        relation="<",
-        threshold=-0.25,
-        threshold_text="cosine of the two sums",
-        null="shuffled tags",
+    claim(
+        "opposed-at-best",
+        "At the best step the summed gradients of clean and of corrupted examples pull against each other.",
+        "liu-et-al-2023",
+        difference("cosine of the two sums", lambda table, spec: cosine_at_best(table)),
+        below=-0.25,
+        control="shuffled tags",
     ),
-    Claim(
-        id="equal-at-best",
-        statement="At the best moment the two summed gradients are about equally long, unequal as the groups are.",
-        source="liu-et-al-2023",
-        statistic=_length_ratio,
-        relation="<",
-        threshold=1.5,
-        threshold_text="the longer over the shorter",
-        scale="log",
-        null="shuffled tags",
+    claim(
+        "equal-at-best",
+        "At the best step the two summed gradients are about equally long, unequal as the groups are.",
+        "liu-et-al-2023",
+        _length_ratio,
+        below=1.5,
+        control="shuffled tags",
     ),
-    Claim(
-        id="clean-more-coherent",
-        statement="Until the best moment, gradients of clean examples agree more than as many of corrupted ones.",
-        source="zielinski-et-al-2020",
-        statistic=_coherence_ratio,
-        relation=">",
-        threshold=1.3,
-        threshold_text="times the m-coherence of corrupted examples, at equal m",
-        scale="log",
-        null="shuffled tags",
+    claim(
+        "clean-more-coherent",
+        "Until the best step, gradients of clean examples agree more than as many of corrupted ones.",
+        "zielinski-et-al-2020",
+        ratio(
+            "times the m-coherence of corrupted examples, at equal m",
+            lambda table, spec: 1 / _corrupted_over_clean(learning_coherence(table)),
+        ),
+        above=1.3,
+        control="shuffled tags",
     ),
-    Claim(
-        id="memorising-is-far",
-        statement="To fit corrupted labels the weights must go much farther from their start than to fit clean ones.",
-        source="li-et-al-2020",
-        statistic=_distance_ratio,
-        relation=">",
-        threshold=3,
-        threshold_text="times the distance, when half of the labels are fitted",
-        scale="log",
-        null="shuffled tags",
+    claim(
+        "memorising-is-far",
+        "To fit corrupted labels the weights must go much farther from their start than to fit clean ones.",
+        "li-et-al-2020",
+        ratio(
+            "times the distance, when half of the labels are fitted",
+            lambda table, spec: _corrupted_over_clean(distance_at_half(table)),
+        ),
+        above=3,
+        control="shuffled tags",
     ),
-    Claim(
-        id="output-layer-turns-most",
-        statement="When corrupted examples take over, they take over the output layer more than the first.",
-        source="bai-et-al-2021",
-        statistic=_output_over_first,
-        relation=">",
-        threshold=1.05,
-        threshold_text="times the first layer's share of descent driven by corrupted examples",
-        scale="log",
-        null="shuffled tags",
+    claim(
+        "output-layer-turns-most",
+        "When corrupted examples take over, they take over the output layer more than the first.",
+        "bai-et-al-2021",
+        _output_over_first,
+        above=1.05,
+        control="shuffled tags",
         note="The paper judges layers by what freezing and retraining them does to test accuracy; this is who drives "
         "the descent.",
     ),

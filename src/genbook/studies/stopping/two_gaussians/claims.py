@@ -1,101 +1,89 @@
-"""What is claimed of two Gaussians, as statistics of the study's table."""
+"""What is claimed of two Gaussians."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from genbook.base.claims import Claim
 from genbook.studies.stopping.two_gaussians.spec import TwoGaussiansSpec
-from genbook.tables import tidy
+from genbook.tables import readings
+from genbook.tables.readings import on_other_seeds
+from genbook.tables.statistics import claim, difference, fraction, ratio
 
 
-def curve(table: pd.DataFrame, quantity: str, ratio: float) -> pd.DataFrame:
+def curve(table: pd.DataFrame, quantity: str, dimensions: float, group: str = "all") -> pd.DataFrame:
     """One quantity over the descent at one number of dimensions: rows seeds, columns steps."""
-    return tidy.wide(table, "seed", "step", quantity=quantity, dimensions=ratio)
+    return readings.curve(table, quantity, dimensions=dimensions, group=group).unstack("step")
 
 
-def lost(table: pd.DataFrame, ratio: float) -> pd.Series:
-    """Test accuracy lost between the step at which the mean over seeds is best and the end, by seed."""
-    accuracy = curve(table, "test accuracy", ratio)
-    return accuracy[accuracy.mean().idxmax()] - accuracy.iloc[:, -1]
+def lost(table: pd.DataFrame, dimensions: float) -> pd.Series:
+    """Test accuracy lost between the step that is best for the other seeds and the end, by seed."""
+    accuracy = curve(table, "test accuracy", dimensions)
+    return on_other_seeds(accuracy.T) - accuracy.iloc[:, -1]
 
 
-def _true_first(table: pd.DataFrame, spec: TwoGaussiansSpec) -> pd.Series:
-    return curve(table, "wrong true accuracy", spec.dimensions[0])[1]
+def true_labels(table: pd.DataFrame, spec: TwoGaussiansSpec) -> pd.DataFrame:
+    """Fraction of the wrongly labelled points given their true label, with the fewest dimensions: seeds by steps."""
+    return curve(table, "train accuracy on true labels", spec.dimensions[0], "corrupted")
 
 
-def _true_last(table: pd.DataFrame, spec: TwoGaussiansSpec) -> pd.Series:
-    return curve(table, "wrong true accuracy", spec.dimensions[0]).iloc[:, -1]
-
-
+@ratio("times the coefficient in the gradient")
 def _coefficients(table: pd.DataFrame, spec: TwoGaussiansSpec) -> pd.Series:
-    wrong, clean = (curve(table, f"{name} coefficient", spec.dimensions[0]) for name in ("wrong", "clean"))
-    return wrong.iloc[:, -1] / clean.iloc[:, -1]
+    corrupted, clean = (curve(table, "coefficient", spec.dimensions[0], group) for group in ("corrupted", "clean"))
+    return corrupted.iloc[:, -1] / clean.iloc[:, -1]
 
 
-def _lost(table: pd.DataFrame, spec: TwoGaussiansSpec) -> pd.Series:
-    return lost(table, spec.dimensions[0])
-
-
+@difference("times what is lost with the fewest dimensions")
 def _benign(table: pd.DataFrame, spec: TwoGaussiansSpec) -> pd.Series:
-    """What is lost at the most dimensions over the mean of what is lost at the fewest."""
+    """What is lost with the most dimensions over the mean of what is lost with the fewest; it may be negative."""
     return lost(table, spec.dimensions[-1]) / lost(table, spec.dimensions[0]).mean()
 
 
 CLAIMS = (
-    Claim(
-        id="early-true",
-        statement="After one step a linear classifier gives wrongly labelled points their true label.",
-        source="liu-et-al-2020",
-        statistic=_true_first,
-        relation=">",
-        threshold=0.75,
-        threshold_text="of them, where chance is one half",
-        scale="logit",
-        continuity=0.01,
-        null="no signal",
+    claim(
+        "early-true",
+        "After one step a linear classifier gives wrongly labelled points their true label.",
+        "liu-et-al-2020",
+        fraction("of them, where chance is one half", lambda table, spec: true_labels(table, spec)[1], continuity=0.01),
+        above=0.75,
+        control="no signal",
     ),
-    Claim(
-        id="late-memorised",
-        statement="In the end it has memorised their wrong labels.",
-        source="liu-et-al-2020",
-        statistic=_true_last,
-        relation="<",
-        threshold=0.25,
-        threshold_text="of them with their true label, where chance is one half",
-        scale="logit",
-        continuity=0.01,
-        null="few dimensions",
+    claim(
+        "late-memorised",
+        "In the end it has memorised their wrong labels.",
+        "liu-et-al-2020",
+        fraction(
+            "of them with their true label, where chance is one half",
+            lambda table, spec: true_labels(table, spec).iloc[:, -1],
+            continuity=0.01,
+        ),
+        below=0.25,
+        control="few dimensions",
     ),
-    Claim(
-        id="wrong-pull-more",
-        statement="In the end a wrongly labelled point pulls at the weights more than a rightly labelled one.",
-        source="liu-et-al-2020",
-        statistic=_coefficients,
-        relation=">",
-        threshold=2,
-        threshold_text="times the coefficient in the gradient",
-        scale="log",
-        null="no signal",
+    claim(
+        "wrong-pull-more",
+        "In the end a wrongly labelled point pulls at the weights more than a rightly labelled one.",
+        "liu-et-al-2020",
+        _coefficients,
+        above=2,
+        control="no signal",
     ),
-    Claim(
-        id="memorising-costs",
-        statement="With about as many dimensions as points, memorising costs test accuracy.",
-        source="liu-et-al-2020",
-        statistic=_lost,
-        relation=">",
-        threshold=0.1,
-        threshold_text="of test accuracy lost from the best step to the end",
-        null="few dimensions",
+    claim(
+        "memorising-costs",
+        "With about as many dimensions as points, memorising costs test accuracy.",
+        "liu-et-al-2020",
+        difference(
+            "of test accuracy lost from the best step to the end; the step is chosen on the other seeds",
+            lambda table, spec: lost(table, spec.dimensions[0]),
+        ),
+        above=0.1,
+        control="few dimensions",
     ),
-    Claim(
-        id="benign-in-many-dimensions",
-        statement="With the same noise spread over many more dimensions, memorising costs almost nothing.",
-        source="bartlett-et-al-2020",
-        statistic=_benign,
-        relation="<",
-        threshold=0.25,
-        threshold_text="times what is lost with the fewest dimensions",
-        null="no more dimensions",
+    claim(
+        "benign-in-many-dimensions",
+        "With the same noise spread over many more dimensions, memorising costs almost nothing.",
+        "bartlett-et-al-2020",
+        _benign,
+        below=0.25,
+        control="no more dimensions",
     ),
 )
