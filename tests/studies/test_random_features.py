@@ -64,7 +64,7 @@ def test_infinite_steps_and_ridge_are_the_solutions(problem):
     ridge = np.linalg.solve(
         features["train"].T @ features["train"] / 12 + 0.1 * np.eye(30), features["train"].T @ targets / 12
     )
-    assert modes.right @ descent.ridge_coefficients(modes, targets, 0.1) == pytest.approx(ridge)
+    assert modes.right @ descent.along_modes(modes, targets, np.inf, 1.0, 0.1) == pytest.approx(ridge)
 
 
 @pytest.mark.parametrize("width", [5, 30])
@@ -77,7 +77,7 @@ def test_private_features_are_the_least_norm_solution_with_a_feature_per_example
     assert outputs == pytest.approx(targets)
     assert modes.right @ shared == pytest.approx(solution[:width])
     # on new inputs, which have no private feature, it is ridge regression
-    assert shared == pytest.approx(descent.ridge_coefficients(modes, targets, strength))
+    assert shared == pytest.approx(descent.along_modes(modes, targets, np.inf, 1.0, strength))
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.05])

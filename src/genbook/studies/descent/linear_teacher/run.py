@@ -137,8 +137,8 @@ def _errors(spec: LinearTeacherSpec, problem: Problem, ratio: float) -> list[tup
             rows += [(t, "training error", error) for t, error in zip(at, residuals, strict=True)]
     ridges = np.append(RIDGES, spec.guess) / spec.snr
     singular, right, seen = found
-    shares = singular[:, None] / (singular[:, None] ** 2 + ridges)
-    weights = np.tensordot(right.T, shares[:, :, None] * seen[:, None], 1)
+    gains = singular[:, None] / (singular[:, None] ** 2 + ridges)
+    weights = np.tensordot(right.T, gains[:, :, None] * seen[:, None], 1)
     errors = _test_error(problem, weights)
     rows += [(ridge, "ridge error", error) for ridge, error in zip(ridges[:-1], errors[:-1], strict=True)]
     return [*rows, (ridges[-1], "guessed ridge error", errors[-1])]

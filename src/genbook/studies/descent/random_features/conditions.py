@@ -12,7 +12,7 @@ from genbook.studies.descent.random_features.spec import FeatureMap, RandomFeatu
 #: Numbers of features over n at which peaks are measured, fixed beforehand: at the peak and on either side.
 SITES = (0.25, 1.0, 4.0)
 
-Method = Literal["descent", "ridge", "private", "average", "stochastic", "adam"]
+Method = Literal["descent", "private", "average", "stochastic", "adam"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def of_the_problem(spec: RandomFeaturesSpec) -> list[Condition]:
     solved = partial(Condition, how=spec.base_map, steps=math.inf)
     long = partial(Condition, how=spec.base_map, steps=spec.steps[-1], learning_rate=spec.learning_rate)
     return [
-        *(solved("ridge", f"{ridge:g}", method="ridge", strength=ridge) for ridge in (1e-4, 1e-2, 1.0)),
+        *(solved("ridge", f"{ridge:g}", strength=ridge) for ridge in (1e-4, 1e-2, 1.0)),
         solved("private features", "each its own", method="private", strength=spec.private),
         long("averaging", f"{spec.members} networks", method="average"),
         long("labels", "true", clean=True),

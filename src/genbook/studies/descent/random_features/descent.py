@@ -39,11 +39,6 @@ def remaining(fractions: np.ndarray, steps: float) -> np.ndarray:
     return np.where((fractions > 1) & (steps % 2 == 1), -powers, powers)
 
 
-def ridge_coefficients(modes: Modes, targets: np.ndarray, decay: float) -> np.ndarray:
-    """Coefficients [r, C] of ridge regression: where descent with this decay ends."""
-    return (modes.singular / len(targets) / (modes.eigenvalues + decay))[:, None] * (modes.left.T @ targets)
-
-
 def with_private_features(modes: Modes, targets: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
     """Least-norm interpolation when every training example gets a feature of its own, zero on all other inputs.
 

@@ -90,11 +90,11 @@ def _outputs(
     """Outputs of the trained network on training and test inputs."""
     targets = sample.clean_targets if condition.clean else sample.targets["train"]
     steps, rate, size = condition.steps, condition.learning_rate, condition.batch_size
-    decay = spec.weight_decay * modes.unit
+    strength, decay = condition.strength * modes.unit, spec.weight_decay * modes.unit
     reduced = modes.left * modes.singular
     match condition.method:
         case "private":
-            shared, outputs = descent.with_private_features(modes, targets, condition.strength * modes.unit)
+            shared, outputs = descent.with_private_features(modes, targets, strength)
             return {"train": outputs, "test": modes.elsewhere["test"] @ shared}
         case "average":
             return _average(spec, seed, sample, condition, width)
@@ -104,24 +104,14 @@ def _outputs(
         case "stochastic":
             rate = descent.stable_learning_rate(modes, size)
             return modes.outputs(descent.stochastic(reduced, targets, int(steps), rate, size, seed, decay))
-        case "ridge":
-            return modes.outputs(descent.ridge_coefficients(modes, targets, decay + condition.strength * modes.unit))
-        case _ if condition.start:
-            return _from_start(seed, modes, targets, condition, decay)
-        case _:
-            return modes.outputs(descent.along_modes(modes, targets, steps, rate, decay))
-
-
-def _from_start(
-    seed: int, modes: Modes, targets: np.ndarray, condition: Condition, decay: float
-) -> dict[str, np.ndarray]:
-    """Descent from random weights: what lies across all modes stays, but for the decay, and speaks on new inputs."""
+    if not condition.start:
+        return modes.outputs(descent.along_modes(modes, targets, steps, rate, decay + strength))
+    # what lies across all modes stays, but for the decay, and speaks on new inputs
     draw = generator(seed, INITIALISATION + " of the second layer")
     start = condition.start * draw.standard_normal((len(modes.right), targets.shape[1]))
     along = modes.right.T @ start
-    outputs = modes.outputs(descent.along_modes(modes, targets, condition.steps, condition.learning_rate, decay, along))
-    largest = modes.eigenvalues[0] + decay
-    kept = descent.remaining(np.array([condition.learning_rate * decay / largest]), condition.steps)[0]
+    outputs = modes.outputs(descent.along_modes(modes, targets, steps, rate, decay, along))
+    kept = descent.remaining(np.array([rate * decay / (modes.eigenvalues[0] + decay)]), steps)[0]
     frozen = (start - modes.right @ along) * kept
     return {**outputs, "test": outputs["test"] + modes.others["test"] @ frozen}
 
@@ -165,7 +155,7 @@ def _tuned(
     targets = sample.targets["train"]
     found = []
     for strength in spec.ridges:
-        moved = descent.ridge_coefficients(modes, targets, strength * modes.unit)
+        moved = descent.along_modes(modes, targets, np.inf, 1.0, strength * modes.unit)
         found.append((_loss(modes.elsewhere["validation"] @ moved, sample.targets["validation"]), strength, moved))
     _, strength, moved = min(found, key=lambda one: one[0])
     for quantity, value in {**_measured(sample, modes.outputs(moved)), "ridge chosen": strength}.items():

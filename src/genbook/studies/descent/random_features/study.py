@@ -8,7 +8,7 @@ from genbook.studies import Study, other_images
 from genbook.studies.descent.random_features.claims import CLAIMS
 from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
 
-#: What a negative control may leave out, where its claims look at the places of the peak alone.
+#: What a negative control may leave out, where its claims are about the places of the peak alone.
 _SITES_ALONE = {"widths": [0.25, 1.0, 4.0], "sample_counts": [0.25, 1.0, 4.0], "members": 2}
 
 
