@@ -145,7 +145,7 @@ def test_studies_and_params_tell_names_types_bounds_defaults_and_meanings(genboo
     assert "random_labels\t02_random_vs_real_labels" in genbook("studies")[1]
     status, out, _ = genbook("params", "02")
     assert status == 0
-    for word in ("learning_rate", "float, > 0, <= 100", "step size", "profile smoke: seeds = 2"):
+    for word in ("learning_rate", "float, > 0, <= 100", "learning rate of stochastic", "profile smoke: seeds = 2"):
         assert word in out
     rows = json.loads(genbook("params", "02", "--json")[1])
     assert {"study", "name", "type", "bounds", "default", "meaning", "unit"} == set(rows[0])
