@@ -1,31 +1,60 @@
-"""What is claimed of stopping rules, as statistics of the study's table."""
+"""What is claimed of stopping rules."""
 
 from __future__ import annotations
 
-import functools
-
+import numpy as np
 import pandas as pd
 
-from genbook.base.claims import Claim
-from genbook.studies.stopping.stopping_rules.rules import BY_NAME, RULES
-from genbook.studies.stopping.stopping_rules.spec import StoppingRulesSpec
+from genbook.studies.stopping.stopping_rules.design import HALVES, StoppingRulesSpec
+from genbook.studies.stopping.stopping_rules.rules import RULES
+from genbook.tables.readings import curve
+from genbook.tables.statistics import claim, difference
+
+#: The rules' signals by their names: quantity and group of examples.
+_SIGNALS = {
+    **{name: (name, "all") for name in ("test accuracy", "held-out accuracy", "held-out loss", "train loss")},
+    **{name: (name, "all") for name in ("loss spread", "m-coherence", "gradient norm")},
+    "decoy loss": ("train loss", "decoys"),
+    "cosine of halves": ("gradient cosine", ", ".join(HALVES)),
+}
 
 
-def signals(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """By quantity: rows runs (seed, noise), columns steps."""
-    return {
-        str(quantity): rows.pivot(index=["seed", "noise"], columns="step", values="value").sort_index()
-        for quantity, rows in table.groupby("quantity")
+def signals(table: pd.DataFrame, spec: StoppingRulesSpec) -> dict[str, pd.DataFrame]:
+    """By name of the signal: rows runs (seed, noise), columns steps.
+
+    Where the spec has it so, every signal but the test accuracy is that of another step of the same run, half of the
+    measured ones away.
+    """
+    found = {
+        name: curve(table, quantity, "noise", group=group).unstack("step")
+        for name, (quantity, group) in _SIGNALS.items()
     }
+    found["gradient disparity"] = _disparity(found["m-coherence"], found["gradient norm"], spec)
+    if spec.signals == "shifted":
+        for name in found.keys() - {"test accuracy"}:
+            values = found[name]
+            found[name] = values.set_axis(np.roll(values.columns, -(values.shape[1] // 2)), axis=1)[values.columns]
+    return found
 
 
-def outcomes(table: pd.DataFrame) -> pd.DataFrame:
+def _disparity(coherence: pd.DataFrame, norm: pd.DataFrame, spec: StoppingRulesSpec) -> pd.DataFrame:
+    """Gradient disparity (Forouzesh and Thiran, 2021): the distance of two random batches' gradients, exactly.
+
+    The mean square of ‖g_B − g_B'‖ over all pairs of disjoint batches of b examples is 2/b times the variance of the
+    per-example gradients, (Q − ‖S‖²/m) / (m − 1), so that no batch has to be drawn.
+    """
+    m = spec.n_train
+    summed = (m * norm) ** 2
+    return np.sqrt(2 / spec.batch_size * (summed / coherence - summed / m) / (m - 1))
+
+
+def outcomes(table: pd.DataFrame, spec: StoppingRulesSpec) -> pd.DataFrame:
     """What each rule came to in each run: columns ``seed``, ``noise``, ``rule``, ``step``, ``accuracy``, ``lost``.
 
     ``lost`` is test accuracy against the oracle, which stops where the test accuracy itself is largest. The rules
-    "oracle" and "never" (the last moment) are among them.
+    "oracle" and "never" (the last step) are among them.
     """
-    found = signals(table)
+    found = signals(table, spec)
     accuracy = found["test accuracy"]
     stops = {rule.name: rule.stop(found) for rule in RULES}
     stops["oracle"] = accuracy.idxmax(axis=1)
@@ -40,27 +69,20 @@ def outcomes(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows).rename_axis(["seed", "noise"]).reset_index()
 
 
-def avoided(table: pd.DataFrame, rule: str) -> pd.Series:
-    """Share of what training to the end would cost that a rule avoids, over all noise levels above 0, by seed.
+def avoided(table: pd.DataFrame, spec: StoppingRulesSpec, rule: str) -> pd.Series:
+    """Fraction of what training to the end would cost that a rule avoids, over all noise levels above 0, by seed.
 
     1 is as good as the oracle, 0 as bad as not to stop, below 0 worse than that. NaN where not stopping costs nothing.
     """
-    lost = outcomes(table)
+    lost = outcomes(table, spec)
     lost = lost[lost["noise"] > 0].pivot_table(index="seed", columns="rule", values="lost", aggfunc="sum")
     return (1 - lost[rule] / lost["never"]).where(lost["never"] > 0)
 
 
-def _avoided(table: pd.DataFrame, spec: StoppingRulesSpec, rule: str) -> pd.Series:
-    return avoided(table, rule)
-
-
-def _over_held_out(table: pd.DataFrame, spec: StoppingRulesSpec) -> pd.Series:
-    return avoided(table, "rescaled disparity") - avoided(table, "held-out accuracy")
-
-
-def _gain_without_noise(table: pd.DataFrame, spec: StoppingRulesSpec) -> pd.Series:
+@difference("times what overtraining costs at the most noise")
+def _lost_without_noise(table: pd.DataFrame, spec: StoppingRulesSpec) -> pd.Series:
     """What not to stop costs at the least noise, over what it costs at the most."""
-    lost = outcomes(table)
+    lost = outcomes(table, spec)
     lost = lost[lost["rule"] == "never"].pivot(index="seed", columns="noise", values="lost")
     return lost.iloc[:, 0] / lost.iloc[:, -1].mean()
 
@@ -88,36 +110,35 @@ _JUDGED = (
 
 CLAIMS = (
     *(
-        Claim(
-            id=name,
-            statement=f"{subject} tells when to stop, without a clean label.",
-            source=source,
-            statistic=functools.partial(_avoided, rule=BY_NAME[rule].name),
-            relation=">",
-            threshold=0.5,
-            threshold_text="of what overtraining costs is avoided",
-            null="shifted signals",
+        claim(
+            name,
+            f"{subject} tells when to stop, without a clean label.",
+            source,
+            difference(
+                "of what overtraining costs is avoided", lambda table, spec, rule=rule: avoided(table, spec, rule)
+            ),
+            above=0.5,
+            control="shifted signals",
         )
         for rule, name, subject, source in _JUDGED
     ),
-    Claim(
-        id="disparity-over-held-out",
-        statement="Under label noise gradient disparity is a better signal to stop than held-out examples.",
-        source="forouzesh-thiran-2021",
-        statistic=_over_held_out,
-        relation=">",
-        threshold=0.02,
-        threshold_text="of what overtraining costs more avoided than by held-out accuracy",
-        null="shifted signals",
+    claim(
+        "disparity-over-held-out",
+        "Under label noise gradient disparity is a better signal to stop than held-out examples.",
+        "forouzesh-thiran-2021",
+        difference(
+            "of what overtraining costs more avoided than by held-out accuracy",
+            lambda table, spec: avoided(table, spec, "rescaled disparity") - avoided(table, spec, "held-out accuracy"),
+        ),
+        above=0.02,
+        control="shifted signals",
     ),
-    Claim(
-        id="no-noise-no-gain",
-        statement="Where all labels are right there is little to gain by stopping early.",
-        source="nakkiran-et-al-2020",
-        statistic=_gain_without_noise,
-        relation="<",
-        threshold=0.25,
-        threshold_text="times what overtraining costs at the most noise",
-        null="noise everywhere",
+    claim(
+        "no-noise-no-gain",
+        "Where all labels are right there is little to gain by stopping early.",
+        "nakkiran-et-al-2020",
+        _lost_without_noise,
+        below=0.25,
+        control="noise everywhere",
     ),
 )

@@ -1,4 +1,4 @@
-"""Stopping rules: each reads one signal of a run and returns one of the run's moments. None sees a clean label.
+"""Stopping rules: each reads one signal of a run and returns one of the run's steps. None sees a clean label.
 
 A rule is judged as one that looks back: the network is trained to the end with checkpoints, and the rule picks one.
 """
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-#: Neighbouring measured moments over which a signal is averaged: single ones wobble.
+#: Neighbouring measured steps over which a signal is averaged: single ones wobble.
 SMOOTHING = 5
 
-#: From the signals of all runs (by quantity: rows runs, columns steps) to one number a moment.
+#: From the signals of all runs (by quantity: rows runs, columns steps) to one number a step.
 Signal = Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]
 
 
