@@ -26,11 +26,11 @@ def test_every_image_is_counted_once(table):
 
 
 def test_halves_are_split_by_score_and_cover_the_pool():
-    score = torch.rand(SPEC.pool, generator=torch.Generator().manual_seed(0))
+    score = torch.rand(SPEC.n_train, generator=torch.Generator().manual_seed(0))
     parts = _halves(SPEC, 7, score)
     assert score[parts["easy"]].max() < score[parts["hard"]].min()
-    assert sorted(np.concatenate([parts["easy"], parts["hard"]])) == list(range(SPEC.pool))
-    assert len(set(parts["mixed"])) == SPEC.pool // 2
+    assert sorted(np.concatenate([parts["easy"], parts["hard"]])) == list(range(SPEC.n_train))
+    assert len(set(parts["mixed"])) == SPEC.n_train // 2
 
 
 def test_juries_that_rank_in_reverse_disagree():
@@ -71,7 +71,7 @@ def test_claims_fail_in_their_null_worlds(null):
         assert np.isfinite(judgement.estimate)
 
 
-@pytest.mark.parametrize("wrong", [{"pool": 1201}, {"initialisations": 7}, {"pool": 160}])
+@pytest.mark.parametrize("wrong", [{"n_train": 1201}, {"initialisations": 7}, {"n_train": 160}])
 def test_a_spec_that_cannot_be_halved_is_refused(wrong):
-    with pytest.raises(ParameterError, match=r"multiple of four|at most a quarter"):
+    with pytest.raises(ParameterError, match=r"multiple of four|at most the smallest"):
         STUDY.build("quick", wrong)

@@ -1,16 +1,13 @@
-"""What is claimed of easy and hard examples, as statistics of the study's table."""
+"""What is claimed of easy and hard examples."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from genbook.base.claims import Claim
-from genbook.studies.noise.easy_hard.spec import EasyHardSpec
 from genbook.tables import tidy
-
-#: Learning has begun when a tenth of the initial loss is gone, and is over when nine in ten labels are fitted.
-LEARNING_STARTS, LEARNING_ENDS = 0.9, 0.9
+from genbook.tables.readings import LEARNING_ENDS, LEARNING_STARTS
+from genbook.tables.statistics import claim, difference, order, ratio
 
 
 def values(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -29,77 +26,58 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(table: pd.DataFrame, networks: int) -> pd.DataFrame:
-    """Share of the images that k networks are right on early: rows seeds, columns k from 0 on."""
+    """Fraction of the images that k networks are right on early: rows seeds, columns k from 0 on."""
     return pd.DataFrame({k: values(table, f"right in {k}")["all"] for k in range(networks + 1)})
 
 
 def coherence_ratio(table: pd.DataFrame) -> pd.Series:
-    """m-coherence of the easy over that of the hard images while both are learned, geometric mean over the looks."""
+    """m-coherence of the easy over that of the hard images while both are learned, geometric mean over the steps."""
     loss, accuracy = together(table, "loss"), together(table, "accuracy")
     started = loss.le(LEARNING_STARTS * loss.iloc[:, 0], axis=0).cummax(axis=1)
     learning = started & ~(accuracy >= LEARNING_ENDS).cummax(axis=1)
-    ratio = np.log(together(table, "m-coherence", "easy") / together(table, "m-coherence", "hard"))
-    return np.exp(ratio.where(learning).mean(axis=1))
-
-
-def _agreement(table: pd.DataFrame, spec: EasyHardSpec) -> pd.Series:
-    return values(table, "agreement of two juries")["all"]
-
-
-def _coherence(table: pd.DataFrame, spec: EasyHardSpec) -> pd.Series:
-    return coherence_ratio(table)
-
-
-def _gap(table: pd.DataFrame, spec: EasyHardSpec) -> pd.Series:
-    found = gaps(table)
-    return found["hard"] - found["easy"]
-
-
-def _easy_suffices(table: pd.DataFrame, spec: EasyHardSpec) -> pd.Series:
-    found = values(table, "test accuracy")
-    return found["easy"] - found["hard"]
+    ratios = np.log(together(table, "m-coherence", "easy") / together(table, "m-coherence", "hard"))
+    return np.exp(ratios.where(learning).mean(axis=1))
 
 
 CLAIMS = (
-    Claim(
-        id="same-are-easy",
-        statement="Networks with other first weights and other orders of the batches agree on which images are easy.",
-        source="arpit-et-al-2017",
-        statistic=_agreement,
-        relation=">",
-        threshold=0.6,
-        threshold_text="rank correlation of two juries of networks",
-        null="shuffled labels",
+    claim(
+        "same-are-easy",
+        "Networks with other first weights and other orders of the batches agree on which images are easy.",
+        "arpit-et-al-2017",
+        order(
+            "rank correlation of two juries of networks",
+            lambda table, spec: values(table, "agreement of two juries")["all"],
+        ),
+        above=0.6,
+        control="shuffled labels",
     ),
-    Claim(
-        id="easy-agree-more",
-        statement="While all images are learned together, gradients of easy ones agree more than those of hard ones.",
-        source="chatterjee-zielinski-2022",
-        statistic=_coherence,
-        relation=">",
-        threshold=1.25,
-        threshold_text="times the m-coherence of as many hard images",
-        scale="log",
-        null="random halves",
+    claim(
+        "easy-agree-more",
+        "While all images are learned together, gradients of easy ones agree more than those of hard ones.",
+        "chatterjee-zielinski-2022",
+        ratio("times the m-coherence of as many hard images", lambda table, spec: coherence_ratio(table)),
+        above=1.25,
+        control="random halves",
     ),
-    Claim(
-        id="easy-generalize",
-        statement="What is learned from easy images carries over to other easy ones; from hard ones, less.",
-        source="zielinski-et-al-2020",
-        statistic=_gap,
-        relation=">",
-        threshold=0.05,
-        threshold_text="difference of the generalization gaps",
-        null="random halves",
+    claim(
+        "easy-generalize",
+        "What is learned from easy images carries over to other easy ones; from hard ones, less.",
+        "zielinski-et-al-2020",
+        difference(
+            "difference of the generalization gaps", lambda table, spec: gaps(table)["hard"] - gaps(table)["easy"]
+        ),
+        above=0.05,
+        control="random halves",
     ),
-    Claim(
-        id="easy-suffice",
-        statement="Easy images draw the boundary: trained on them, the network is better on new images of every kind.",
-        source="chatterjee-zielinski-2022",
-        statistic=_easy_suffices,
-        relation=">",
-        threshold=0.05,
-        threshold_text="difference in test accuracy to training on hard images",
-        null="random halves",
+    claim(
+        "easy-suffice",
+        "Easy images draw the boundary: trained on them, the network is better on new images of every kind.",
+        "chatterjee-zielinski-2022",
+        difference(
+            "difference in test accuracy to training on hard images",
+            lambda table, spec: values(table, "test accuracy")["easy"] - values(table, "test accuracy")["hard"],
+        ),
+        above=0.05,
+        control="random halves",
     ),
 )

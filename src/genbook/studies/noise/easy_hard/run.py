@@ -15,7 +15,7 @@ from genbook.base.seeding import generator
 from genbook.models import mlp
 from genbook.probes import Accuracy, AtEnd, GradientCoherence, LogSpaced, MeanLoss
 from genbook.studies.noise.easy_hard.spec import EasyHardSpec
-from genbook.training import SGD, Examples, Recipe, Replica, train
+from genbook.training import Examples, Replica, train
 
 COLUMNS = ["seed", "half", "step", "quantity", "value"]
 
@@ -25,7 +25,7 @@ def run(spec: EasyHardSpec, seeds: Sequence[int], device: str) -> pd.DataFrame:
     dataset = data.load(spec.dataset)
     pools, tests = {}, {}
     for seed in seeds:
-        split = data.split(dataset, seed, spec.pool, flat=True)
+        split = data.split(dataset, seed, spec.n_train, flat=True)
         labels = split.train.labels
         if spec.labels == "shuffled":
             labels = torch.from_numpy(data.shuffle_labels(labels.numpy(), seed))
@@ -49,7 +49,7 @@ def _early(
     spec: EasyHardSpec, model: torch.nn.Module, pools: dict[int, Examples], device: str
 ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """By seed, EL2N [K, n] of every image in K networks trained for a few steps, and whether each is right."""
-    recipe = Recipe(steps=spec.early, optimiser=SGD(lr=spec.learning_rate), batch_size=spec.batch_size)
+    recipe = spec.recipe(steps=spec.early_steps)
     replicas = [
         Replica(seed, model, recipe, {"train": pool}, {"network": k}, init_seed=_key(seed, k), order_seed=_key(seed, k))
         for seed, pool in pools.items()
@@ -80,22 +80,21 @@ def _agreement(seed: int, errors: Tensor, right: Tensor) -> list[tuple]:
     return [
         (seed, "all", 0, "agreement of two juries", float(spearmanr(*juries).statistic)),
         (seed, "all", 0, "early accuracy", float(right.double().mean())),
-        *((seed, "all", 0, f"right in {k}", float(share)) for k, share in enumerate(counts)),
+        *((seed, "all", 0, f"right in {k}", float(fraction)) for k, fraction in enumerate(counts)),
     ]
 
 
 def _halves(spec: EasyHardSpec, seed: int, score: Tensor) -> dict[str, np.ndarray]:
     """The images [n/2] of the easy, the hard and a mixed half, each in random order."""
     rng = generator(seed, "halves")
-    order = np.argsort(score.numpy(), kind="stable") if spec.halves == "ranked" else rng.permutation(spec.pool)
-    easy, hard = order[: spec.pool // 2], order[spec.pool // 2 :]
-    mixed = rng.permutation(spec.pool)[: spec.pool // 2]
+    order = np.argsort(score.numpy(), kind="stable") if spec.halves == "ranked" else rng.permutation(spec.n_train)
+    easy, hard = order[: spec.n_train // 2], order[spec.n_train // 2 :]
+    mixed = rng.permutation(spec.n_train)[: spec.n_train // 2]
     return {"easy": rng.permutation(easy), "hard": rng.permutation(hard), "mixed": mixed}
 
 
 def _apart(spec: EasyHardSpec, model: torch.nn.Module, pools: dict, tests: dict, halves: dict, device: str):
     """Train on half of a half; accuracy on it, on the rest of it, and on the test set."""
-    recipe = Recipe(steps=spec.half_steps, optimiser=SGD(lr=spec.learning_rate), batch_size=spec.batch_size)
     replicas = []
     for seed, parts in halves.items():
         inputs, labels = pools[seed].inputs, pools[seed].labels
@@ -106,24 +105,26 @@ def _apart(spec: EasyHardSpec, model: torch.nn.Module, pools: dict, tests: dict,
                 "own kind": Examples(inputs[rest], labels[rest]),
                 "test": tests[seed],
             }
-            replicas.append(Replica(seed, model, recipe, sets, {"half": half}))
+            replicas.append(Replica(seed, model, spec.recipe(), sets, {"half": half}))
     table = train(replicas, [Accuracy(on, at=AtEnd()) for on in ("train", "own kind", "test")], device).table
     return table.assign(quantity=table["on"] + " accuracy")[COLUMNS]
 
 
 def _together(spec: EasyHardSpec, model: torch.nn.Module, pools: dict, halves: dict, device: str) -> pd.DataFrame:
     """Train on all images and measure the coherence of the easy and of the hard ones, at equal number."""
-    recipe = Recipe(steps=spec.half_steps, optimiser=SGD(lr=spec.learning_rate), batch_size=spec.batch_size)
     replicas = []
     for seed, pool in pools.items():
-        easy = torch.zeros(spec.pool, dtype=torch.bool)
+        easy = torch.zeros(spec.n_train, dtype=torch.bool)
         easy[halves[seed]["easy"]] = True
         replicas.append(
             Replica(
-                seed, model, recipe, {"train": Examples(pool.inputs, pool.labels, groups={"easy": easy, "hard": ~easy})}
+                seed,
+                model,
+                spec.recipe(),
+                {"train": Examples(pool.inputs, pool.labels, groups={"easy": easy, "hard": ~easy})},
             )
         )
-    at = LogSpaced(spec.coherence_looks)
+    at = LogSpaced(spec.n_measurements)
     probes = [GradientCoherence(groups=("easy", "hard"), layers=False, at=at), Accuracy(at=at), MeanLoss(at=at)]
     table = train(replicas, probes, device).table
     kept = table["quantity"].isin(["m-coherence", "accuracy", "loss", "off-diagonal coherence"])
