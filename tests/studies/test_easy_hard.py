@@ -61,6 +61,20 @@ def test_coherence_is_compared_only_while_all_images_are_learned():
     assert claims.coherence_ratio(table)[0] == pytest.approx(4)
 
 
+def test_halves_are_compared_by_what_is_left_of_their_accuracy_elsewhere():
+    accuracy = {"train": (1.0, 0.9), "own kind": (0.95, 0.6), "test": (0.7, 0.8)}
+    table = pd.DataFrame(
+        [
+            {"seed": 0, "half": half, "step": 9, "quantity": f"{on} accuracy", "value": value}
+            for on, values in accuracy.items()
+            for half, value in zip(("easy", "hard"), values, strict=True)
+        ]
+    )
+    found = {claim.id: claim.statistic for claim in STUDY.claims}
+    assert found["easy-generalize"](table, SPEC)[0] == pytest.approx(0.3 - 0.05)
+    assert found["easy-suffice"](table, SPEC)[0] == pytest.approx(-0.1)
+
+
 @pytest.mark.parametrize("null", ["shuffled labels", "random halves"])
 def test_claims_fail_in_their_null_worlds(null):
     spec = STUDY.world(STUDY.build("quick", {}), STUDY.nulls[null])
