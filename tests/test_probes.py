@@ -18,6 +18,7 @@ from genbook.probes import (
     GradientCoherence,
     HessianTrace,
     LogSpaced,
+    LossSpread,
     MeanLoss,
     Measurement,
     Probe,
@@ -240,3 +241,28 @@ def test_bad_groups_say_what_is_wrong():
         replica.data["train"].groups["easy"] = torch.ones(18, dtype=torch.bool)
     with pytest.raises(ValueError, match="overlap"):
         train(replicas, [GradientCoherence(groups=("clean", "easy"))])
+
+
+def test_summed_gradients_of_groups_and_the_spread_of_losses():
+    """Against one backward pass for each group, in the whole network and in its first layer."""
+    replica = grid(widths=(4,))[0]
+    result = train(
+        [replica], [LossSpread(at=AtEnd()), GradientCoherence(groups=("clean", "corrupted"), sums=True, at=AtEnd())]
+    )
+    model, examples = result.model(0), replica.data["train"]
+    losses = LOSS(model(examples.inputs), examples.labels, reduction="none")
+    (spread,) = rows(result, quantity="loss spread")["value"]
+    assert spread == pytest.approx(losses.std().item(), rel=1e-10)
+    for layer, parameters in {"all": list(model.parameters()), "0": list(model[0].parameters())}.items():
+        sums = {
+            name: nn.utils.parameters_to_vector(torch.autograd.grad(losses[mask].sum(), parameters, retain_graph=True))
+            for name, mask in examples.groups.items()
+        }
+        sums["all"] = sums["clean"] + sums["corrupted"]
+        told = rows(result, layer=layer).set_index(["quantity", "group"])["value"]
+        for name, own in sums.items():
+            assert told["descent", name] == pytest.approx((own @ sums["all"]).item(), rel=1e-9)
+            if name != "all":
+                assert told["gradient length", name] == pytest.approx(own.norm().item(), rel=1e-9)
+        cosine = torch.cosine_similarity(sums["clean"], sums["corrupted"], dim=0).item()
+        assert told["gradient cosine", "clean, corrupted"] == pytest.approx(cosine, rel=1e-9)
