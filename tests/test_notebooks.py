@@ -5,6 +5,7 @@ import pytest
 
 from genbook import studies
 from genbook.book.execute import chapters, notebooks_root
+from genbook.results.requests import requests
 
 SOURCES = {name: nbformat.read(notebooks_root() / f"{name}.ipynb", as_version=4) for name in chapters()}
 
@@ -42,8 +43,7 @@ def test_a_notebook_declares_its_parameters_in_one_cell_and_only_valid_ones(name
     exec(declared.source, values)
     given = {key: value for key, value in values.items() if not key.startswith("__")}
     assert given["profile"] == "quick"
-    valid = {field for study in studies.of_chapter(name) for field in study.spec.model_fields}
-    assert set(given) <= valid | {"profile", "seeds", "device"}
+    requests(name, given)  # raises for a name that no study has
     assert not declared.source.startswith("# Parameters\n"), "that line marks the cell that papermill injects"
 
 

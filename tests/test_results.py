@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_info
 import genbook.tables.store
 from genbook import data, studies
 from genbook.base.spec import ParameterError
-from genbook.results import compute, provenance, published
+from genbook.results import chapter, compute, provenance, published
+from genbook.results.chapter import Chapter
 from genbook.results.compute import check_seeds, missing_seeds, obtain
 from genbook.results.requests import Request, requests
 from genbook.results.table import identity_of, key_of
@@ -489,3 +490,84 @@ def test_a_chapters_parameters_are_checked_before_anything_runs(parameters, word
 def test_none_means_as_the_profile_says():
     request = requests("02_random_vs_real_labels", {"profile": "smoke", "n_train": None})["random_labels"]
     assert request.main.spec.n_train == request.study.profile("smoke").parameters["n_train"]
+
+
+CHAPTER = "02_random_vs_real_labels"
+
+
+def test_a_parameter_belongs_to_its_study_and_a_bare_one_to_all_that_have_it():
+    found = requests(CHAPTER, {"steps": 700, "random_labels.steps": 500, "late_coherence__n_train": 200})
+    assert {name: request.main.spec.steps for name, request in found.items()} == {
+        "random_labels": 500,
+        "label_permutations": 700,
+        "late_coherence": 700,
+    }
+    usual = studies.get("random_labels").build("quick", {}).n_train
+    assert found["late_coherence"].main.spec.n_train == 200
+    assert found["random_labels"].main.spec.n_train == usual
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"random_label.steps": 5}, "random_label.steps: unknown study 'random_label': did you mean 'random_labels'"),
+        ({"random_labels.step": 5}, "unknown parameter of random_labels 'step': did you mean 'steps'"),
+        ({"random_labels__step": 5}, "unknown parameter of random_labels 'step': did you mean 'steps'"),
+        ({"random_labels.steps": 500, "random_labels__steps": 600}, "random_labels.steps was given twice"),
+        ({"early_stopping.steps": 500}, "unknown study 'early_stopping'"),
+        ({"random_labels.seeds": 3}, "unknown parameter of random_labels 'seeds'"),
+    ],
+)
+def test_a_studys_parameter_that_there_is_not_is_named(parameters, words):
+    with pytest.raises(ParameterError, match=words):
+        requests(CHAPTER, parameters)
+
+
+def test_a_study_asked_for_alone_takes_its_own_name_or_none(study):
+    assert Request.build(study, "quick", {"toy.effect": 2.0}).main.spec.effect == 2.0
+    assert Request.build(study, "quick", {"toy__effect": 2.0, "seeds": 3}).main.seeds == (0, 1, 2)
+    with pytest.raises(ParameterError, match="effect was given twice"):
+        Request.build(study, "quick", {"toy.effect": 2.0, "effect": 3.0})
+    with pytest.raises(ParameterError, match="unknown study 'random_labels'"):
+        Request.build(study, "quick", {"random_labels.steps": 500})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"steps": 700}, "-p steps 700"),
+        ({"random_labels.steps": 500}, "-p random_labels.steps 500"),
+        ({"control_start": 2.0}, "-p control_start 2.0"),
+        ({"random_labels__control_start": 2.0}, "-p control_start 2.0"),
+        ({"steps": 700, "random_labels.steps": 500, "seeds": 3},
+         "-p label_permutations.steps 700 -p late_coherence.steps 700 -p random_labels.steps 500 -p seeds 3"),
+    ],
+)  # fmt: skip
+def test_the_command_that_reruns_a_chapter_means_what_ran(given, said):
+    command = Chapter(CHAPTER, **given).rerun()
+    assert command == f"genbook run 02 {said}"
+    words = command.split()[3:]
+    asked = {name: json.loads(value) for name, value in zip(words[1::3], words[2::3], strict=True)}
+    again = requests(CHAPTER, asked)
+    assert {name: request.main for name, request in again.items()} == {
+        name: request.main for name, request in requests(CHAPTER, given).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ([], {}),
+        (['# words\nprofile = "quick"  # type: str\nsteps = None\n'], {"profile": "quick", "steps": None}),
+        (['profile = "quick"\nsteps = None', '# Parameters\nsteps = 500\nwidhts = [1]\n'],
+         {"profile": "quick", "steps": 500, "widhts": [1]}),
+        (['profile = "quick"', "chapter = Chapter(x)", "steps = 3", "%matplotlib inline", "profile = f(3)"],
+         {"profile": "quick"}),
+        (['profile = "quick"\nsteps = 1', 'profile = "quick"\nsteps = 2'], {"profile": "quick", "steps": 2}),
+    ],
+    ids=["no notebook", "its own cell", "papermill's beats it", "later cells are no parameters", "run again"],
+)  # fmt: skip
+def test_a_chapter_reads_its_notebooks_own_cell(monkeypatch, cells, found):
+    shell = SimpleNamespace(user_ns={"In": ["", *cells]})
+    monkeypatch.setattr(chapter, "get_ipython", lambda: shell)
+    assert chapter.notebooks_parameters() == found

@@ -186,7 +186,7 @@ def _executed(
                 lambda: execute_notebook(
                     str(source),
                     str(scratch_copy),
-                    parameters=dict(parameters),
+                    parameters={name.replace(".", "__"): value for name, value in parameters.items()},
                     engine_name="genbook",
                     kernel_name="python3",
                     cwd=str(source.parent),

@@ -24,7 +24,7 @@ from genbook.base.spec import ParameterError, nearest
 from genbook.figures.html import Cell
 from genbook.results import published as published_tables
 from genbook.results.pages import cells, censored, in_words, null_notes, provenance_line
-from genbook.results.requests import Request, requests
+from genbook.results.requests import Request, requests, shortest
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
 from genbook.tables import codehash
@@ -33,37 +33,49 @@ from genbook.tables import codehash
 _INJECTED = "# Parameters"
 
 
-def injected_parameters() -> dict[str, Any]:
-    """The parameters of the cell that papermill injected into the running notebook, read from the input history.
+def notebooks_parameters() -> dict[str, Any]:
+    """What the running notebook's parameters cell says, and over it the one that papermill injected.
 
-    Only this cell tells a misspelt parameter from a variable of the notebook. Outside a notebook, or where nothing was
-    injected, empty.
+    Both are read from the history of executed cells: they assign and do nothing else, and the first one assigns
+    ``profile``. Only so a misspelt parameter is told from a variable of the notebook, and a variable that a later cell
+    has overwritten from a parameter. Outside a notebook, empty.
     """
     shell = get_ipython()
-    history = shell.user_ns.get("In", []) if shell is not None else []
-    cells = [cell for cell in history if cell.startswith(_INJECTED + "\n")]
-    if not cells:
-        return {}
+    found: dict[str, Any] = {}
+    for cell in shell.user_ns.get("In", []) if shell is not None else []:
+        assigned = _assignments(cell)
+        if "profile" in assigned or cell.startswith(_INJECTED + "\n"):
+            found |= assigned
+    return found
+
+
+def _assignments(cell: str) -> dict[str, Any]:
+    """What a cell assigns to names, where it assigns constants and does nothing else; empty where it does more."""
     found = {}
-    for statement in ast.parse(cells[-1]).body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                found[name] = ast.literal_eval(value)
+    try:
+        for statement in ast.parse(cell).body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    found[name] = ast.literal_eval(value)
+                case _:
+                    return {}
+    except (SyntaxError, ValueError):
+        return {}
     return found
 
 
 class Chapter:
     """The running chapter: resolves its parameters once and hands out tables, figures, sentences and verdicts.
 
-    ``name``: the notebook's stem. ``parameters``: the variables of the notebook's parameters cell; what papermill
-    injected beats them, and they beat the profile. Raises `genbook.base.spec.ParameterError` with the nearest valid
-    name and the list.
+    ``name``: the notebook's stem. In a notebook, its parameters cell says what the chapter runs with, and what
+    papermill injected beats it; both beat the profile. ``parameters`` beat all: they are for use without a notebook.
+    Raises `genbook.base.spec.ParameterError` with the nearest valid name and the list.
     """
 
     def __init__(self, name: str, **parameters: Any) -> None:
         """Validate everything before anything is computed."""
         self.name = name
-        self.requests = requests(name, {**parameters, **injected_parameters()})
+        self.requests = requests(name, {**notebooks_parameters(), **parameters})
         self._tables: dict[tuple[str, str], Table] = {}
         self._last: list[Table] = []
         figures.style.use()
@@ -123,9 +135,12 @@ class Chapter:
         words = ["genbook", "run", self.name.partition("_")[0]]
         if self.profile != "quick":
             words += ["--profile", self.profile]
-        shown: dict[str, Any] = {}
+        changed = {
+            name: request.main.spec.changed(request.study.build(self.profile, {}))
+            for name, request in self.requests.items()
+        }
+        shown = shortest(changed, [request.study for request in self.requests.values()])
         for request in self.requests.values():
-            shown.update(request.main.spec.changed(request.study.build(self.profile, {})))
             if len(request.main.seeds) != request.study.profile(self.profile).seeds:
                 shown["seeds"] = len(request.main.seeds)
         for parameter, value in {**shown, **changes}.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +42,9 @@ class Request:
         """Validate ``parameters`` (spec fields and ``seeds``) for every world of the study; raises `ParameterError`."""
         check_device(device)
         threads()
-        given = dict(parameters or {})
+        given = _of_one(study, parameters or {})
         seeds = given.pop("seeds", None)
         preset = study.profile(profile)
-        for name in given:
-            if name not in study.spec.model_fields:
-                raise ParameterError(nearest(name, [*study.spec.model_fields, *RUN_PARAMETERS], "parameter"))
         spec = study.accept(study.build(profile, given))
         return cls(study, profile, World("main", spec, check_seeds(preset.seeds if seeds is None else seeds)), device)
 
@@ -97,25 +94,74 @@ class Request:
         return preset.seconds * (len(self.main.seeds) / preset.seeds) * (sum(missing.values()) / total)
 
 
-def split_parameters(chapter: str, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The run's own parameters and, by study, those that its spec has; raises `ParameterError` for an unknown name.
+def _of_one(study: Study, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What is asked of one study by bare names, or by its own name before them."""
+    given: dict[str, Any] = {}
+    for name, value in parameters.items():
+        _, field = target(name, [study])
+        if field in given:
+            raise ParameterError(f"parameter {field} was given twice, with the study's name and without")
+        given[field] = value
+    return given
 
-    A parameter that several studies of a chapter share goes to all of them. None means: as the profile says.
+
+def split_parameters(chapter: str, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The run's own parameters and, by study, its share of the others; raises `ParameterError` for an unknown name.
+
+    ``random_labels.steps`` is that study's; where a name must be an identifier, as in a notebook's cell, it is
+    ``random_labels__steps``. The bare ``steps`` is of all studies of the chapter that have it, but for those to which
+    it is given by their name. None means: as the profile says.
     """
     told = studies.of_chapter(chapter)
     if not told:
         known = sorted({studies.get(name).chapter for name in studies.names()})
         raise ParameterError(nearest(chapter, known, "chapter"))
-    valid = [*RUN_PARAMETERS, *dict.fromkeys(name for study in told for name in study.spec.model_fields)]
-    for name in parameters:
+    run: dict[str, Any] = {}
+    bare: dict[str, Any] = {}
+    named: dict[str, dict[str, Any]] = {study.name: {} for study in told}
+    for name, value in parameters.items():
+        study, field = target(name, told)
+        given = run if field in RUN_PARAMETERS and study is None else bare if study is None else named[study]
+        if field in given:
+            raise ParameterError(f"parameter {study}.{field} was given twice, as {study}.{field} and {study}__{field}")
+        given[field] = value
+    shares = {
+        study.name: _present({name: v for name, v in bare.items() if name in study.spec.model_fields})
+        | _present(named[study.name])
+        for study in told
+    }
+    return _present(run), shares
+
+
+def target(name: str, told: Sequence[Study]) -> tuple[str | None, str]:
+    """The study (None: all that have it) and the field, or run parameter, that ``name`` is; raises `ParameterError`."""
+    study, _, field = name.partition("." if "." in name else "__")
+    if not field:
+        valid = [*RUN_PARAMETERS, *dict.fromkeys(field for study in told for field in study.spec.model_fields)]
         if name not in valid:
             raise ParameterError(nearest(name, valid, "parameter"))
-    given = {name: value for name, value in parameters.items() if value is not None}
-    run = {name: value for name, value in given.items() if name in RUN_PARAMETERS}
-    shares = {
-        study.name: {name: value for name, value in given.items() if name in study.spec.model_fields} for study in told
-    }
-    return run, shares
+        return None, name
+    fields = {one.name: one.spec.model_fields for one in told}
+    if study not in fields:
+        raise ParameterError(f"parameter {name}: {nearest(study, fields, 'study')}")
+    if field not in fields[study]:
+        raise ParameterError(f"parameter {name}: {nearest(field, fields[study], f'parameter of {study}')}")
+    return study, field
+
+
+def _present(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def shortest(changed: Mapping[str, Mapping[str, Any]], told: Sequence[Study]) -> dict[str, Any]:
+    """By study, what its spec was changed to, as the fewest parameters that say so: bare where that means the same."""
+    said: dict[str, Any] = {}
+    for study in told:
+        for field, value in changed[study.name].items():
+            having = [other.name for other in told if field in other.spec.model_fields]
+            alike = all(field in changed[name] and changed[name][field] == value for name in having)
+            said[field if alike else f"{study.name}.{field}"] = value
+    return said
 
 
 def requests(chapter: str, parameters: Mapping[str, Any]) -> dict[str, Request]:
