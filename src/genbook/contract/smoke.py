@@ -87,6 +87,7 @@ class Smoke:
             setting = self.settings[name]
             if name == "main":
                 importlib.import_module(self.study.module)
+                _load(setting.spec)
                 with observed() as self.observation:
                     self._tables[name] = self.run(setting.spec, setting.seeds)
             else:
@@ -139,6 +140,13 @@ def smoke(study: Study) -> Smoke:
 def _has_data(spec: Spec) -> bool:
     name = getattr(spec, "dataset", None)
     return name is None or data.available(name)
+
+
+def _load(spec: Spec) -> None:
+    """Load the spec's data set once: what it is read by is imported with it, and scikit-learn draws as it is."""
+    name = getattr(spec, "dataset", None)
+    if name is not None:
+        data.load(name)
 
 
 @contextlib.contextmanager
