@@ -13,9 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import nbformat
+from typing import TYPE_CHECKING, Any
 
 from genbook import studies
 from genbook.base import spec
@@ -29,6 +27,9 @@ from genbook.results import published
 from genbook.results.requests import requests
 from genbook.studies import Study
 from genbook.tables import codehash
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 
 class ExecutionError(ForeseenError):
@@ -146,6 +147,8 @@ def execute(
     run that this execution is part of; by default it has one of its own. Raises `ParameterError` before anything
     runs, `ExecutionError` where a cell raised, the kernel died, or cells were left unrun; then ``out`` stays as it was.
     """
+    import nbformat  # takes a second, which a book without changes should not pay
+
     from genbook import figures
 
     for request in requests(chapter, parameters).values():
@@ -164,17 +167,16 @@ def execute(
     return out
 
 
-def _check_complete(chapter: str, notebook: nbformat.NotebookNode) -> None:
+def _check_complete(chapter: str, notebook: NotebookNode) -> None:
     """A killed kernel, or ``sys.exit(0)`` in a cell, leaves cells unrun though the file looks clean."""
     for number, cell in enumerate(notebook.cells, start=1):
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             raise ExecutionError(f"chapter {chapter}: cell {number} never ran; the kernel stopped before it")
 
 
-def _executed(
-    chapter: str, parameters: Mapping[str, Any], folder: Path, progress: Progress | None
-) -> nbformat.NotebookNode:
+def _executed(chapter: str, parameters: Mapping[str, Any], folder: Path, progress: Progress | None) -> NotebookNode:
     """The chapter as papermill leaves it, with all temporary files in ``folder``; raises `ExecutionError`."""
+    import nbformat
     from papermill.exceptions import PapermillException, PapermillExecutionError
     from papermill.execute import execute_notebook
 
