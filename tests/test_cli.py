@@ -118,8 +118,10 @@ def test_claims_as_json_are_json_alone(genbook, toy):
     status, out, _ = genbook("claims", "--json", "-p", "seeds", "3", "-p", "effect", "2")
     assert status == 0
     (row,) = json.loads(out)
-    assert (row["study"], row["id"], row["verdict"], row["null_verdict"]) == ("toy", "above-half", "holds", "fails")
-    assert row["seeds"] == [0, 1, 2]
+    assert (row["study"], row["id"]) == ("toy", "above-half")
+    discovery, control = row["settings"]["discovery"], row["settings"]["control"]
+    assert (discovery["verdict"], control["verdict"]) == ("holds", "fails")
+    assert discovery["seeds"] == [0, 1, 2]
     assert row["params"]["effect"] == 2.0
     assert row["profile"] == "quick"
 

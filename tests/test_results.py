@@ -423,13 +423,31 @@ def test_a_claim_is_judged_in_its_three_worlds(study):
     assert (row.main.verdict, row.confirm.verdict, row.null.verdict) == ("holds", "holds", "fails")
     told = row.as_dict()
     assert list(told) == [
-        "chapter", "study", "id", "statement", "source", "kind", "relation", "profile", "params", "dataset",
-        "data_fingerprint", "seeds", "estimate", "low", "high", "threshold", "verdict", "confirm_dataset",
-        "confirm_estimate", "confirm_verdict", "null_estimate", "null_low", "null_high", "null_verdict",
+        "chapter", "study", "id", "statement", "source", "kind", "origin", "relation", "threshold", "primary",
+        "profile", "params", "settings",
     ]  # fmt: skip
     assert json.loads(json.dumps(told)) == told
-    assert told["seeds"] == [0, 1, 2, 3, 4]
-    assert told["estimate"] != told["null_estimate"]
+    settings = told["settings"]
+    assert list(settings) == ["discovery", "replication", "control"]
+    fields = ["name", "dataset", "data_fingerprint", "seeds", "estimate", "low", "high", "verdict", "reason"]
+    assert all(list(setting) == fields for setting in settings.values())
+    assert [setting["name"] for setting in settings.values()] == ["main", "confirm", "nothing"]
+    assert [setting["dataset"] for setting in settings.values()] == ["digits", "mnist1d", "digits"]
+    assert [setting["verdict"] for setting in settings.values()] == ["holds", "holds", "fails"]
+    assert [setting["reason"] for setting in settings.values()] == [None] * 3
+    assert settings["discovery"]["seeds"] == [0, 1, 2, 3, 4]
+    assert settings["replication"]["seeds"] == [1000, 1001, 1002, 1003, 1004]
+    assert settings["discovery"]["estimate"] != settings["control"]["estimate"]
+
+
+def test_a_setting_without_a_verdict_says_why(study):
+    def reasons(study, profile="quick", **words):
+        (row,) = evaluate(Request.build(study, profile), **words)
+        return [setting["reason"] for setting in row.as_dict()["settings"].values()]
+
+    assert reasons(study, "smoke") == ["profile smoke judges nothing"] * 3
+    assert reasons(study, blind=True) == [None, "left alone", None]
+    assert reasons(dataclasses.replace(study, confirm=None)) == [None, "the study has no replication", None]
 
 
 def test_a_study_whose_settings_changed_late_draws_its_confirmation_anew(study):
@@ -458,7 +476,8 @@ def test_a_world_without_its_data_is_not_run_and_the_main_world_says_what_to_do(
     monkeypatch.setattr(data, "available", lambda name: name == "digits")
     (row,) = evaluate(Request.build(study))
     assert (row.main.verdict, row.confirm.verdict) == ("holds", "not run")
-    assert row.as_dict()["confirm_estimate"] is None
+    replication = row.as_dict()["settings"]["replication"]
+    assert (replication["estimate"], replication["reason"]) == (None, "the data set is not there")
     with pytest.raises(data.DataNotFound, match="fetch"):
         evaluate(Request.build(study, "quick", {"dataset": "mnist1d"}))
 

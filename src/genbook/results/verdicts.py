@@ -13,7 +13,7 @@ from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
 from genbook.results import judged
 from genbook.results.compute import has_data
-from genbook.results.requests import Request
+from genbook.results.requests import Request, World
 from genbook.results.table import dataset_of, fingerprint_of
 
 
@@ -48,7 +48,7 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain JSON values: the keys that ``genbook claims --json`` documents."""
-        study, claim, spec = self.request.study, self.claim, self.request.main.spec
+        study, claim = self.request.study, self.claim
         return {
             "chapter": study.chapter,
             "study": study.name,
@@ -56,25 +56,56 @@ class Row:
             "statement": claim.statement,
             "source": claim.source,
             "kind": claim.kind,
+            "origin": None,
             "relation": claim.relation,
-            "profile": self.request.profile,
-            "params": spec.model_dump(mode="json"),
-            "dataset": dataset_of(spec),
-            "data_fingerprint": self.data_fingerprint,
-            "seeds": list(self.request.main.seeds),
-            "estimate": _plain(self.main.estimate),
-            "low": _plain(self.main.low),
-            "high": _plain(self.main.high),
             "threshold": claim.threshold,
-            "verdict": self.main.verdict,
-            "confirm_dataset": self.confirm_dataset,
-            "confirm_estimate": _plain(self.confirm.estimate),
-            "confirm_verdict": self.confirm.verdict,
-            "null_estimate": _plain(self.null.estimate),
-            "null_low": _plain(self.null.low),
-            "null_high": _plain(self.null.high),
-            "null_verdict": self.null.verdict,
+            "primary": None,
+            "profile": self.request.profile,
+            "params": self.request.main.spec.model_dump(mode="json"),
+            "settings": {
+                "discovery": self._setting("main"),
+                "replication": self._setting("confirm"),
+                "control": self._setting(claim.null),
+            },
         }
+
+    def _setting(self, name: str) -> dict[str, Any]:
+        """What the claim comes out as in one world, as plain JSON values; null where the study has no such world."""
+        found = self.judgements.get(name, NOT_RUN)
+        world = None if name == "confirm" and self.request.study.confirm is None else self.request.world(name)
+        return {
+            "name": name if world else None,
+            "dataset": dataset_of(world.spec) if world else None,
+            "data_fingerprint": self._fingerprint(world) if world else None,
+            "seeds": list(world.seeds) if world else [],
+            "estimate": _plain(found.estimate),
+            "low": _plain(found.low),
+            "high": _plain(found.high),
+            "verdict": found.verdict,
+            "reason": self._reason(name, found),
+        }
+
+    def _fingerprint(self, world: World) -> str | None:
+        """SHA-256 of the world's data; None where they are not there."""
+        if world.name == "main":
+            return self.data_fingerprint
+        return fingerprint_of(world.spec) if has_data(world.spec) else None
+
+    def _reason(self, name: str, found: Judgement) -> str | None:
+        """Why there is no verdict for or against the claim; None where there is one."""
+        if found.verdict == "not judged":
+            return f"profile {self.request.profile} judges nothing"
+        if found.verdict == "undecided":
+            if found.censored:
+                return f"{found.censored} of {found.n + found.censored} values are censored"
+            return "no interval" if math.isnan(found.low) else "the interval lies on both sides of what is claimed"
+        if found.verdict != "not run":
+            return None
+        if name in self.judgements:
+            return "the data set is not there"
+        if self.request.study.confirm is None:
+            return "the study has no replication"
+        return "left alone" if self.claim.confirms else "the claim is not judged there"
 
 
 def _plain(number: float) -> float | None:
