@@ -534,6 +534,8 @@ def test_a_parameter_belongs_to_its_study_and_a_bare_one_to_all_that_have_it():
         ({"random_labels__step": 5}, "unknown parameter of random_labels 'step': did you mean 'steps'"),
         ({"random_labels.steps": 500, "random_labels__steps": 600}, "random_labels.steps was given twice"),
         ({"early_stopping.steps": 500}, "unknown study 'early_stopping'"),
+        ({"steps": -1}, "study [a-z_]*: parameter steps = -1"),
+        ({"late_coherence.steps": -1}, "study late_coherence: parameter steps = -1"),
         ({"random_labels.seeds": 3}, "unknown parameter of random_labels 'seeds'"),
     ],
 )

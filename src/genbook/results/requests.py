@@ -171,6 +171,12 @@ def requests(chapter: str, parameters: Mapping[str, Any]) -> dict[str, Request]:
     if not isinstance(profile, str):
         raise ParameterError(f"parameter profile = {profile!r}: want its name, such as 'quick'")
     seeds = {"seeds": run["seeds"]} if "seeds" in run else {}
-    return {
-        name: Request.build(studies.get(name), profile, {**share, **seeds}, device) for name, share in shares.items()
-    }
+    found = {}
+    for name, share in shares.items():
+        try:
+            found[name] = Request.build(studies.get(name), profile, {**share, **seeds}, device)
+        except ParameterError as error:
+            if not share or str(error).startswith(f"study {name}:"):
+                raise
+            raise ParameterError(f"study {name}: {error}") from None
+    return found
