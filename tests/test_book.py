@@ -12,7 +12,7 @@ import pytest
 
 from genbook import studies
 from genbook.base.files import repository
-from genbook.book.execute import chapter_title, chapters
+from genbook.results.chapters import chapter_title, chapters, studies_of
 from genbook.figures.page import _footer
 
 
@@ -120,7 +120,7 @@ def test_every_claim_stands_on_its_page_and_on_the_scoreboard_with_a_verdict(pag
     page, board = (
         pages[name].path.read_text(encoding="utf-8") for name in (f"chapters/{chapter}.html", "scoreboard.html")
     )
-    for study in studies.of_chapter(chapter):
+    for study in studies_of(chapter):
         for claim in study.claims:
             for html in (page, board):
                 assert f"<code>{claim.id}</code>" in html or f'<span class="pre">{claim.id}</span>' in html, claim.id

@@ -26,7 +26,8 @@ def book(store, tmp_path, monkeypatch):
     monkeypatch.setattr(generated, "chapter_title", lambda chapter: "A toy")
 
     def stage(study, profile="quick"):
-        monkeypatch.setattr(studies, "of_chapter", lambda chapter: [study])
+        monkeypatch.setattr(build, "studies_of", lambda chapter: [study])
+        monkeypatch.setattr(generated, "chapter_of", lambda study: CHAPTER)
         return build.stage(profile, tmp_path / "out" / "source")
 
     return stage
@@ -65,7 +66,7 @@ def test_a_profile_that_judges_nothing_is_not_held_to_it(book):
 
 def test_a_build_that_is_refused_leaves_the_old_book(book, tmp_path, monkeypatch):
     study = toy_study(nulls={"nothing": {"effect": 0.9}})
-    monkeypatch.setattr(studies, "of_chapter", lambda chapter: [study])
+    monkeypatch.setattr(build, "studies_of", lambda chapter: [study])
     monkeypatch.setattr(build, "_execute_all", lambda profile, jobs, say: None)
     index = tmp_path / "out" / "html" / "index.html"
     index.parent.mkdir(parents=True)

@@ -39,10 +39,6 @@ def test_a_chapter_is_found_by_number_name_or_both():
         execute.find_chapter("random labels")
 
 
-def test_a_chapters_title_is_its_heading():
-    assert execute.chapter_title("02_random_vs_real_labels") == "Random versus real labels"
-
-
 def changed_keys(monkeypatch, module):
     """The chapters whose key moves when the code of ``module`` does."""
     before = {chapter: execute.execution_key(chapter, {}) for chapter in execute.chapters()}
@@ -141,13 +137,6 @@ def test_a_notebook_that_ends_early_is_an_error_and_leaves_the_old_copy(notebook
 def test_what_only_looks_like_a_chapter_is_refused(name):
     with pytest.raises(ParameterError, match="or by number: 01, 02"):
         execute.find_chapter(name)
-
-
-def test_a_copy_beside_the_notebooks_is_no_chapter(tmp_path, monkeypatch):
-    monkeypatch.setattr(execute, "notebooks_root", lambda: tmp_path)
-    for name in ("02_toy.ipynb", "02_toy.executed.ipynb", "notes.ipynb"):
-        (tmp_path / name).touch()
-    assert execute.chapters() == ["02_toy"]
 
 
 def test_a_parameter_that_the_cell_does_not_list_is_injected_without_a_warning(notebook, caplog, capfd):

@@ -4,7 +4,8 @@ import nbformat
 import pytest
 
 from genbook import studies
-from genbook.book.execute import chapters, notebooks_root
+from genbook.book.execute import notebooks_root
+from genbook.results.chapters import chapter_title, chapters, studies_of
 from genbook.results.requests import requests
 
 SOURCES = {name: nbformat.read(notebooks_root() / f"{name}.ipynb", as_version=4) for name in chapters()}
@@ -34,6 +35,13 @@ def test_a_source_notebook_carries_no_outputs_and_the_standard_kernel(name):
     for cell in cells(notebook, "code"):
         assert cell.outputs == []
         assert cell.execution_count is None
+
+
+def test_every_notebook_is_a_chapter_under_its_own_heading():
+    assert sorted(path.stem for path in notebooks_root().glob("*.ipynb")) == sorted(SOURCES)
+    for name, notebook in SOURCES.items():
+        prose = "\n".join(cell.source for cell in cells(notebook, "markdown"))
+        assert re.search(r"^# (.+)$", prose, flags=re.MULTILINE)[1] == chapter_title(name)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -79,7 +87,7 @@ def test_a_chapter_asks_for_predictions_and_sets_three_exercises_with_solutions(
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_chapter_has_six_claims_with_sources_and_null_worlds(name):
-    told = studies.of_chapter(name)
+    told = studies_of(name)
     claims = [(study, claim) for study in told for claim in study.claims]
     assert len(claims) >= 6
     ids = [claim.id for _, claim in claims]

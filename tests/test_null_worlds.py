@@ -6,7 +6,8 @@ import pytest
 
 from genbook import studies
 from genbook.base.claims import judge
-from genbook.book.execute import chapters, executed_path, execution_key, is_current
+from genbook.book.execute import executed_path, execution_key, is_current
+from genbook.results.chapters import chapters, studies_of
 from genbook.results import published, table
 from genbook.results.requests import Request
 from genbook.studies import Study
@@ -91,7 +92,7 @@ def test_claims_fail_in_their_published_null_worlds():
 def test_claims_fail_in_their_stored_null_worlds(nothing_computed):
     """After `make book` all of them, before it those whose tables are published or left from another build."""
     for chapter in chapters():
-        told, found = studies.of_chapter(chapter), {}
+        told, found = studies_of(chapter), {}
         for study in told:
             found |= verdicts(study, stored_nulls(study))
         if is_current(executed_path(chapter, "quick"), execution_key(chapter, {"profile": "quick"})):

@@ -124,10 +124,11 @@ def run(
 ) -> None:
     """Execute CHAPTER (a number or a name) with papermill."""
     from genbook.book.execute import check_out, execute, executed_path, find_chapter
+    from genbook.results.chapters import studies_of
     from genbook.results.requests import requests
 
     name = find_chapter(chapter)
-    given = _asked(parameters, studies.of_chapter(name), profile, device)
+    given = _asked(parameters, studies_of(name), profile, device)
     asked = requests(name, given)
     chosen = given.get("profile", "quick")
     if out is None and set(given) <= {"profile"}:
@@ -243,9 +244,10 @@ def check(names: tuple[str, ...]) -> None:
 @cli.command("studies")
 def list_studies() -> None:
     """List the studies with their chapters."""
+    from genbook.results.chapters import chapter_of
+
     for name in studies.names():
-        study = studies.get(name)
-        click.echo(f"{name}\t{study.chapter}\t{study.title}")
+        click.echo(f"{name}\t{chapter_of(name) or '-'}\t{studies.get(name).title}")
 
 
 @cli.command()
@@ -254,8 +256,9 @@ def list_studies() -> None:
 def params(chapter: str, as_json: bool) -> None:
     """List every parameter of CHAPTER (or of a study): type, bounds, default and meaning."""
     from genbook.book.execute import find_chapter
+    from genbook.results.chapters import studies_of
 
-    told = [studies.get(chapter)] if chapter in studies.names() else studies.of_chapter(find_chapter(chapter))
+    told = [studies.get(chapter)] if chapter in studies.names() else studies_of(find_chapter(chapter))
     rows = [{"study": study.name, **row} for study in told for row in study.spec.described()]
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))

@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from genbook import studies
 from genbook.base.errors import ForeseenError
 from genbook.base.files import disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
-from genbook.book.execute import KERNELS, chapters, execute, executed_path, execution_key, is_current
+from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current
 from genbook.book.generated import contents, run_statistics, scoreboard
 from genbook.results import published
+from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
 from genbook.results.verdicts import evaluate, unfailed_nulls
 from genbook.tables import manifest
@@ -101,7 +101,7 @@ def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
 
 def _seconds(chapter: str, profile: str) -> float:
     """What computing the chapter's tables is said to take."""
-    return sum(study.profile(profile).seconds for study in studies.of_chapter(chapter))
+    return sum(study.profile(profile).seconds for study in studies_of(chapter))
 
 
 @contextlib.contextmanager
@@ -153,7 +153,7 @@ def stage(profile: str, folder: Path) -> Path:
         shutil.copyfile(executed_path(chapter, profile), copy)
         for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", copy.read_text(encoding="utf-8"))):
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
-    told = [study for chapter in chapters() for study in studies.of_chapter(chapter)]
+    told = [study for chapter in chapters() for study in studies_of(chapter)]
     rows = [row for study in told for row in evaluate(Request.build(study, profile))]
     if unfailed := unfailed_nulls(rows):
         raise BuildError("\n".join(unfailed))

@@ -24,6 +24,7 @@ from genbook.base.progress import FILE_VARIABLE, Progress, read
 from genbook.base.scratch import scratch, subfolder
 from genbook.base.spec import ParameterError, nearest
 from genbook.results import published
+from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import requests
 from genbook.studies import Study
 from genbook.tables import codehash
@@ -39,19 +40,6 @@ class ExecutionError(ForeseenError):
 def notebooks_root() -> Path:
     """The folder of the source notebooks."""
     return repository() / "notebooks"
-
-
-def chapters() -> list[str]:
-    """The chapters' names (stems of their notebooks) in the order of their numbers; raises `NotACheckout`."""
-    return sorted(path.stem for path in notebooks_root().glob("[0-9][0-9]_*.ipynb") if "." not in path.stem)
-
-
-def chapter_title(chapter: str) -> str:
-    """The heading of the chapter's notebook; its name where there is none."""
-    cells = json.loads((notebooks_root() / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
-    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    heading = re.search(r"^# (.+)$", prose, flags=re.MULTILINE)
-    return heading.group(1) if heading else chapter
 
 
 def find_chapter(name: str) -> str:
@@ -78,7 +66,7 @@ def execution_key(chapter: str, parameters: Mapping[str, Any]) -> str:
     studies do not enter.
     """
     source = (notebooks_root() / f"{chapter}.ipynb").read_bytes()
-    told = studies.of_chapter(chapter)
+    told = studies_of(chapter)
     code = codehash.hash_of(sorted(_modules_shown(json.loads(source), told)))
     folders = (published.root() / study.name for study in told)
     tables = [

@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from genbook.book.execute import chapter_title, chapters, executed_path
+from genbook.book.execute import executed_path
+from genbook.results.chapters import chapter_of, chapter_title, chapters
 from genbook.results.verdicts import Row
 from genbook.tables.store import Store
 
@@ -27,7 +28,7 @@ def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
     cards = []
     for chapter in chapters():
         notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
-        mine = [row.main.verdict for row in rows if row.request.study.chapter == chapter]
+        mine = [row.main.verdict for row in rows if chapter_of(row.request.study.name) == chapter]
         options = [f":link: chapters/{chapter}", ":link-type: doc", ":class-card: chapter"]
         figure = _cover(notebook)
         if figure is not None:
@@ -99,8 +100,8 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
         "[how to read this](method/statistics).",
         "",
     ]
-    for chapter in dict.fromkeys(row.request.study.chapter for row in rows):
-        shown = [(row.claim, cells(row, row in stays)) for row in rows if row.request.study.chapter == chapter]
+    for chapter in dict.fromkeys(chapter_of(row.request.study.name) for row in rows):
+        shown = [(row.claim, cells(row, row in stays)) for row in rows if chapter_of(row.request.study.name) == chapter]
         claims = figures.claims_table(shown, references="references.html")
         lines += [f"## [{chapter_title(chapter)}](chapters/{chapter})", "", claims, ""]
     return "\n".join(lines)

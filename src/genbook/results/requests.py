@@ -10,6 +10,7 @@ from genbook import data, studies
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, Spec, nearest
 from genbook.results.compute import check_device, check_seeds, has_data, missing_seeds, obtain, threads
+from genbook.results.chapters import studies_of
 from genbook.results.table import Table, dataset_of
 from genbook.studies import Study
 
@@ -112,10 +113,7 @@ def split_parameters(chapter: str, parameters: Mapping[str, Any]) -> tuple[dict[
     ``random_labels__steps``. The bare ``steps`` is of all studies of the chapter that have it, but for those to which
     it is given by their name. None means: as the profile says.
     """
-    told = studies.of_chapter(chapter)
-    if not told:
-        known = sorted({studies.get(name).chapter for name in studies.names()})
-        raise ParameterError(nearest(chapter, known, "chapter"))
+    told = studies_of(chapter)
     run: dict[str, Any] = {}
     bare: dict[str, Any] = {}
     named: dict[str, dict[str, Any]] = {study.name: {} for study in told}

@@ -12,6 +12,7 @@ from genbook.base.claims import NOT_RUN, Claim, Judgement, judge
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
 from genbook.results import judged
+from genbook.results.chapters import chapter_of
 from genbook.results.compute import has_data
 from genbook.results.requests import Request, World
 from genbook.results.table import dataset_of, fingerprint_of
@@ -50,7 +51,7 @@ class Row:
         """The row as plain JSON values: the keys that ``genbook claims --json`` documents."""
         study, claim = self.request.study, self.claim
         return {
-            "chapter": study.chapter,
+            "chapter": chapter_of(study.name),
             "study": study.name,
             "id": claim.id,
             "statement": claim.statement,

@@ -1,0 +1,82 @@
+"""The chapters of the book: which there are and whose studies they tell, as ``book/chapters.yml`` says."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pydantic
+import yaml
+
+from genbook import studies
+from genbook.base.errors import ForeseenError
+from genbook.base.files import checkout, repository
+from genbook.base.spec import ParameterError, nearest
+from genbook.studies import Study
+
+
+class ChaptersError(ForeseenError):
+    """``book/chapters.yml`` is not what it must be; the message says where."""
+
+
+class Entry(pydantic.BaseModel):
+    """One chapter: its notebook's stem, which begins with its number, its title, its part and the studies it tells."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    name: str = pydantic.Field(pattern=r"^[0-9]{2}_[a-z0-9_]+$")
+    title: str = pydantic.Field(min_length=1)
+    part: str = pydantic.Field(min_length=1)
+    studies: tuple[str, ...] = pydantic.Field(min_length=1)
+
+
+def entries() -> tuple[Entry, ...]:
+    """The chapters in the order of the book; raises `NotACheckout`, or `ChaptersError` naming what is wrong."""
+    return _read(repository() / "book" / "chapters.yml")
+
+
+@functools.cache
+def _read(path: Path) -> tuple[Entry, ...]:
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = pydantic.TypeAdapter(tuple[Entry, ...]).validate_python(said)
+    except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
+        raise ChaptersError(f"{path}: {error}") from None
+    for kind, names in (
+        ("chapter", [entry.name for entry in found]),
+        ("study", [name for entry in found for name in entry.studies]),
+    ):
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ChaptersError(f"{path}: {kind} {twice[0]} stands twice")
+    for name in (name for entry in found for name in entry.studies):
+        if name not in studies.names():
+            raise ChaptersError(f"{path}: {nearest(name, studies.names(), 'study')}")
+    return found
+
+
+def chapters() -> list[str]:
+    """The chapters' names (stems of their notebooks) in the order of the book; raises `NotACheckout`."""
+    return [entry.name for entry in entries()]
+
+
+def chapter_title(chapter: str) -> str:
+    """The chapter's title."""
+    return _entry(chapter).title
+
+
+def studies_of(chapter: str) -> list[Study]:
+    """The studies that the chapter tells, in its order; raises `ParameterError` with the nearest name and the list."""
+    return [studies.get(name) for name in _entry(chapter).studies]
+
+
+def _entry(chapter: str) -> Entry:
+    for entry in entries():
+        if entry.name == chapter:
+            return entry
+    raise ParameterError(nearest(chapter, chapters(), "chapter"))
+
+
+def chapter_of(study: str) -> str | None:
+    """The chapter that tells the study; None where none does, or where there is no book around this package."""
+    told = entries() if checkout() is not None else ()
+    return next((entry.name for entry in told if study in entry.studies), None)
