@@ -10,10 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genbook import studies
 from genbook.base.files import repository
-from genbook.results.chapters import chapter_title, chapters, studies_of
 from genbook.figures.page import _footer
+from genbook.results.chapters import chapter_title, chapters, studies_of
 
 
 class Page(HTMLParser):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from genbook import data, studies
+from genbook import data
 from genbook.book import build, generated
 from genbook.book.build import BuildError
 from tests.toy import toy_study

@@ -66,7 +66,7 @@ def test_studies_come_in_the_chapters_order(book):
     ],
 )
 def test_what_is_wrong_is_named(book, text, said):
-    with pytest.raises(chapters.ChaptersError, match="chapters.yml") as raised:
+    with pytest.raises(chapters.ChaptersError, match=r"chapters\.yml") as raised:
         book(text)
     assert said in str(raised.value)
 

@@ -7,8 +7,8 @@ import pytest
 from genbook import studies
 from genbook.base.claims import judge
 from genbook.book.execute import executed_path, execution_key, is_current
-from genbook.results.chapters import chapters, studies_of
 from genbook.results import published, table
+from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
 from genbook.studies import Study
 from tests.toy import toy_study

@@ -561,7 +561,7 @@ def test_a_study_asked_for_alone_takes_its_own_name_or_none(study):
         ({"control_start": 2.0}, "-p control_start 2.0"),
         ({"random_labels__control_start": 2.0}, "-p control_start 2.0"),
         ({"steps": 700, "random_labels.steps": 500, "seeds": 3},
-         "-p label_permutations.steps 700 -p late_coherence.steps 700 -p random_labels.steps 500 -p seeds 3"),
+         "-p random_labels.steps 500 -p late_coherence.steps 700 -p label_permutations.steps 700 -p seeds 3"),
     ],
 )  # fmt: skip
 def test_the_command_that_reruns_a_chapter_means_what_ran(given, said):

@@ -9,8 +9,8 @@ from typing import Any
 from genbook import data, studies
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, Spec, nearest
-from genbook.results.compute import check_device, check_seeds, has_data, missing_seeds, obtain, threads
 from genbook.results.chapters import studies_of
+from genbook.results.compute import check_device, check_seeds, has_data, missing_seeds, obtain, threads
 from genbook.results.table import Table, dataset_of
 from genbook.studies import Study
 
