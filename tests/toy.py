@@ -36,7 +36,6 @@ def toy_study(**changes):
     settings = {
         "name": "toy",
         "title": "A toy",
-        "chapter": "99_toy",
         "version": 1,
         "spec": ToySpec,
         "profiles": {

@@ -31,10 +31,9 @@ CONFIRMATION_SEED = 1000
 class Study:
     """One phenomenon as a computation: its parameters, worlds and claims.
 
-    ``name``: its folder, in that of its part; no two studies have the same. ``chapter``: stem of the notebook that
-    tells it. ``version``: raised when the meaning of the table changes. ``columns``: meaning and unit of each column of
-    the table. ``quantities``: the same for each value of the column ``quantity``. ``confirm``: from the main world's
-    spec, the parameters that the confirmation replaces.
+    ``name``: its folder, in that of its part; no two studies have the same. ``version``: raised when the meaning of the
+    table changes. ``columns``: meaning and unit of each column of the table. ``quantities``: the same for each value of
+    the column ``quantity``. ``confirm``: from the main world's spec, the parameters that the confirmation replaces.
     ``nulls``: by name, the parameters that turn the main world into a null world. ``varies``: what a seed draws.
     ``fits``: raises `ParameterError` for a spec whose data set has not what the study draws from it.
     ``confirmation_seed``: first seed of the confirmation; another one than usual where a setting was changed after
@@ -43,7 +42,6 @@ class Study:
 
     name: str
     title: str
-    chapter: str
     version: int
     spec: type[Spec]
     profiles: Mapping[str, Profile]
@@ -169,8 +167,3 @@ def folder(name: str) -> Path:
 def get(name: str) -> Study:
     """The study called ``name``; raises `ParameterError` with the nearest name and the list."""
     return importlib.import_module(f"{package(name)}.study").STUDY
-
-
-def of_chapter(chapter: str) -> list[Study]:
-    """The studies that the chapter (its notebook's stem) tells, in alphabetical order of their names."""
-    return [study for study in map(get, names()) if study.chapter == chapter]

@@ -10,7 +10,6 @@ from genbook.studies.coherence.coherence_laws.spec import CoherenceLawsSpec
 STUDY = Study(
     name="coherence_laws",
     title="The laws of coherence",
-    chapter="01_two_data_sets_one_difference",
     version=1,
     spec=CoherenceLawsSpec,
     profiles={

@@ -10,7 +10,6 @@ from genbook.studies.coherence.stability_bound.spec import StabilityBoundSpec
 STUDY = Study(
     name="stability_bound",
     title="The theorem on a small network",
-    chapter="01_two_data_sets_one_difference",
     version=1,
     spec=StabilityBoundSpec,
     profiles={

@@ -23,7 +23,6 @@ def _confirmation(spec: TwoDataSetsSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="two_data_sets",
     title="Two data sets, one difference",
-    chapter="01_two_data_sets_one_difference",
     version=1,
     spec=TwoDataSetsSpec,
     profiles={

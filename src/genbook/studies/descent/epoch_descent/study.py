@@ -11,7 +11,6 @@ STUDY = Study.designed(
     design,
     name="epoch_descent",
     title="One network in time",
-    chapter="06_double_descent",
     version=2,
     spec=EpochDescentSpec,
     profiles={

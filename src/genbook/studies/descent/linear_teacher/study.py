@@ -26,7 +26,6 @@ def _confirmation(spec: LinearTeacherSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="linear_teacher",
     title="A linear student and its teacher",
-    chapter="06_double_descent",
     version=2,
     spec=LinearTeacherSpec,
     profiles={

@@ -25,7 +25,6 @@ STUDY = Study.designed(
     design,
     name="network_descent",
     title="Networks by width",
-    chapter="06_double_descent",
     version=2,
     spec=NetworkDescentSpec,
     profiles={

@@ -22,7 +22,6 @@ def _fits(spec: RandomFeaturesSpec) -> None:
 STUDY = Study(
     name="random_features",
     title="Random features and the optimiser",
-    chapter="06_double_descent",
     version=2,
     spec=RandomFeaturesSpec,
     profiles={

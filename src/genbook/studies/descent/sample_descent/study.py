@@ -11,7 +11,6 @@ STUDY = Study.designed(
     design,
     name="sample_descent",
     title="One network by its examples",
-    chapter="06_double_descent",
     version=2,
     spec=SampleDescentSpec,
     profiles={

@@ -11,7 +11,6 @@ STUDY = Study.designed(
     design,
     name="label_permutations",
     title="Labels that change hands in blocks",
-    chapter="02_random_vs_real_labels",
     version=2,
     spec=LabelPermutationsSpec,
     profiles={

@@ -11,7 +11,6 @@ from genbook.tables.quantities import COLUMNS, meanings
 STUDY = Study(
     name="late_coherence",
     title="The late coherence of random labels",
-    chapter="02_random_vs_real_labels",
     version=2,
     spec=LateCoherenceSpec,
     profiles={

@@ -11,7 +11,6 @@ STUDY = Study.designed(
     design,
     name="random_labels",
     title="Random versus real labels",
-    chapter="02_random_vs_real_labels",
     version=3,
     spec=RandomLabelsSpec,
     profiles={

@@ -11,7 +11,6 @@ from genbook.tables.quantities import COLUMNS
 STUDY = Study(
     name="easy_hard",
     title="Easy and hard examples",
-    chapter="04_learning_from_noisy_labels",
     version=2,
     spec=EasyHardSpec,
     profiles={

@@ -30,7 +30,6 @@ def _fits(spec: LongTailSpec) -> None:
 STUDY = Study(
     name="long_tail",
     title="The long tail",
-    chapter="04_learning_from_noisy_labels",
     version=1,
     spec=LongTailSpec,
     profiles={

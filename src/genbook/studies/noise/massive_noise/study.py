@@ -11,7 +11,6 @@ STUDY = Study.designed(
     design,
     name="massive_noise",
     title="Massive label noise",
-    chapter="04_learning_from_noisy_labels",
     version=2,
     spec=MassiveNoiseSpec,
     profiles={

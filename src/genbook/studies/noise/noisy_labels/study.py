@@ -24,7 +24,6 @@ def _confirmation(spec: NoisyLabelsSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="noisy_labels",
     title="Learning from noisy labels",
-    chapter="04_learning_from_noisy_labels",
     version=1,
     spec=NoisyLabelsSpec,
     profiles={

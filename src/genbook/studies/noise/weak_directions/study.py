@@ -10,7 +10,6 @@ from genbook.studies.noise.weak_directions.spec import WeakDirectionsSpec
 STUDY = Study(
     name="weak_directions",
     title="Suppressing weak directions",
-    chapter="04_learning_from_noisy_labels",
     version=1,
     spec=WeakDirectionsSpec,
     profiles={

@@ -14,7 +14,6 @@ _NO_TRACE = {"single_steps": 10, "single_rates": [0.01]}
 STUDY = Study(
     name="batch_stability",
     title="Stability and batch size",
-    chapter="05_large_learning_rates",
     version=1,
     spec=BatchStabilitySpec,
     profiles={

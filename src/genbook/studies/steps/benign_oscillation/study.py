@@ -25,7 +25,6 @@ def _confirmation(spec: BenignOscillationSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="benign_oscillation",
     title="Benign oscillation",
-    chapter="05_large_learning_rates",
     version=2,
     spec=BenignOscillationSpec,
     profiles={

@@ -10,7 +10,6 @@ from genbook.studies.steps.edge_of_stability.spec import EdgeOfStabilitySpec
 STUDY = Study(
     name="edge_of_stability",
     title="The edge of stability",
-    chapter="05_large_learning_rates",
     version=2,
     spec=EdgeOfStabilitySpec,
     profiles={

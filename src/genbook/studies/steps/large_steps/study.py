@@ -23,7 +23,6 @@ def _confirmation(spec: LargeStepsSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="large_steps",
     title="Large steps on real data",
-    chapter="05_large_learning_rates",
     version=1,
     spec=LargeStepsSpec,
     profiles={

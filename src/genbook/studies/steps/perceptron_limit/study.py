@@ -19,7 +19,6 @@ def _confirmation(spec: PerceptronLimitSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="perceptron_limit",
     title="Logistic regression becomes the perceptron",
-    chapter="05_large_learning_rates",
     version=1,
     spec=PerceptronLimitSpec,
     profiles={

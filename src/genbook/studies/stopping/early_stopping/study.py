@@ -12,7 +12,6 @@ STUDY = Study.designed(
     design,
     name="early_stopping",
     title="Early stopping",
-    chapter="03_early_stopping",
     version=2,
     spec=EarlyStoppingSpec,
     profiles={

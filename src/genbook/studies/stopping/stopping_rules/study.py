@@ -12,7 +12,6 @@ STUDY = Study.designed(
     design,
     name="stopping_rules",
     title="Stopping rules",
-    chapter="03_early_stopping",
     version=2,
     spec=StoppingRulesSpec,
     profiles={

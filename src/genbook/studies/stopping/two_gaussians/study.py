@@ -20,7 +20,6 @@ def _confirmation(spec: TwoGaussiansSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="two_gaussians",
     title="Two Gaussians",
-    chapter="03_early_stopping",
     version=2,
     spec=TwoGaussiansSpec,
     profiles={

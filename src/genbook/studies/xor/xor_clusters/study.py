@@ -30,7 +30,6 @@ _SHORT = {"strengths": [], "tilts": [0.0], "margins": [0.05], "starts": [0.001]}
 STUDY = Study(
     name="xor_clusters",
     title="XOR clusters",
-    chapter="07_benign_overfitting_xor",
     version=1,
     spec=XorClustersSpec,
     profiles={

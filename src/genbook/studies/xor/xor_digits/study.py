@@ -19,7 +19,6 @@ def _confirmation(spec: XorDigitsSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="xor_digits",
     title="XOR of pairs of images",
-    chapter="07_benign_overfitting_xor",
     version=1,
     spec=XorDigitsSpec,
     profiles={
