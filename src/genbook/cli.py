@@ -241,6 +241,20 @@ def check(names: tuple[str, ...]) -> None:
         sys.exit(1)
 
 
+@cli.command("new")
+@click.argument("name", metavar="STUDY")
+@_option("--chapter", help="The chapter that is to tell it, by number or name (default: the last one).")
+@_option("--title", help="Its title (default: its name in words).")
+def new(name: str, chapter: str | None, title: str | None) -> None:
+    """Write a new STUDY to be filled: folder, test, section of a chapter, line in book/chapters.yml."""
+    from genbook.book.execute import find_chapter
+    from genbook.book.new import new_study
+
+    for path in new_study(name, None if chapter is None else find_chapter(chapter), title):
+        click.echo(str(path))
+    click.echo(f"now: genbook check {name}, genbook claims {name}; then fill what is to be filled", err=True)
+
+
 @cli.command("studies")
 def list_studies() -> None:
     """List the studies with their chapters."""
