@@ -1,10 +1,13 @@
 import re
+import shlex
 
 import nbformat
 import pytest
 
 from genbook import studies
+from genbook.base.spec import ParameterError
 from genbook.book.execute import notebooks_root
+from genbook.cli import read_parameters
 from genbook.results.chapters import chapter_title, chapters, studies_of
 from genbook.results.requests import requests
 
@@ -53,6 +56,24 @@ def test_a_notebook_declares_its_parameters_in_one_cell_and_only_valid_ones(name
     assert given["profile"] == "quick"
     requests(name, given)  # raises for a name that no study has
     assert not declared.source.startswith("# Parameters\n"), "that line marks the cell that papermill injects"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_command_that_prose_offers_is_legal(name):
+    offered = [
+        (cell.id, text)
+        for cell in cells(SOURCES[name], "markdown")
+        for text in re.findall(r"`([^`]*)`", " ".join(cell.source.split()))
+        if re.search(r"(^|\s)-p ", text)
+    ]
+    assert offered
+    for place, text in offered:
+        words = shlex.split(text)
+        pairs = [(words[at + 1], words[at + 2]) for at, word in enumerate(words) if word == "-p"]
+        try:
+            requests(name, read_parameters(tuple(pairs), studies_of(name), None, None))
+        except ParameterError as error:
+            pytest.fail(f"cell {place}: {text}: {error}")
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -69,7 +69,7 @@ def main() -> None:
             sys.exit(0)
 
 
-def _asked(
+def read_parameters(
     parameters: tuple[tuple[str, str], ...], told: list[Study], profile: str | None, device: str | None
 ) -> dict[str, Any]:
     """All that was asked for by name, profile and device among it; raises `ParameterError` for two values of one.
@@ -103,7 +103,7 @@ def _request(
     """What a command asks of one study."""
     from genbook.results import Request
 
-    given = _asked(parameters, [study], profile, device)
+    given = read_parameters(parameters, [study], profile, device)
     return Request.build(study, given.pop("profile", usual), given, given.pop("device", "auto"))
 
 
@@ -128,7 +128,7 @@ def run(
     from genbook.results.requests import requests
 
     name = find_chapter(chapter)
-    given = _asked(parameters, studies_of(name), profile, device)
+    given = read_parameters(parameters, studies_of(name), profile, device)
     asked = requests(name, given)
     chosen = given.get("profile", "quick")
     if out is None and set(given) <= {"profile"}:
