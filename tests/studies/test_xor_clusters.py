@@ -10,9 +10,7 @@ from genbook.base.claims import judge
 from genbook.gradients import coherence, gram
 from genbook.models import freeze, mlp
 from genbook.studies import get
-from genbook.studies.xor.xor_clusters import claims
-from genbook.studies.xor.xor_clusters.clusters import cosines, draw, share_out, task, training_clusters, unit_means
-from genbook.studies.xor.xor_clusters.descent import (
+from genbook.studies.xor.shared import (
     Problem,
     State,
     descend,
@@ -21,6 +19,8 @@ from genbook.studies.xor.xor_clusters.descent import (
     parts,
     shown_steps,
 )
+from genbook.studies.xor.xor_clusters import claims
+from genbook.studies.xor.xor_clusters.clusters import cosines, draw, share_out, task, training_clusters, unit_means
 from genbook.studies.xor.xor_clusters.run import changes, gradients, run
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 

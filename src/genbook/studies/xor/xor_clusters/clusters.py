@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genbook.base.seeding import INITIALISATION, TRAINING_SUBSET, generator
-from genbook.studies.xor.xor_clusters.descent import Problem
+from genbook.studies.xor.shared import Problem
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genbook.base.progress import report
-from genbook.studies.xor.xor_clusters.clusters import Draw, Task, cosines, draw, task
-from genbook.studies.xor.xor_clusters.descent import (
+from genbook.studies.xor.shared import (
     State,
     accuracies,
     descend,
@@ -18,6 +17,7 @@ from genbook.studies.xor.xor_clusters.descent import (
     parts,
     shown_steps,
 )
+from genbook.studies.xor.xor_clusters.clusters import Draw, Task, cosines, draw, task
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 
 COLUMNS = ("seed", "run", "dimension", "strength", "margin", "start", "tilt", "step", "item", "quantity", "value")

@@ -10,7 +10,7 @@ import pandas as pd
 from genbook import data
 from genbook.base.progress import report
 from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
-from genbook.studies.xor.xor_clusters.descent import Problem, accuracies, descend, shown_steps
+from genbook.studies.xor.shared import Problem, accuracies, descend, shown_steps
 from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
 
 COLUMNS = ("seed", "run", "canvas", "step", "quantity", "value")
