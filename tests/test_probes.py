@@ -17,6 +17,7 @@ from genbook.probes import (
     Every,
     GradientCoherence,
     HessianTrace,
+    LargestGradient,
     LogSpaced,
     LossSpread,
     MeanLoss,
@@ -266,3 +267,15 @@ def test_summed_gradients_of_groups_and_the_spread_of_losses():
                 assert told["gradient length", name] == pytest.approx(own.norm().item(), rel=1e-9)
         cosine = torch.cosine_similarity(sums["clean"], sums["corrupted"], dim=0).item()
         assert told["gradient cosine", "clean, corrupted"] == pytest.approx(cosine, rel=1e-9)
+
+
+@pytest.mark.parametrize("examples", [None, 7])
+def test_largest_gradient_is_the_longest_of_the_examples_own(examples):
+    result = train(grid(), [LargestGradient(examples=examples, at=AtEnd())])
+    for place, replica in enumerate(result.replicas):
+        model, data = result.model(place), replica.data["train"]
+        losses = LOSS(model(data.inputs), data.labels, reduction="none")[:examples]
+        own = [torch.autograd.grad(loss, list(model.parameters()), retain_graph=True) for loss in losses]
+        longest = max(nn.utils.parameters_to_vector(gradient).norm().item() for gradient in own)
+        (told,) = rows(result, seed=replica.seed)["value"]
+        assert told == pytest.approx(longest, rel=1e-10)

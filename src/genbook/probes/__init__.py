@@ -6,7 +6,7 @@ A probe of one's own is a frozen dataclass that derives from `Probe` and yields 
 """
 
 from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
-from genbook.probes.coherence import GradientCoherence
+from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import HessianTrace, Sharpness
 from genbook.probes.outputs import Accuracy, LossSpread, MeanLoss
 from genbook.probes.probe import Measurement, Probe
@@ -23,6 +23,7 @@ __all__ = [
     "Every",
     "GradientCoherence",
     "HessianTrace",
+    "LargestGradient",
     "LogSpaced",
     "LossSpread",
     "MeanLoss",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from genbook.gradients import coherence
+from genbook.gradients import coherence, gradient_norms
 from genbook.gradients.measured import Groups
 from genbook.models import written
 from genbook.probes.mlp import mlp_coherence
@@ -113,3 +113,22 @@ class GradientCoherence(Probe):
                 both, pair = present[:, g] & present[:, h], f"{first}, {groups.names[h]}"
                 yield self._of("gradient cosine", groups.cosines[:, g, h], pair, layer, present=both)
                 yield self._of("off-diagonal coherence", groups.between[:, g, h], pair, layer, present=both)
+
+
+@dataclass(frozen=True)
+class LargestGradient(Probe):
+    """The largest norm of an example's gradient, which a Lipschitz constant is at least; quantity "largest gradient".
+
+    Of the first `examples` of the set `on`, or of all.
+    """
+
+    on: str = "train"
+    labels: str = "given"
+    examples: int | None = None
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """Less than one forward and one backward pass over the examples."""
+        inputs = view.sets.inputs(self.on)[:, : self.examples]
+        targets = view.sets.targets(self.on, self.labels)[:, : self.examples]
+        norms = gradient_norms(view.model, view.loss.module(), inputs, targets)
+        yield Measurement("largest gradient", norms.amax(-1), self.on, self.labels, "all", "all")

@@ -54,6 +54,7 @@ _ALL = (
     ),
     Quantity("off-diagonal coherence", "mean gᵢ·gⱼ over pairs i ≠ j, over the mean ‖gᵢ‖²: coherence without 1/m bias"),
     Quantity("gradient norm", "norm of the mean gradient over the training set", "", "log"),
+    Quantity("largest gradient", "largest norm of a training example's gradient", "", "log"),
     Quantity("gradient cosine", "cosine of the summed gradients of two groups of training examples"),
     Quantity("gradient length", "‖S_g‖, norm of the summed gradients of a group of training examples", "", "log"),
     Quantity("descent", "⟨S, S_g⟩, what a group of training examples contributes to the descent ⟨S, S⟩ of all"),
