@@ -27,7 +27,7 @@ def _followed(gaps, alphas):
             ("largest gradient", 1.0),
             ("sharpness", 0.0),
             ("train loss", 0.0),
-            ("fresh loss", gap),
+            ("test loss", gap),
         )
     ]
     return pd.DataFrame(rows)

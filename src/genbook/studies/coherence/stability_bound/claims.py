@@ -6,15 +6,10 @@ import numpy as np
 import pandas as pd
 
 from genbook.base import stats
-from genbook.base.claims import Claim
 from genbook.studies.coherence.stability_bound import theory
-from genbook.studies.coherence.stability_bound.spec import StabilityBoundSpec
-from genbook.tables import tidy
-
-
-def course(table: pd.DataFrame, quantity: str) -> pd.Series:
-    """A quantity along the run: index (seed, noise, step)."""
-    return tidy.series(table, ("seed", "noise", "step"), quantity=quantity)
+from genbook.studies.coherence.stability_bound.design import StabilityBoundSpec
+from genbook.tables.readings import curve
+from genbook.tables.statistics import claim, difference, order, ratio
 
 
 def constants(table: pd.DataFrame) -> pd.DataFrame:
@@ -22,8 +17,8 @@ def constants(table: pd.DataFrame) -> pd.DataFrame:
 
     The theorem wants constants that hold everywhere; these are the least that they can be.
     """
-    largest = {"L": course(table, "largest gradient"), "beta": course(table, "sharpness")}
-    return pd.DataFrame({name: values.groupby("seed").max() for name, values in largest.items()})
+    largest = {"L": "largest gradient", "beta": "sharpness"}
+    return pd.DataFrame({name: curve(table, of, "noise").groupby("seed").max() for name, of in largest.items()})
 
 
 def evaluated(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
@@ -32,8 +27,8 @@ def evaluated(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
     α is estimated without its 1/m bias, and interpolated between the steps at which it was measured; ``alpha`` is its
     mean over the steps.
     """
-    alphas, fixed = course(table, "off-diagonal coherence"), constants(table)
-    gap = (course(table, "fresh loss") - course(table, "train loss")).groupby(["seed", "noise"]).last()
+    alphas, fixed = curve(table, "off-diagonal coherence", "noise"), constants(table)
+    gap = (curve(table, "test loss", "noise") - curve(table, "train loss", "noise")).groupby(["seed", "noise"]).last()
     steps, rows = np.arange(spec.steps), {}
     for (seed, noise), mine in alphas.groupby(["seed", "noise"]):
         alpha = np.interp(steps, mine.index.get_level_values("step"), mine)
@@ -48,56 +43,54 @@ def evaluated(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["seed", "noise"])
 
 
-def _order(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
+@order("Kendall's τ of bound and gap")
+def order_of_gaps(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
+    """Kendall's τ of bound and gap over the noise levels, by seed."""
     rows = evaluated(table, spec)
     return rows.groupby("seed")[["log10 bound", "gap"]].apply(
         lambda mine: stats.kendall_tau(mine["log10 bound"], mine["gap"])
     )
 
 
-def _vacuous(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
+@difference("powers of ten, for the most random labels")
+def excess(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
     """Powers of ten between the gap of the most random labels and the bound; NaN where there is no gap."""
     rows = evaluated(table, spec).xs(spec.noise_levels[-1], level="noise")
     return rows["log10 bound"] - np.log10(rows["gap"].where(rows["gap"] > 0))
 
 
-def _separation(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
+@ratio("times the bound of real labels")
+def separation(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
     """The bound of the most random labels over that of real ones."""
     wide = evaluated(table, spec)["log10 bound"].unstack("noise")
     return 10 ** (wide[spec.noise_levels[-1]] - wide[spec.noise_levels[0]])
 
 
+_SOURCE = "chatterjee-zielinski-2022"
 CLAIMS = (
-    Claim(
-        id="bound-orders",
-        statement="The theorem's bound puts networks with more and more random labels in the order of their gaps.",
-        source="chatterjee-zielinski-2022",
-        statistic=_order,
-        relation=">",
-        threshold=0.6,
-        threshold_text="Kendall's τ of bound and gap",
-        null="shuffled labels",
+    claim(
+        "bound-orders",
+        "The theorem's bound puts networks with more and more random labels in the order of their gaps.",
+        _SOURCE,
+        order_of_gaps,
+        above=0.6,
+        control="shuffled labels",
     ),
-    Claim(
-        id="bound-vacuous",
-        statement="With the least constants that the run allows, the bound is astronomically larger than the gap.",
-        source="chatterjee-zielinski-2022",
-        statistic=_vacuous,
-        relation=">",
-        threshold=3,
-        threshold_text="powers of ten, for the most random labels",
-        null="ten steps",
+    claim(
+        "bound-vacuous",
+        "With the least constants that the run allows, the bound is astronomically larger than the gap.",
+        _SOURCE,
+        excess,
+        above=3,
+        control="ten steps",
         reported="Called qualitative by its authors, who list bounds that are not vacuous as future work.",
     ),
-    Claim(
-        id="bound-separates",
-        statement="The bound of random labels is larger than that of real ones by an amount worth having.",
-        source="chatterjee-zielinski-2022",
-        statistic=_separation,
-        relation=">",
-        threshold=1.1,
-        threshold_text="times the bound of real labels",
-        scale="log",
-        null="shuffled labels",
+    claim(
+        "bound-separates",
+        "The bound of random labels is larger than that of real ones by an amount worth having.",
+        _SOURCE,
+        separation,
+        above=1.1,
+        control="shuffled labels",
     ),
 )
