@@ -12,7 +12,7 @@ from genbook.studies.noise.long_tail.run import neighbours, run
 STUDY = studies.get("long_tail")
 SPEC = STUDY.build("smoke", {})
 #: What plain descent needs to learn the clusters, in a second.
-SMALL = {"clusters": 300, "tail_updates": 250, "tail_looks": 15, "learners": ["plain"]}
+SMALL = {"clusters": 300, "steps": 250, "n_measurements": 15, "learners": ["plain"]}
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +61,15 @@ def test_uniform_frequencies_have_no_tail():
 
 
 def test_the_vote_of_neighbours_on_separate_clusters_is_the_closed_form():
-    spec = STUDY.build("quick", {"spread_within": 0.05, "new": 4000})
+    spec = STUDY.build("quick", {"spread_within": 0.05, "n_test": 4000})
     p = theory.frequencies("zipf", spec.clusters, spec.exponent)
     for needed in (1, 3):
         errors = [1 - neighbours(draw(spec, seed), needed, 2.0) for seed in range(8)]
-        assert np.mean(errors) == pytest.approx(theory.price(p, spec.sample, needed, 10), abs=0.02)
+        assert np.mean(errors) == pytest.approx(theory.price(p, spec.n_train, needed, 10), abs=0.02)
 
 
 def test_the_vote_of_neighbours_against_a_count_by_hand():
-    spec = STUDY.build("smoke", {"sample": 50, "new": 100})
+    spec = STUDY.build("smoke", {"n_train": 50, "n_test": 100})
     drawn, radius = draw(spec, 3), 3.0
     expected = []
     for x, y in zip(drawn.new_inputs, drawn.new_labels, strict=True):
@@ -92,14 +92,14 @@ def test_groups_of_counts():
 
 
 def test_images_are_drawn_without_replacement_and_the_test_set_shares_none_with_them():
-    spec = STUDY.build("quick", {"source": "digits", "clusters": 50, "sample": 120})
+    spec = STUDY.build("quick", {"source": "digits", "clusters": 50, "n_train": 120})
     drawn = draw(spec, 0)
     seen = {row.tobytes() for row in drawn.inputs}
     assert len(seen) == len(drawn.inputs) <= 120
     assert not seen & {row.tobytes() for row in drawn.new_inputs}
     # within a cluster all images have one label
     assert len(set(zip(drawn.cluster.tolist(), drawn.labels.tolist(), strict=True))) == len(set(drawn.cluster.tolist()))
-    shares = np.bincount(drawn.new_cluster, minlength=50) / spec.new
+    shares = np.bincount(drawn.new_cluster, minlength=50) / spec.n_test
     assert np.abs(shares - drawn.p).max() < 0.04
 
 
@@ -113,7 +113,7 @@ def made(curves):
     return pd.DataFrame(rows, columns=list(STUDY.columns))
 
 
-def test_gains_are_counted_from_the_moment_at_which_frequent_clusters_fit():
+def test_gains_are_counted_from_the_step_at_which_frequent_clusters_fit():
     table = made(
         {
             ("train accuracy", "all"): [0.4, 0.8, 1.0],
@@ -165,8 +165,9 @@ def test_a_rule_that_was_not_trained_leaves_its_claim_open():
     [
         ({"needed": [2, 3]}, "from 1 on"),
         ({"learners": ["clipped"]}, "want 'plain'"),
-        ({"tail_winsorised": 30}, "can lose 24 a side"),
-        ({"tail_batch": 1000}, "at most sample"),
+        ({"winsorised": 30}, "can lose 24 a side"),
+        ({"needed": [1, 1]}, "grow"),
+        ({"batch_size": 1000}, "training set's size, 400"),
     ],
 )
 def test_a_spec_that_cannot_be_drawn_is_refused(wrong, message):

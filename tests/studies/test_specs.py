@@ -84,7 +84,7 @@ def test_a_name_that_is_no_parameter_is_refused_whatever_python_means_by_it(name
     [
         ("xor_clusters", {"dimension": 150_000}, ["confirmation", "dimension = 225000", "<= 200000"]),
         ("large_steps", {"batch_size": 500}, ["confirmation", "batch_size = 500", "at most n_train = 300"]),
-        ("long_tail", {"tail_batch": 200}, ["confirmation", "tail_batch = 200", "at most sample = 150"]),
+        ("long_tail", {"batch_size": 200}, ["confirmation", "batch_size = 200", "training set's size, 150"]),
         ("linear_teacher", {"inputs": [100, 1900]}, ["confirmation", "inputs", "2000"]),
         ("linear_teacher", {"latest": 100.0}, ["null world 'no stopping, wrong ridge'", "earliest", "latest = 100"]),
         ("network_descent", {"dataset": "mnist1d", "n_train": 2000, "batch_size": 1500}, ["confirmation", ", 1000"]),

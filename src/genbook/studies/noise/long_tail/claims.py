@@ -5,27 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook.base.claims import Claim
 from genbook.studies.noise.long_tail import theory
 from genbook.studies.noise.long_tail.spec import LongTailSpec
-from genbook.tables import tidy
+from genbook.tables import readings, tidy
+from genbook.tables.statistics import Statistic, claim, difference, identity
 
 RARE, FREQUENT = "once", "4 times or more"
-#: Plain descent is stopped where it fits this share of the examples of the frequent clusters.
+#: Plain descent is stopped where it fits this fraction of the examples of the frequent clusters.
 FITTED = 0.98
 
 
-def curve(table: pd.DataFrame, quantity: str, seen: str = "all", learner: str = "plain") -> pd.DataFrame:
-    """One quantity of one learner over training: rows seeds, columns steps; empty if nothing was seen so often."""
-    rows = tidy.select(table, quantity=quantity, seen=seen, learner=learner)
-    return rows.pivot(index="seed", columns="step", values="value").sort_index(axis=1)
+def curve(table: pd.DataFrame, quantity: str, seen: str = "all") -> pd.DataFrame:
+    """One quantity of plain descent: rows seeds, columns steps; empty if nothing was seen so often."""
+    return readings.curve(table, quantity, learner="plain", seen=seen).unstack("step")
 
 
 def stopping_step(table: pd.DataFrame) -> pd.Series:
-    """By seed, the first look at which plain descent fits the frequent clusters, or the last where it never does."""
-    looks = curve(table, "train accuracy")
-    fits = curve(table, "train accuracy", FREQUENT).reindex(index=looks.index, columns=looks.columns) >= FITTED
-    return fits.idxmax(axis=1).where(fits.any(axis=1), looks.columns[-1])
+    """By seed, the first measured step at which plain descent fits the frequent clusters, or the last one."""
+    whole, frequent = curve(table, "train accuracy"), curve(table, "train accuracy", FREQUENT)
+    return readings.first_crossing(frequent.reindex_like(whole), FITTED).fillna(whole.columns[-1]).astype(int)
 
 
 def gained(table: pd.DataFrame, quantity: str = "test accuracy", seen: str = "all") -> pd.Series:
@@ -35,21 +33,24 @@ def gained(table: pd.DataFrame, quantity: str = "test accuracy", seen: str = "al
     return pd.Series(known, dtype=float).reindex(steps.index).rename_axis("seed")
 
 
-def at_end(table: pd.DataFrame, seen: str = "all", quantity: str = "test accuracy") -> pd.DataFrame:
-    """The last value of every network: rows seeds, columns learners."""
-    rows = tidy.select(table, quantity=quantity, seen=seen)
-    networks = rows[~rows["learner"].str.startswith("vote")]
-    return tidy.last(networks, ["seed", "learner"]).unstack("learner")
+def at_end(table: pd.DataFrame, seen: str = "all") -> pd.DataFrame:
+    """The last test accuracy of every network: rows seeds, columns learners."""
+    networks = table[~table["learner"].str.startswith("vote")]
+    return readings.final(networks, "test accuracy", "learner", seen=seen)
 
 
-def _lost_by(table: pd.DataFrame, learner: str) -> pd.Series:
+def suppressing_costs(learner: str) -> Statistic:
     """What a learner's test accuracy at the end falls short of plain descent's; NaN where it was not trained."""
-    ends = at_end(table).reindex(columns=["plain", learner])
-    return ends["plain"] - ends[learner]
+
+    def lost(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+        ends = at_end(table).reindex(columns=["plain", learner])
+        return ends["plain"] - ends[learner]
+
+    return difference("difference in test accuracy at the end", lost)
 
 
 def masses(table: pd.DataFrame, quantity: str = "mass") -> pd.DataFrame:
-    """Probability of what was seen so often ("mass"), or its share of the training set: rows seeds, columns `SEEN`."""
+    """Probability of what was seen so often ("mass"), or its part of the training set: rows seeds, columns `SEEN`."""
     return tidy.wide(table, "seed", "seen", quantity=quantity)[list(theory.SEEN)]
 
 
@@ -70,97 +71,83 @@ def votes(table: pd.DataFrame) -> pd.DataFrame:
 def prices(spec: LongTailSpec, needed: list[int]) -> np.ndarray:
     """The closed form of those errors, for the points."""
     p = theory.frequencies(spec.frequencies, spec.clusters, spec.exponent)
-    return np.array([theory.price(p, spec.sample, m, spec.labels_of_points) for m in needed])
+    return np.array([theory.price(p, spec.n_train, m, spec.labels_of_points) for m in needed])
 
 
-def _stopping(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+@difference("difference in test accuracy to the end of training")
+def stopping_costs(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+    """What plain descent gains after it fits what is frequent."""
     return gained(table)
 
 
-def _tail_first(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+@difference("difference of the losses in test accuracy")
+def tail_pays(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+    """The same on clusters seen once, less that on frequent ones."""
     return gained(table, seen=RARE) - gained(table, seen=FREQUENT)
 
 
-def _winsorised(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
-    return _lost_by(table, "winsorised")
-
-
-def _clipped(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
-    return _lost_by(table, "clipped")
-
-
-def _price(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+@difference("times what follows from the masses and the fit of the training set")
+def price_is_mass(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+    """The gain over the predicted one; it can be zero or negative, so that its interval is not on the log scale."""
     return gained(table) / predicted_gain(table)
 
 
-def _votes(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+@identity("difference to the closed form, up to 0.03")
+def votes_pay(table: pd.DataFrame, spec: LongTailSpec) -> pd.Series:
+    """Mean test error of each vote, less the closed form."""
     errors = votes(table).mean()
     return errors - prices(spec, list(errors.index))
 
 
 CLAIMS = (
-    Claim(
-        id="votes-pay-the-mass",
-        statement="A vote that answers only where it has seen enough errs by the mass of all that it has seen less "
-        "often.",
-        source="feldman-2020",
-        statistic=_votes,
-        relation="=",
-        threshold=0.0,
-        threshold_text="difference to the closed form, up to 0.03",
-        kind="exact",
-        tolerance=0.03,
-        null="wide clusters",
+    claim(
+        "votes-pay-the-mass",
+        "A vote that answers only where it has seen enough errs by the mass of all that it has seen less often.",
+        "feldman-2020",
+        votes_pay,
+        equals=0.0,
+        within=0.03,
+        control="wide clusters",
         confirms=False,
     ),
-    Claim(
-        id="stopping-costs",
-        statement="Stopping a network once it knows what is frequent costs accuracy on new examples.",
-        source="feldman-2020",
-        statistic=_stopping,
-        relation=">",
-        threshold=0.05,
-        threshold_text="difference in test accuracy to the end of training",
-        null="uniform frequencies",
+    claim(
+        "stopping-costs",
+        "Stopping a network once it knows what is frequent costs accuracy on new examples.",
+        "feldman-2020",
+        stopping_costs,
+        above=0.05,
+        control="uniform frequencies",
     ),
-    Claim(
-        id="tail-pays",
-        statement="What it costs is the tail: clusters seen once lose, frequent ones do not.",
-        source="feldman-2020",
-        statistic=_tail_first,
-        relation=">",
-        threshold=0.3,
-        threshold_text="difference of the losses in test accuracy",
-        null="labels by lot",
+    claim(
+        "tail-pays",
+        "What it costs is the tail: clusters seen once lose, frequent ones do not.",
+        "feldman-2020",
+        tail_pays,
+        above=0.3,
+        control="labels by lot",
     ),
-    Claim(
-        id="price-is-mass",
-        statement="The cost is the mass of the clusters whose examples were not yet fitted.",
-        source="feldman-2020",
-        statistic=_price,
-        relation=">",
-        threshold=0.8,
-        threshold_text="times what follows from the masses and the fit of the training set",
-        null="labels by lot",
+    claim(
+        "price-is-mass",
+        "The cost is the mass of the clusters whose examples were not yet fitted.",
+        "feldman-2020",
+        price_is_mass,
+        above=0.8,
+        control="labels by lot",
     ),
-    Claim(
-        id="winsorising-costs-tail",
-        statement="With right labels and a long tail, winsorised gradients end worse than plain ones.",
-        source="feldman-2020",
-        statistic=_winsorised,
-        relation=">",
-        threshold=0.05,
-        threshold_text="difference in test accuracy at the end",
-        null="uniform frequencies",
+    claim(
+        "winsorising-costs-tail",
+        "With right labels and a long tail, winsorised gradients end worse than plain ones.",
+        "feldman-2020",
+        suppressing_costs("winsorised"),
+        above=0.05,
+        control="uniform frequencies",
     ),
-    Claim(
-        id="clipping-costs-tail",
-        statement="So do clipped ones.",
-        source="feldman-2020",
-        statistic=_clipped,
-        relation=">",
-        threshold=0.05,
-        threshold_text="difference in test accuracy at the end",
-        null="uniform frequencies",
+    claim(
+        "clipping-costs-tail",
+        "So do clipped ones.",
+        "feldman-2020",
+        suppressing_costs("clipped"),
+        above=0.05,
+        control="uniform frequencies",
     ),
 )

@@ -52,7 +52,7 @@ def _points(spec: LongTailSpec, seed: int) -> Drawn:
         inputs = centres[cluster] + spec.spread_within * rng.normal(size=(size, spec.point_dimension))
         return inputs.astype(np.float32), meaning[cluster], cluster
 
-    return Drawn(*sample(spec.sample), *sample(spec.new), p, spec.labels_of_points)
+    return Drawn(*sample(spec.n_train), *sample(spec.n_test), p, spec.labels_of_points)
 
 
 def _images(spec: LongTailSpec, seed: int) -> Drawn:
@@ -73,7 +73,7 @@ def _images(spec: LongTailSpec, seed: int) -> Drawn:
         means = KMeans(each, n_init=1, random_state=int(rng.integers(2**31)))
         cluster[labels == c] = c * each + means.fit_predict(inputs[labels == c])
     p = rng.permutation(frequencies(spec.frequencies, each * dataset.n_classes, spec.exponent))
-    wanted = rng.multinomial(spec.sample, p)
+    wanted = rng.multinomial(spec.n_train, p)
     chosen, left = [], []
     for k, many in enumerate(wanted):
         members = rng.permutation(np.flatnonzero(cluster == k))
@@ -81,7 +81,7 @@ def _images(spec: LongTailSpec, seed: int) -> Drawn:
         chosen.append(members[:cut])
         left.append(members[cut:])
     train = rng.permutation(np.concatenate(chosen))
-    new = np.array([rng.choice(left[k]) for k in rng.choice(len(p), spec.new, p=p)])
+    new = np.array([rng.choice(left[k]) for k in rng.choice(len(p), spec.n_test, p=p)])
     scaled = ((inputs - inputs[train].mean()) / inputs[train].std()).astype(np.float32)
     return Drawn(
         scaled[train], labels[train], cluster[train], scaled[new], labels[new], cluster[new], p, dataset.n_classes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from genbook.probes import Accuracy, LogSpaced
 from genbook.studies.noise.long_tail.mixtures import Drawn, draw
 from genbook.studies.noise.long_tail.spec import LongTailSpec
 from genbook.studies.noise.long_tail.theory import SEEN, group_of
-from genbook.training import SGD, Average, Examples, Recipe, Replica, train
+from genbook.training import Average, Examples, Replica, train
 
 COLUMNS = ["seed", "learner", "step", "quantity", "seen", "value"]
 
@@ -26,10 +27,9 @@ def run(spec: LongTailSpec, seeds: Sequence[int], device: str) -> pd.DataFrame:
     if spec.dataset is None:
         rows += [row for seed, drawn in mixtures.items() for row in _neighbours(spec, seed, drawn)]
     replicas = [replica for seed, drawn in mixtures.items() for replica in _replicas(spec, seed, drawn)]
-    at = LogSpaced(spec.tail_looks)
-    table = train(replicas, [Accuracy("train", at=at), Accuracy("new", at=at)], device).table
-    names = {"train": "train accuracy", "new": "test accuracy"}
-    table = table.assign(quantity=table["on"].map(names), seen=table["group"])
+    at = LogSpaced(spec.n_measurements)
+    table = train(replicas, [Accuracy("train", at=at), Accuracy("test", at=at)], device).table
+    table = table.assign(quantity=table["on"] + " accuracy", seen=table["group"])
     return pd.concat([table[COLUMNS], pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
 
 
@@ -37,30 +37,19 @@ def _replicas(spec: LongTailSpec, seed: int, drawn: Drawn) -> list[Replica]:
     """One network per rule, all with the same first weights and the same order of the batches."""
     sets = {
         "train": _examples(drawn.inputs, drawn.labels, drawn.counts[drawn.cluster]),
-        "new": _examples(drawn.new_inputs, drawn.new_labels, drawn.counts[drawn.new_cluster]),
+        "test": _examples(drawn.new_inputs, drawn.new_labels, drawn.counts[drawn.new_cluster]),
     }
-    model = mlp((drawn.inputs.shape[1], spec.tail_units, drawn.n_classes))
+    model = mlp((drawn.inputs.shape[1], spec.width, drawn.n_classes))
+    decaying = spec.recipe(batch_size=min(spec.batch_size, len(drawn.labels)))
+    plain = replace(decaying, optimiser=replace(decaying.optimiser, weight_decay=0.0))
     rules = {
-        "plain": (None, 0.0),
-        "weight decay": (None, spec.tail_decay),
-        "winsorised": (Average("winsorised", spec.tail_winsorised), 0.0),
-        "clipped": (Average("clipped", spec.tail_clip), 0.0),
+        "plain": plain,
+        "weight decay": decaying,
+        "winsorised": replace(plain, average=Average("winsorised", spec.winsorised)),
+        "clipped": replace(plain, average=Average("clipped", spec.clip)),
     }
     return [
-        Replica(
-            seed,
-            model,
-            Recipe(
-                steps=spec.tail_updates,
-                optimiser=SGD(lr=spec.tail_step, weight_decay=decay),
-                batch_size=min(spec.tail_batch, len(drawn.labels)),
-                average=average,
-            ),
-            sets,
-            {"learner": rule},
-        )
-        for rule, (average, decay) in rules.items()
-        if rule in spec.learners
+        Replica(seed, model, recipe, sets, {"learner": rule}) for rule, recipe in rules.items() if rule in spec.learners
     ]
 
 
@@ -73,7 +62,7 @@ def _examples(inputs: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> Exa
 def neighbours(drawn: Drawn, needed: int, radius: float) -> float:
     """Expected accuracy on new examples of a vote of the training examples within ``radius``, if they are enough.
 
-    Where fewer than ``needed`` are near, or the vote is tied, the rule guesses: by lot among all classes, or
+    Where fewer than ``needed`` are near, or the vote is tied, the rule guesses: at random among all classes, or
     among those tied.
     """
     near = (cdist(drawn.new_inputs, drawn.inputs) <= radius).astype(float)
@@ -94,7 +83,7 @@ def _neighbours(spec: LongTailSpec, seed: int, drawn: Drawn) -> list[tuple]:
 
 
 def _summary(seed: int, drawn: Drawn) -> list[tuple]:
-    """Probability of what was seen so often, share of the training examples in it, and the number of classes."""
+    """Probability of what was seen so often, fraction of the training examples in it, and the number of classes."""
     seen = group_of(drawn.counts)
     rows = [(seed, "all", 0, "classes", "all", float(drawn.n_classes))]
     for name in SEEN:

@@ -10,11 +10,12 @@ from genbook.data.sizes import RAREST_CLASS
 from genbook.studies import Study
 from genbook.studies.noise.long_tail.claims import CLAIMS
 from genbook.studies.noise.long_tail.spec import LongTailSpec
+from genbook.tables.quantities import COLUMNS, meanings
 
 
 def _confirmation(spec: LongTailSpec) -> Mapping[str, Any]:
     """Real images, clustered within their classes and drawn with Zipf's frequencies."""
-    return {"source": "mnist1d" if spec.source == "digits" else "digits", "clusters": 100, "sample": 150}
+    return {"source": "mnist1d" if spec.source == "digits" else "digits", "clusters": 100, "n_train": 150}
 
 
 def _fits(spec: LongTailSpec) -> None:
@@ -30,46 +31,44 @@ def _fits(spec: LongTailSpec) -> None:
 STUDY = Study(
     name="long_tail",
     title="The long tail",
-    version=1,
+    version=2,
     spec=LongTailSpec,
     profiles={
         "smoke": Profile(
             seeds=2,
             parameters={
-                "sample": 150,
+                "n_train": 150,
                 "clusters": 100,
-                "tail_units": 32,
-                "tail_updates": 80,
-                "tail_looks": 12,
-                "new": 500,
+                "width": 32,
+                "steps": 80,
+                "n_measurements": 12,
+                "n_test": 500,
             },
             seconds=2,
             judged=False,
         ),
         "quick": Profile(seeds=5, parameters={}, seconds=18),
-        "full": Profile(seeds=20, parameters={"clusters": 1000, "sample": 1000, "tail_updates": 800}, seconds=120),
+        "full": Profile(seeds=20, parameters={"clusters": 1000, "n_train": 1000, "steps": 800}, seconds=120),
     },
     claims=CLAIMS,
     columns={
-        "seed": "the seed of the replica",
+        "seed": COLUMNS["seed"],
         "learner": "'plain' stochastic gradient descent or what suppresses memory in it, or a vote of neighbours",
         "step": "gradient steps taken",
-        "quantity": "what was measured (see the quantities)",
+        "quantity": COLUMNS["quantity"],
         "seen": "how often the training set shows the cluster of an example, or 'all'",
-        "value": "the measured value, in the quantity's unit",
+        "value": COLUMNS["value"],
     },
     quantities={
-        "train accuracy": "share of the training examples classified as labelled",
-        "test accuracy": "share of the new examples classified as labelled, in expectation where a rule guesses",
+        **meanings("train accuracy", "test accuracy", "classes"),
         "mass": "probability that a new example is of a cluster seen so often",
-        "examples": "share of the training examples that are of a cluster seen so often",
-        "classes": "number of classes",
+        "examples": "fraction of the training examples that are of a cluster seen so often",
     },
     confirm=_confirmation,
     nulls={
         "uniform frequencies": {"frequencies": "uniform", "clusters": 20},
         "labels by lot": {"meaning": "none", "learners": ["plain"]},
-        "wide clusters": {"spread_within": 1.5, "learners": ["plain"], "tail_updates": 10, "tail_looks": 5},
+        "wide clusters": {"spread_within": 1.5, "learners": ["plain"], "steps": 10, "n_measurements": 5},
     },
     varies=("training subset", "order", "initialisation"),
     fits=_fits,
