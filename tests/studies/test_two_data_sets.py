@@ -31,7 +31,9 @@ def test_l_ends_at_the_least_norm_solution():
 def test_descent_follows_the_closed_form_step_by_step(worlds, data, strength):
     table, spec = worlds["main"]
     output = claims.course(table, data, "train output").groupby("step").mean()
-    np.testing.assert_allclose(output, theory.training_output(output.index, 4, strength, spec.step_size), atol=1e-12)
+    np.testing.assert_allclose(
+        output, theory.training_output(output.index, 4, strength, spec.learning_rate), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(("m", "s"), [(4, 1.0), (4, 0.0), (7, 0.3), (20, 2.0)])
@@ -82,6 +84,6 @@ def test_claims_fail_in_their_null_worlds_and_differ_from_the_main_one(worlds, c
 
 
 def test_products_that_start_past_half_leave_the_claim_undecided():
-    spec = STUDY.build("quick", {"inits": [0.9, 0.85], "depths": [2], "dimension": 20})
+    spec = STUDY.build("quick", {"init_scales": [0.9, 0.85], "depths": [2], "dimension": 20})
     claim = next(claim for claim in STUDY.claims if claim.id == "depth-makes-coherence")
     assert judge(claim, run(spec, range(2), "cpu"), spec).verdict == "undecided"

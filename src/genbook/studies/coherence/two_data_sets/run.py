@@ -14,7 +14,7 @@ from genbook.studies.coherence.two_data_sets.spec import TwoDataSetsSpec
 _LABELS = np.array([1.0, -1.0, -1.0, 1.0])
 _TEST, _TEST_LABEL = np.array([0.0, 0.0, 0.0, 0.0, -1.0, -1.0]), -1.0
 _FITTED = 1e-4
-_LONGEST = 5000
+_MOST_STEPS = 5000
 _FAMILY_STEPS = 1000
 _TEST_EXAMPLES = 500
 
@@ -44,8 +44,8 @@ def m_coherence(gradients: np.ndarray) -> np.ndarray:
 def _one_layer(spec: TwoDataSetsSpec, data: str, seed: int) -> Iterator[dict[str, Any]]:
     """Plain gradient descent from 0; nothing is drawn."""
     inputs, weights = inputs_of(data, spec.shared), np.zeros(6)
-    common = {"seed": seed, "data": data, "depth": 1, "init": 0.0, "strength": np.nan}
-    for step in range(spec.linear_steps + 1):
+    common = {"seed": seed, "data": data, "depth": 1, "init scale": 0.0, "strength": np.nan}
+    for step in range(spec.steps + 1):
         outputs = inputs @ weights
         gradients = (outputs - _LABELS)[:, None] * inputs
         measured = {
@@ -57,7 +57,7 @@ def _one_layer(spec: TwoDataSetsSpec, data: str, seed: int) -> Iterator[dict[str
             "shared weight": weights[5],
         }
         yield from ({**common, "step": step, "quantity": name, "value": float(v)} for name, v in measured.items())
-        weights = weights - spec.step_size * gradients.mean(0)
+        weights = weights - spec.learning_rate * gradients.mean(0)
 
 
 def _products(spec: TwoDataSetsSpec, depth: int, seeds: Sequence[int]) -> Iterator[dict[str, Any]]:
@@ -65,15 +65,15 @@ def _products(spec: TwoDataSetsSpec, depth: int, seeds: Sequence[int]) -> Iterat
     inputs = inputs_of("L", spec.shared)
     draws = np.stack([generator(seed, INITIALISATION).uniform(-1, 1, (depth, 6)) for seed in seeds])
     start = 1 + spec.spread * draws
-    factors = start[:, None] * np.array(spec.inits)[:, None, None]  # [seeds, inits, depth, 6]
-    measured_at = {0, *np.geomspace(1, _LONGEST, 120).round().astype(int).tolist()}
+    factors = start[:, None] * np.array(spec.init_scales)[:, None, None]  # [seeds, inits, depth, 6]
+    measured_at = {0, *np.geomspace(1, _MOST_STEPS, 120).round().astype(int).tolist()}
     open_ = np.ones(factors.shape[:2], bool)
-    for step in range(_LONGEST + 1):
+    for step in range(_MOST_STEPS + 1):
         weights = factors.prod(2)
         outputs = weights @ inputs.T
         residuals = outputs - _LABELS
         loss = 0.5 * np.square(residuals).mean(-1)
-        ending = open_ & ((loss < _FITTED) | (step == _LONGEST))
+        ending = open_ & ((loss < _FITTED) | (step == _MOST_STEPS))
         others = weights[:, :, None] / factors
         if step in measured_at or ending.any():
             due = open_ if step in measured_at else ending
@@ -88,19 +88,25 @@ def _products(spec: TwoDataSetsSpec, depth: int, seeds: Sequence[int]) -> Iterat
                 "shared weight": weights[..., 5],
             }
             for s, i in zip(*np.nonzero(due), strict=True):
-                common = {"seed": seeds[s], "data": "L", "depth": depth, "init": spec.inits[i], "strength": np.nan}
+                common = {
+                    "seed": seeds[s],
+                    "data": "L",
+                    "depth": depth,
+                    "init scale": spec.init_scales[i],
+                    "strength": np.nan,
+                }
                 for name, values in measured.items():
                     yield {**common, "step": step, "quantity": name, "value": float(values[s, i])}
         open_ &= ~ending
         if not open_.any():
             return
         update = ((residuals @ inputs) / len(_LABELS))[:, :, None] * others
-        factors = np.where(open_[:, :, None, None], factors - spec.step_size * update, factors)
+        factors = np.where(open_[:, :, None, None], factors - spec.learning_rate * update, factors)
 
 
 def _family(spec: TwoDataSetsSpec, seed: int) -> Iterator[dict[str, Any]]:
     """Random data sets x = y s u + ξ with ξ ~ N(0, I/d): own features drawn, almost orthogonal, almost of length 1."""
-    m, d = spec.examples, spec.dimension
+    m, d = spec.n_train, spec.dimension
     rng = generator(seed, TRAINING_SUBSET)
     noise = rng.normal(size=(m + _TEST_EXAMPLES, d)) / np.sqrt(d)
     signs = rng.choice([-1.0, 1.0], m + _TEST_EXAMPLES)
@@ -110,11 +116,11 @@ def _family(spec: TwoDataSetsSpec, seed: int) -> Iterator[dict[str, Any]]:
     inputs[:, :, 0] += strengths[:, None] * signs
     train, train_labels = inputs[:, :m], labels[:m]
     weights = np.zeros((len(strengths), d))
-    step_size = 1 / np.linalg.eigvalsh(train @ train.transpose(0, 2, 1))[:, -1:]
+    learning_rates = 1 / np.linalg.eigvalsh(train @ train.transpose(0, 2, 1))[:, -1:]
     at_start = m_coherence(train_labels[:, None] * train)
     for _ in range(_FAMILY_STEPS):
         residuals = (train @ weights[:, :, None])[..., 0] - train_labels
-        weights = weights - step_size * (residuals[:, None] @ train)[:, 0]
+        weights = weights - learning_rates * (residuals[:, None] @ train)[:, 0]
     margins = labels[m:] * (inputs[:, m:] @ weights[:, :, None])[..., 0]
     measured = {
         "m-coherence": at_start,
@@ -123,15 +129,7 @@ def _family(spec: TwoDataSetsSpec, seed: int) -> Iterator[dict[str, Any]]:
         "test loss": 0.5 * np.square(margins - 1).mean(-1),
         "test accuracy": (margins > 0).mean(-1),
     }
+    common = {"seed": seed, "data": "family", "depth": 1, "init scale": 0.0, "step": _FAMILY_STEPS}
     for name, values in measured.items():
         for strength, value in zip(spec.strengths, values, strict=True):
-            yield {
-                "seed": seed,
-                "data": "family",
-                "depth": 1,
-                "init": 0.0,
-                "strength": strength,
-                "step": _FAMILY_STEPS,
-                "quantity": name,
-                "value": float(value),
-            }
+            yield {**common, "strength": strength, "quantity": name, "value": float(value)}

@@ -9,12 +9,13 @@ from genbook.base.spec import Profile
 from genbook.studies import Study
 from genbook.studies.coherence.two_data_sets.claims import CLAIMS
 from genbook.studies.coherence.two_data_sets.spec import TwoDataSetsSpec
+from genbook.tables.quantities import COLUMNS
 
 
 def _confirmation(spec: TwoDataSetsSpec) -> Mapping[str, Any]:
     """There are no other data for a problem made up whole: other sizes, a wider draw of the starts, fresh seeds."""
     return {
-        "examples": min(2 * spec.examples, 200),
+        "n_train": min(2 * spec.n_train, 200),
         "dimension": min(3 * spec.dimension, 2000),
         "spread": min(2 * spec.spread, 0.5),
     }
@@ -23,28 +24,28 @@ def _confirmation(spec: TwoDataSetsSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="two_data_sets",
     title="Two data sets, one difference",
-    version=1,
+    version=2,
     spec=TwoDataSetsSpec,
     profiles={
         "smoke": Profile(
             seeds=2,
-            parameters={"inits": [0.5, 0.1], "strengths": [0.0, 0.2, 0.8], "dimension": 50},
+            parameters={"init_scales": [0.5, 0.1], "strengths": [0.0, 0.2, 0.8], "dimension": 50},
             seconds=1,
             judged=False,
         ),
         "quick": Profile(seeds=5, parameters={}, seconds=2),
-        "full": Profile(seeds=20, parameters={"inits": [0.5, 0.2, 0.1, 0.05, 0.02]}, seconds=10),
+        "full": Profile(seeds=20, parameters={"init_scales": [0.5, 0.2, 0.1, 0.05, 0.02]}, seconds=10),
     },
     claims=CLAIMS,
     columns={
-        "seed": "the seed",
+        "seed": COLUMNS["seed"],
         "data": "'L', 'M', or 'family' for a random data set",
         "depth": "number of factors of which each weight is the product",
-        "init": "start of the factors; 0 for one weight per input, which starts at 0",
+        "init scale": "start of the factors; 0 for one weight per input, which starts at 0",
         "strength": "strength of the shared feature in the random family",
         "step": "steps of full-batch gradient descent taken",
-        "quantity": "what was measured (see the quantities)",
-        "value": "the measured value",
+        "quantity": COLUMNS["quantity"],
+        "value": COLUMNS["value"],
     },
     quantities={
         "m-coherence": "‖Σ gᵢ‖² / Σ ‖gᵢ‖² over the training examples, at this step; of the family at the first one",
@@ -52,7 +53,7 @@ STUDY = Study(
         "train output": "y f(x), mean over the training examples; 1 is fitted",
         "test output": "y f(x) of the test point, of the family the mean over fresh examples",
         "test loss": "½ (f − y)², mean over fresh examples",
-        "test accuracy": "share of fresh examples whose sign is right",
+        "test accuracy": "fraction of fresh examples whose sign is right",
         "own weight": "mean weight of the four features that only one training example has",
         "shared weight": "weight of the sixth input, which the examples of L share",
     },
