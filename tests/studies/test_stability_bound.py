@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genbook.experiments.run import Drawn
 from genbook.studies import get
 from genbook.studies.coherence.stability_bound import claims, theory
+from genbook.studies.coherence.stability_bound.design import design
 
 STUDY = get("stability_bound")
 
@@ -15,6 +17,17 @@ def test_bound_is_the_sum_that_the_theorem_says():
     terms = [(1 + eta * beta) ** (2 - t) * np.sqrt(2 * (1 - a)) for t, a in enumerate(alphas)]
     expected = lipschitz**2 * eta / m * sum(terms)
     assert np.exp(theory.log_bound(alphas, lipschitz, beta, eta, m)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("labels", ["real", "shuffled"])
+def test_fresh_examples_have_labels_of_the_same_noise_by_draws_of_their_own(labels):
+    designed = design(STUDY.build("quick", {"labels": labels}))
+    assert all(one.images.labels == one.images.test_labels for one in designed.conditions)
+    real, *_, random = (Drawn().replica(condition, 0).data for condition in designed.conditions)
+    changed = {name: (random[name].labels != real[name].labels).double().mean().item() for name in ("train", "test")}
+    assert changed == pytest.approx({"train": 0.9, "test": 0.9}, abs=0.06)
+    m = len(real["train"].labels)
+    assert (random["train"].labels == random["test"].labels[:m]).double().mean() < 0.2
 
 
 def _followed(gaps, alphas):
