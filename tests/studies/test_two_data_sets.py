@@ -75,6 +75,26 @@ def test_statistics_of_a_table_with_known_answers():
     assert by_id["family-closed-form"].statistic(table, spec)[0] == pytest.approx(0.25)
 
 
+def test_products_with_known_own_weights_and_coherence():
+    """Own weights 2 · start^1.5 against 0.5; m-coherence rises from 1 to 4 as the output goes from 0 to 1, or is 2."""
+    places = [(1, 0.0, 0.5), *((depth, scale, 2 * scale**1.5) for depth in (2, 3) for scale in (0.4, 0.1))]
+    rows = [
+        {"seed": 0, "data": "L", "depth": depth, "init scale": scale, "step": step, "quantity": q, "value": v}
+        for depth, scale, own in places
+        for step, output in ((0, 0.0), (1, 1.0))
+        for q, v in (
+            ("own weight", own * output),
+            ("train output", output),
+            ("m-coherence", 2.0 if depth == 1 else 1 + 3 * output),
+        )
+    ]
+    table, spec = pd.DataFrame(rows), STUDY.build("quick", {"init_scales": [0.4, 0.1]})
+    by_id = {claim.id: claim for claim in STUDY.claims}
+    assert by_id["depth-starves"].statistic(table, spec)[0] == pytest.approx(2 * 0.1**1.5 / 0.5)
+    assert by_id["smaller-starves-more"].statistic(table, spec)[0] == pytest.approx(1.5)
+    assert by_id["depth-makes-coherence"].statistic(table, spec)[0] == pytest.approx(2.5 / 2)
+
+
 @pytest.mark.parametrize("claim", STUDY.claims, ids=lambda claim: claim.id)
 def test_claims_fail_in_their_null_worlds_and_differ_from_the_main_one(worlds, claim):
     main, null = judge(claim, *worlds["main"]), judge(claim, *worlds[claim.null])

@@ -88,15 +88,9 @@ def _products(spec: TwoDataSetsSpec, depth: int, seeds: Sequence[int]) -> Iterat
                 "shared weight": weights[..., 5],
             }
             for s, i in zip(*np.nonzero(due), strict=True):
-                common = {
-                    "seed": seeds[s],
-                    "data": "L",
-                    "depth": depth,
-                    "init scale": spec.init_scales[i],
-                    "strength": np.nan,
-                }
+                common = {"seed": seeds[s], "data": "L", "depth": depth, "init scale": spec.init_scales[i]}
                 for name, values in measured.items():
-                    yield {**common, "step": step, "quantity": name, "value": float(values[s, i])}
+                    yield {**common, "strength": np.nan, "step": step, "quantity": name, "value": float(values[s, i])}
         open_ &= ~ending
         if not open_.any():
             return
