@@ -108,7 +108,7 @@ def test_what_only_another_world_cannot_have_is_refused_by_that_worlds_name(name
         ("massive_noise", {"n_train": None}, 1300),
         ("stopping_rules", {"held_out": 200, "n_train": None}, 1100),
         ("noisy_labels", {"reader_examples": 100, "n_train": None}, 1200),
-        ("weak_directions", {"held_out": 200, "few": None}, 1100),
+        ("weak_directions", {"held_out": 200, "n_train": None}, 1100),
         ("random_features", {"held_out": 300, "n_train": None}, 1000),
         ("random_features", {"held_out": None}, 500),  # besides the 800 of sample_counts
         ("long_tail", {"source": "digits", "clusters": None}, 1749),

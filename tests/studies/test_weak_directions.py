@@ -28,7 +28,7 @@ def test_all_rules_of_a_seed_start_from_the_same_network(table):
 
 
 def test_a_clipping_that_clips_nothing_is_plain_descent():
-    spec = STUDY.build("smoke", {"clip": 1e6, "long": 40})
+    spec = STUDY.build("smoke", {"clip": 1e6, "steps": 40})
     accuracy = claims.curve(run(spec, [0], "cpu"), "held-out accuracy").droplevel("seed")
     # one example may fall on the other side of a float's last digit
     assert (accuracy.loc["clipped"] - accuracy.loc["SGD"]).abs().max() <= 1.01 / spec.held_out
@@ -105,7 +105,7 @@ def test_equal_memory_is_read_on_plain_descents_way_down():
 
 
 def test_claims_fail_where_every_average_is_the_mean():
-    spec = STUDY.world(STUDY.build("quick", {"long": 500, "looks": 30}), STUDY.nulls["plain averages"])
+    spec = STUDY.world(STUDY.build("quick", {"steps": 500, "n_measurements": 30}), STUDY.nulls["plain averages"])
     assert all(average is None for _, average in rules(spec).values())
     table = run(spec, range(5), "cpu")
     for claim in STUDY.claims:
@@ -116,7 +116,11 @@ def test_claims_fail_where_every_average_is_the_mean():
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"winsorised": [5, 1]}, "growing"), ({"winsorised": [30]}, "can lose 24 a side"), ({"batch_size": 400}, "few")],
+    [
+        ({"winsorised": [5, 1]}, "growing"),
+        ({"winsorised": [30]}, "can lose 24 a side"),
+        ({"batch_size": 400}, "n_train"),
+    ],
 )
 def test_a_spec_that_cannot_be_trained_is_refused(wrong, message):
     with pytest.raises(ParameterError, match=message):

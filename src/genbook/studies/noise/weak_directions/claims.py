@@ -20,7 +20,7 @@ def curve(table: pd.DataFrame, quantity: str, group: str = "all") -> pd.DataFram
 
 
 def memorised(table: pd.DataFrame) -> pd.DataFrame:
-    """Share of the corrupted labels given as they are: rows (seed, rule), columns steps."""
+    """Fraction of the corrupted labels given as they are: rows (seed, rule), columns steps."""
     return curve(table, "as given", "corrupted")
 
 
@@ -32,7 +32,7 @@ def at_end(table: pd.DataFrame, quantity: str = "test accuracy", group: str = "a
 def half_memorised(table: pd.DataFrame) -> pd.Series:
     """By seed, the step at which plain descent has memorised half of the corrupted labels; NaN where it never has.
 
-    It is the first look from which it stays at half: what the first steps get right by luck is not memory.
+    It is the first measured step from which it stays at half: what the first steps get right by luck is not memory.
     """
     plain = memorised(table).xs("SGD", level="rule")
     stays = (plain >= HALF).iloc[:, ::-1].cummin(axis=1).iloc[:, ::-1]
@@ -41,21 +41,21 @@ def half_memorised(table: pd.DataFrame) -> pd.Series:
 
 def at_half(table: pd.DataFrame) -> pd.DataFrame:
     """What every rule has memorised at the step at which plain descent has half: rows seeds, columns rules."""
-    shares, steps = memorised(table), half_memorised(table)
+    fractions, steps = memorised(table), half_memorised(table)
     return pd.DataFrame(
         {
             seed: rows.droplevel("seed")[steps[seed]] if np.isfinite(steps[seed]) else np.nan
-            for seed, rows in shares.groupby(level="seed")
+            for seed, rows in fractions.groupby(level="seed")
         },
         dtype=float,
-        index=shares.index.unique("rule"),
+        index=fractions.index.unique("rule"),
     ).T.rename_axis("seed")
 
 
 def stopped(table: pd.DataFrame) -> pd.DataFrame:
     """Test accuracy where the mislabelled held-out examples are predicted best: rows seeds, columns rules.
 
-    No clean label is seen in the choice of the moment.
+    No clean label is seen in the choice of the step.
     """
     held_out, test = curve(table, "held-out accuracy"), curve(table, "test accuracy")
     chosen = held_out.idxmax(axis=1)
@@ -69,14 +69,14 @@ def strongest(spec: WeakDirectionsSpec) -> str:
 
 
 def _less_memory(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
-    shares = at_end(table, "as given", "corrupted")
-    return shares[strongest(spec)].clip(lower=1e-3) / shares["SGD"].clip(lower=1e-3)
+    fractions = at_end(table, "as given", "corrupted")
+    return fractions[strongest(spec)].clip(lower=1e-3) / fractions["SGD"].clip(lower=1e-3)
 
 
 def _order(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
-    shares = at_half(table)[["SGD", *(f"winsorised {c}" for c in spec.winsorised)]]
+    fractions = at_half(table)[["SGD", *(f"winsorised {c}" for c in spec.winsorised)]]
     levels = [0, *spec.winsorised]
-    return shares.apply(lambda row: stats.kendall_tau(levels, row) if row.notna().all() else np.nan, axis=1)
+    return fractions.apply(lambda row: stats.kendall_tau(levels, row) if row.notna().all() else np.nan, axis=1)
 
 
 def _end_gain(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
@@ -90,33 +90,33 @@ def _beats_stopping(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
 
 def _beats_smaller_step(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     ends = at_end(table)
-    return ends[strongest(spec)] - ends[f"SGD, step x {min(spec.step_factors):g}"]
+    return ends[strongest(spec)] - ends[f"SGD, step x {min(spec.learning_rate_factors):g}"]
 
 
 def _m3(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
-    shares = at_half(table).clip(lower=1e-3)
-    return shares["M3"] / shares["SGD"]
+    fractions = at_half(table).clip(lower=1e-3)
+    return fractions["M3"] / fractions["SGD"]
 
 
 def _rm3(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
-    shares = at_half(table).clip(lower=1e-3)
-    return shares["RM3"] / shares["SGD"]
+    fractions = at_half(table).clip(lower=1e-3)
+    return fractions["RM3"] / fractions["SGD"]
 
 
 def _rm3_over_ra3(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
-    shares = at_half(table).clip(lower=1e-3)
-    return shares["RM3"] / shares["RA3"]
+    fractions = at_half(table).clip(lower=1e-3)
+    return fractions["RM3"] / fractions["RA3"]
 
 
 def _clipping_memory(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
-    shares = at_end(table, "as given", "corrupted").clip(lower=1e-3)
-    return shares["clipped"] / shares["SGD"]
+    fractions = at_end(table, "as given", "corrupted").clip(lower=1e-3)
+    return fractions["clipped"] / fractions["SGD"]
 
 
 def best(table: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy at its best moment, picked on the test set itself (an oracle): rows seeds, columns rules.
+    """Test accuracy at its best step, picked on the test set itself (an oracle): rows seeds, columns rules.
 
-    The column "SGD, tuned" is plain descent with the step size, too, that the oracle likes best.
+    The column "SGD, tuned" is plain descent with the learning rate, too, that the oracle likes best.
     """
     result = curve(table, "test accuracy").max(axis=1).unstack("rule")
     plain = [rule for rule in result.columns if rule.startswith("SGD")]
@@ -131,16 +131,16 @@ def _clipping_over_tuned(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Se
 def at_equal_memory(table: pd.DataFrame, rule: str) -> pd.Series:
     """By seed, plain descent's test accuracy when it has memorised as much as ``rule`` has at its end.
 
-    Interpolated between the looks, on the way from plain descent's best moment on; where it has never memorised less,
-    that moment's accuracy, and where never so much, its last.
+    Interpolated between the measured steps, on the way from plain descent's best step on; where it has never memorised
+    less, that step's accuracy, and where never so much, its last.
     """
     found, ends = {}, at_end(table, "as given", "corrupted")[rule]
-    shares, accuracy = memorised(table), curve(table, "test accuracy")
-    for seed, share in ends.items():
+    fractions, accuracy = memorised(table), curve(table, "test accuracy")
+    for seed, fraction in ends.items():
         path = accuracy.loc[(seed, "SGD")]
         start = path.idxmax()
-        memory = shares.loc[(seed, "SGD")].loc[start:].iloc[::-1].cummin().iloc[::-1]
-        found[seed] = float(np.interp(share, memory, path.loc[start:]))
+        memory = fractions.loc[(seed, "SGD")].loc[start:].iloc[::-1].cummin().iloc[::-1]
+        found[seed] = float(np.interp(fraction, memory, path.loc[start:]))
     return pd.Series(found).rename_axis("seed")
 
 
@@ -206,7 +206,7 @@ CLAIMS = (
     ),
     Claim(
         id="winsorised-peaks-higher",
-        statement="It is better, too, at its best moment than plain descent at its own, both picked by an oracle.",
+        statement="It is better, too, at its best step than plain descent at its own, both picked by an oracle.",
         source="chatterjee-zielinski-2022",
         statistic=_peaks_higher,
         relation=">",
@@ -278,8 +278,8 @@ CLAIMS = (
     ),
     Claim(
         id="clipping-beats-tuning",
-        statement="At its best moment clipped descent is better on new images than plain descent is at the best of its "
-        "moments and step sizes, all picked by an oracle.",
+        statement="At its best step clipped descent is better on new images than plain descent is at the best of its "
+        "steps and learning rates, all picked by an oracle.",
         source="li-et-al-2022",
         statistic=_clipping_over_tuned,
         relation=">",

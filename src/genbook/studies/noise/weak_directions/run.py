@@ -19,7 +19,7 @@ def run(spec: WeakDirectionsSpec, seeds: Sequence[int], device: str) -> pd.DataF
     """Train one network per seed and rule and return the tidy table (see the study's columns)."""
     dataset = data.load(spec.dataset)
     replicas = [replica for seed in seeds for replica in _replicas(spec, dataset, seed)]
-    at = LogSpaced(spec.looks)
+    at = LogSpaced(spec.n_measurements)
     probes = [Accuracy("train", at=at), Accuracy("train", "true", at=at), Accuracy("test", at=at)]
     table = train(replicas, [*probes, Accuracy("held out", at=at)], device).table
     names = {
@@ -33,7 +33,7 @@ def run(spec: WeakDirectionsSpec, seeds: Sequence[int], device: str) -> pd.DataF
 
 
 def rules(spec: WeakDirectionsSpec) -> dict[str, tuple[float, Average | None]]:
-    """By name, the step size and the average of each rule; None is the mean gradient."""
+    """By name, the learning rate and the average of each rule; None is the mean gradient."""
     robust = {
         **{f"winsorised {c}": Average("winsorised", c) for c in spec.winsorised},
         "M3": Average("median of means"),
@@ -44,32 +44,32 @@ def rules(spec: WeakDirectionsSpec) -> dict[str, tuple[float, Average | None]]:
     if spec.averages == "plain":
         robust = dict.fromkeys(robust)
     return {
-        "SGD": (spec.step_size, None),
-        **{f"SGD, step x {factor:g}": (factor * spec.step_size, None) for factor in spec.step_factors},
-        **{name: (spec.step_size, average) for name, average in robust.items()},
+        "SGD": (spec.learning_rate, None),
+        **{f"SGD, step x {factor:g}": (factor * spec.learning_rate, None) for factor in spec.learning_rate_factors},
+        **{name: (spec.learning_rate, average) for name, average in robust.items()},
     }
 
 
 def _replicas(spec: WeakDirectionsSpec, dataset: data.Dataset, seed: int) -> Iterator[Replica]:
     """The replicas of one seed: one mislabelled set, one batch order, one initialisation, a replica per rule."""
-    split = data.split(dataset, seed, spec.few, n_validation=spec.held_out, flat=True)
+    split = data.split(dataset, seed, spec.n_train, n_validation=spec.held_out, flat=True)
     inputs, true, classes = split.train.inputs, split.train.labels, split.n_classes
-    given = data.corrupt(true.numpy(), spec.share, "uniform", seed, classes)
+    given = data.corrupt(true.numpy(), spec.noise, "uniform", seed, classes)
     changed = torch.from_numpy(given.changed)
     sets = {
         "train": Examples(inputs, torch.from_numpy(given.labels), true, {"clean": ~changed, "corrupted": changed}),
-        "held out": Examples(split.validation.inputs, _as_noisy(split.validation.labels, spec.share, seed, classes)),
+        "held out": Examples(split.validation.inputs, _as_noisy(split.validation.labels, spec.noise, seed, classes)),
         "test": Examples(split.test.inputs, split.test.labels),
     }
-    model = mlp((inputs.shape[1], spec.units, classes))
-    for rule, (step_size, average) in rules(spec).items():
-        recipe = Recipe(steps=spec.long, optimiser=SGD(lr=step_size), batch_size=spec.batch_size, average=average)
+    model = mlp((inputs.shape[1], spec.width, classes))
+    for rule, (learning_rate, average) in rules(spec).items():
+        recipe = Recipe(steps=spec.steps, optimiser=SGD(lr=learning_rate), batch_size=spec.batch_size, average=average)
         yield Replica(seed, model, recipe, sets, {"rule": rule})
 
 
-def _as_noisy(labels: torch.Tensor, share: float, seed: int, classes: int) -> torch.Tensor:
+def _as_noisy(labels: torch.Tensor, noise: float, seed: int, classes: int) -> torch.Tensor:
     """Held-out labels with the training labels' noise, from a stream of their own: no clean label is seen."""
     rng = generator(seed, f"{CORRUPTION}, held out")
-    wrong = torch.from_numpy(rng.random(len(labels)) < share)
+    wrong = torch.from_numpy(rng.random(len(labels)) < noise)
     other = (labels + torch.from_numpy(rng.integers(1, classes, len(labels)))) % classes
     return torch.where(wrong, other, labels)
