@@ -5,23 +5,20 @@ import pandas as pd
 import pytest
 import torch
 
-from genbook import data
 from genbook.base.claims import judge
 from genbook.base.seeding import INITIALISATION, generator
+from genbook.experiments.run import Drawn
 from genbook.models import initialise
-from genbook.studies import get
 from genbook.studies.steps.batch_stability import claims
-from genbook.studies.steps.batch_stability.run import one_output, run
-from genbook.studies.steps.batch_stability.spec import BatchStabilitySpec
+from genbook.studies.steps.batch_stability.design import BatchStabilitySpec, design
 
-STUDY = get("batch_stability")
 SMALL = BatchStabilitySpec.build(
-    edge_examples=20,
-    edge_hidden=4,
-    single_rates=[0.01],
-    single_steps=10,
-    stable_batches=[1, 20],
-    stable_rungs=4,
+    n_train=20,
+    hidden=[4],
+    learning_rates=[0.01],
+    steps=10,
+    batch_sizes=[1, 20],
+    n_tried=4,
     stable_steps=10,
 )
 BY_ID = {claim.id: claim for claim in claims.CLAIMS}
@@ -29,11 +26,11 @@ BY_ID = {claim.id: claim for claim in claims.CLAIMS}
 
 @pytest.fixture(scope="module")
 def table():
-    return run(SMALL, [0, 1], "cpu")
+    return design(SMALL).run([0, 1], "cpu")
 
 
 def test_curvature_at_the_start_is_that_of_the_dense_hessian(table):
-    replica = next(iter(one_output(SMALL, data.load("digits"), 1)))
+    replica = Drawn().replica(design(SMALL).conditions[0], 1)
     model = initialise(replica.model.double(), generator(1, INITIALISATION), SMALL.init_scale)
     inputs, labels = replica.data["train"].inputs.double(), replica.data["train"].labels.double()
     assert set(labels.tolist()) == {-1.0, 1.0}
@@ -70,7 +67,7 @@ def test_trace_decides_for_single_examples_of_equal_curvature(scale, grows):
 
 
 def synthetic(single, whole, stable):
-    """Ends with these traces in units of 2/step, and ladders that are stable up to these steps."""
+    """Ends with these traces in units of 2/step, and batches that are stable up to these steps."""
     rows = []
     for seed in (0, 1, 2):
         for name, trace in (("single", single), ("whole", whole)):
@@ -79,10 +76,10 @@ def synthetic(single, whole, stable):
                     rows += [(seed, name, rate, 1, step, quantity, trace * 2 / rate) for step in (0, 10)]
         for batch, last in stable.items():
             for rate in (0.1, 0.2, 0.4, 0.8, 1.6):
-                rows.append((seed, "ladder", rate, batch, 0, "train loss", 1.0))
+                rows.append((seed, "batches", rate, batch, 0, "train loss", 1.0))
                 if rate <= 2 * last:  # what is farther beyond diverged and has no end
-                    rows.append((seed, "ladder", rate, batch, 10, "train loss", 0.5 if rate <= last else 3.0))
-    return pd.DataFrame(rows, columns=list(STUDY.columns))
+                    rows.append((seed, "batches", rate, batch, 10, "train loss", 0.5 if rate <= last else 3.0))
+    return pd.DataFrame(rows, columns=["seed", "run", "learning rate", "batch size", "step", "quantity", "value"])
 
 
 def test_statistics_on_known_ends():
@@ -95,7 +92,7 @@ def test_statistics_on_known_ends():
     assert claims.largest_stable(made).loc[0].tolist() == [0.1, 0.2, 0.4, 0.4]
 
 
-def test_a_ladder_without_an_end_is_censored():
+def test_a_search_without_an_end_is_censored():
     made = synthetic(0.5, 1.7, {1: 0.05, 2: 1.6})
     assert np.isnan(claims.largest_stable(made)).all(axis=None)
     assert judge(BY_ID["stable-step-grows-with-batch"], made, SMALL).verdict == "undecided"
@@ -103,13 +100,13 @@ def test_a_ladder_without_an_end_is_censored():
 
 def test_a_diverged_run_has_no_trace():
     made = synthetic(0.5, 1.7, {1: 0.1, 2: 0.2})
-    gone = (made["run"] == "single") & (made["rate"] == 0.02) & (made["seed"] == 1) & (made["step"] == 10)
+    gone = (made["run"] == "single") & (made["learning rate"] == 0.02) & (made["seed"] == 1) & (made["step"] == 10)
     assert judge(BY_ID["single-examples-bound-trace"], made[~gone], SMALL).verdict == "undecided"
 
 
 def test_steps_on_single_examples_in_its_null_world():
     """Trained on the whole set instead, both kinds of run are the same."""
     spec = BatchStabilitySpec.build(**{**SMALL.model_dump(), "single_batch": 10**6})
-    made = run(spec, [0], "cpu")
+    made = design(spec).run([0], "cpu")
     traces = [claims.scaled(made, "Hessian trace", name).to_numpy() for name in ("single", "whole")]
     assert traces[0] == pytest.approx(traces[1], rel=1e-4)

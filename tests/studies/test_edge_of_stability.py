@@ -4,22 +4,19 @@ import pandas as pd
 import pytest
 import torch
 
-from genbook import data
 from genbook.base.claims import judge
 from genbook.base.seeding import INITIALISATION, generator
+from genbook.experiments.run import Drawn
 from genbook.models import initialise
-from genbook.studies import get
 from genbook.studies.steps.edge_of_stability import claims
-from genbook.studies.steps.edge_of_stability.run import replicas_of, run
-from genbook.studies.steps.edge_of_stability.spec import EdgeOfStabilitySpec
+from genbook.studies.steps.edge_of_stability.design import EdgeOfStabilitySpec, design
 
-STUDY = get("edge_of_stability")
-SMALL = EdgeOfStabilitySpec.build(edge_examples=20, edge_hidden=4, edge_steps=20, edge_probes=5, edge_batches=[5])
+SMALL = EdgeOfStabilitySpec.build(n_train=20, hidden=[4], steps=20, n_measurements=5, batch_sizes=[5])
 
 
 @pytest.fixture(scope="module")
 def table():
-    return run(SMALL, [0, 1], "cpu")
+    return design(SMALL).run([0, 1], "cpu")
 
 
 def dense_hessian(replica):
@@ -42,7 +39,7 @@ def dense_hessian(replica):
 
 @pytest.mark.parametrize("name", ["full batch", "ReLU", "other loss"])
 def test_initial_sharpness_is_that_of_the_dense_hessian(table, name):
-    replica = next(r for r in replicas_of(SMALL, data.load("digits"), 1) if r.condition["run"] == name)
+    replica = Drawn().replica(next(c for c in design(SMALL).conditions if c.columns["run"] == name), 1)
     expected = float(torch.linalg.eigvalsh(dense_hessian(replica))[-1])
     rows = table[(table["seed"] == 1) & (table["run"] == name) & (table["quantity"] == "sharpness")]
     assert rows[rows["step"] == 0]["value"].iloc[0] == pytest.approx(expected, rel=0.03)
@@ -50,24 +47,40 @@ def test_initial_sharpness_is_that_of_the_dense_hessian(table, name):
 
 def synthetic(late):
     rows = [
-        (seed, "full batch", "tanh", "squared", rate, 0, step, "sharpness", 2 / rate * (0.5 if step == 0 else late))
+        (seed, "full batch", rate, 100, step, "sharpness", 2 / rate * (0.5 if step == 0 else late))
         for seed in (0, 1, 2)
         for rate in (0.5, 1.0)
         for step in (0, 5, 10)
     ]
-    return pd.DataFrame(rows, columns=list(STUDY.columns))
+    return pd.DataFrame(rows, columns=["seed", "run", "learning rate", "batch size", "step", "quantity", "value"])
 
 
 def test_edge_and_sharpening_on_a_synthetic_table():
     by_id = {claim.id: claim for claim in claims.CLAIMS}
-    spec = EdgeOfStabilitySpec.build(edge_rates=[0.5, 1.0])
+    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0])
     assert by_id["edge"].statistic(synthetic(1.02), spec).tolist() == pytest.approx([0.02] * 3)
     assert by_id["progressive-sharpening"].statistic(synthetic(1.0), spec).tolist() == pytest.approx([2.0] * 3)
     assert judge(by_id["edge"], synthetic(0.4), spec).verdict == "fails"
 
 
 def test_a_whole_batch_is_full_batch_descent():
-    spec = EdgeOfStabilitySpec.build(**{**SMALL.model_dump(), "edge_batches": (10**6,)})
-    table = run(spec, [0, 1], "cpu")
+    spec = EdgeOfStabilitySpec.build(**{**SMALL.model_dump(), "batch_sizes": (10**6,)})
+    table = design(spec).run([0, 1], "cpu")
     batch = next(claim for claim in claims.CLAIMS if claim.id == "batch-moves-edge")
     assert batch.statistic(table, spec).to_numpy() == pytest.approx(1, rel=0.05)
+
+
+def test_trace_of_the_smallest_batches_over_the_whole_sets_at_the_smallest_rate():
+    columns = ["seed", "run", "learning rate", "batch size", "step", "quantity", "value"]
+    ends = [("full batch", 0.5, 100, 8.0), ("full batch", 1.0, 100, 5.0)]
+    ends += [("mini-batch", 0.5, 5, 2.0), ("mini-batch", 0.5, 25, 6.0)]
+    rows = [(seed, *end[:3], 10, "Hessian trace", end[3]) for seed in (0, 1) for end in ends]
+    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0])
+    assert claims.trace(pd.DataFrame(rows, columns=columns), spec).tolist() == [0.25, 0.25]
+
+
+def test_the_other_losss_sharpness_over_its_highest():
+    columns = ["seed", "run", "learning rate", "step", "quantity", "value"]
+    values = ((0, 1.0), (4, 8.0), (7, 3.0), (10, 1.0))
+    rows = [(seed, "other loss", 0.5, step, "sharpness", value) for seed in (0, 1) for step, value in values]
+    assert claims.fall(pd.DataFrame(rows, columns=columns), EdgeOfStabilitySpec()).tolist() == [0.25, 0.25]
