@@ -8,12 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from genbook import data
 from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
-from genbook.experiments.design import MLP, Condition, Design, Watch
+from genbook.experiments.design import Condition, Design, Watch
 from genbook.experiments.labels import Given, Labels
 from genbook.models import mlp, parameter_count
 from genbook.probes import (
@@ -66,9 +65,9 @@ class Drawn:
 
     def __init__(self) -> None:
         """Nothing is drawn until it is asked for."""
-        self._split = functools.cache(_split)
+        self._split = functools.cache(lambda dataset, *drawn: data.split(data.load(dataset), *drawn, flat=True))
         self._inputs = functools.cache(lambda rounds, *split: self._split(*split).train.inputs.repeat(rounds, 1))
-        self._network = functools.cache(_network)
+        self._network = functools.cache(mlp)
 
     def replica(self, condition: Condition, seed: int) -> Replica:
         """The network of one condition and seed, with its training set and the test set in halves."""
@@ -87,13 +86,10 @@ class Drawn:
         if images.held_out:
             labels = _given(images.held_out_labels, split.validation, seed + _HELD_OUT, split.n_classes).labels
             sets["held-out"] = Examples(split.validation.inputs, torch.from_numpy(labels))
-        outputs = condition.network.outputs or split.n_classes
-        model = self._network(condition.network, inputs.shape[1], outputs)
+        network = condition.network
+        widths = (inputs.shape[1], *network.hidden, network.outputs or split.n_classes)
+        model = self._network(widths, network.activation)
         return Replica(seed, model, condition.recipe, sets, condition.columns)
-
-
-def _split(dataset: str, seed: int, n_train: int, held_out: int) -> data.Split:
-    return data.split(data.load(dataset), seed, n_train, held_out, flat=True)
 
 
 def _given(labels: Labels, examples: data.Examples, seed: int, n_classes: int) -> Given:
@@ -105,18 +101,9 @@ def _groups(given: Given, seed: int) -> dict[str, torch.Tensor]:
     n = len(given.labels)
     half = np.isin(np.arange(n), generator(seed, "halves").permutation(n)[: n // 2])
     decoys = np.zeros(n, dtype=bool) if given.decoys is None else given.decoys
-    masks = {
-        "clean": given.clean,
-        "corrupted": ~given.clean,
-        "decoys": decoys,
-        "one half": half,
-        "other half": ~half,
-    }
+    labels = {"clean": given.clean, "corrupted": ~given.clean, "decoys": decoys}
+    masks = {**labels, "one half": half, "other half": ~half}
     return {name: torch.from_numpy(mask) for name, mask in masks.items()}
-
-
-def _network(network: MLP, inputs: int, outputs: int) -> nn.Module:
-    return mlp((inputs, *network.hidden, outputs), network.activation)
 
 
 def _halves(labels: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -135,14 +122,11 @@ def _probes(watched: Sequence[Watch]) -> list[Probe]:
 def _probes_of(watch: Watch) -> list[Probe]:
     wanted, at = set(watch.quantities), watch.at
     of_gradients = {"on": "train", "examples": watch.examples, "at": at}
+    sets = ("train", "test", "held-out")
     made = {
-        "train accuracy": Accuracy("train", at=at),
+        **{f"{on} accuracy": Accuracy(on, at=at) for on in sets},
+        **{f"{on} loss": MeanLoss(on, at=at) for on in sets},
         "train accuracy on true labels": Accuracy("train", "true", at=at),
-        "test accuracy": Accuracy("test", at=at),
-        "held-out accuracy": Accuracy("held-out", at=at),
-        "train loss": MeanLoss("train", at=at),
-        "test loss": MeanLoss("test", at=at),
-        "held-out loss": MeanLoss("held-out", at=at),
         "loss spread": LossSpread(at=at),
         "largest gradient": LargestGradient(**of_gradients),
         "weight norm": WeightNorm(at=at),
