@@ -42,7 +42,7 @@ def test_what_needs_the_book_says_where_the_book_is(installed, words):
 
 def test_studies_and_their_parameters_are_there(installed):
     assert "perceptron_limit" in installed[1]("studies").stdout
-    assert "step_sizes" in installed[1]("params", "perceptron_limit").stdout
+    assert "learning_rates" in installed[1]("params", "perceptron_limit").stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where Linux keeps the data of a user")

@@ -1,4 +1,4 @@
-"""Gradient descent on the logistic loss beside the perceptron: the recursion, the limit, the table, the statistics."""
+"""Gradient descent on the logistic loss and the perceptron: the recursion, the limit, the table, the statistics."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from genbook.studies.steps.perceptron_limit.run import missing_confidence, run, 
 from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
 
 STUDY = get("perceptron_limit")
-SMALL = PerceptronLimitSpec.build(points=20, inputs=8, step_sizes=[0.5, 1e6], shown_steps=12)
+SMALL = PerceptronLimitSpec.build(points=20, inputs=8, learning_rates=[0.5, 1e6], shown_steps=12)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_weight_of_a_point_at_finite_and_infinite_steps():
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_losses_are_those_of_torch_in_float64(table, place):
-    step_size = SMALL.step_sizes[place]
+    rate = SMALL.learning_rates[place]
     points = torch.from_numpy(signed_points(SMALL, 1))
     weights = torch.zeros(SMALL.inputs, dtype=torch.float64, requires_grad=True)
     losses = []
@@ -47,8 +47,8 @@ def test_losses_are_those_of_torch_in_float64(table, place):
         loss = -torch.nn.functional.logsigmoid(points @ weights).mean()
         losses.append(float(loss.detach()))
         (gradient,) = torch.autograd.grad(loss, weights)
-        weights = (weights - step_size * gradient).detach().requires_grad_()
-    rows = table[(table["seed"] == 1) & (table["step_size"] == step_size) & (table["quantity"] == "loss")]
+        weights = (weights - rate * gradient).detach().requires_grad_()
+    rows = table[(table["seed"] == 1) & (table["learning rate"] == rate) & (table["quantity"] == "loss")]
     assert rows.sort_values("step")["value"].to_numpy() == pytest.approx(losses, rel=1e-9, abs=1e-12)
 
 
@@ -62,7 +62,7 @@ def test_perceptron_row_is_the_perceptron(table):
 
 
 def test_unfinished_runs_are_censored():
-    spec = PerceptronLimitSpec.build(points=20, inputs=8, step_sizes=[1e-3, 1e6], longest=10, shown_steps=5)
+    spec = PerceptronLimitSpec.build(points=20, inputs=8, learning_rates=[1e-3, 1e6], steps=10, shown_steps=5)
     steps = claims.summary(run(spec, [0], "cpu"), "steps to zero error")
     assert np.isnan(steps.loc[0, 1e-3])
     speedup = next(claim for claim in claims.CLAIMS if claim.id == "large-steps-sooner")
@@ -73,7 +73,7 @@ def test_ordering_on_a_synthetic_table():
     def rows(steps):
         found = [(0, size, 0, "highest loss", size) for size in (1.0, 2.0, 3.0)]
         found += [(0, size, 0, "steps to zero error", n) for size, n in zip((1.0, 2.0, 3.0), steps, strict=True)]
-        return pd.DataFrame(found, columns=["seed", "step_size", "step", "quantity", "value"])
+        return pd.DataFrame(found, columns=["seed", "learning rate", "step", "quantity", "value"])
 
     misled = next(claim for claim in claims.CLAIMS if claim.id == "loss-misleads").statistic
     assert misled(rows([30, 20, 10]), SMALL).tolist() == [-1]

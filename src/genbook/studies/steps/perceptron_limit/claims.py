@@ -1,4 +1,4 @@
-"""What is claimed of logistic regression with large steps, as statistics of the study's table."""
+"""What is claimed of logistic regression at large learning rates."""
 
 from __future__ import annotations
 
@@ -6,35 +6,29 @@ import numpy as np
 import pandas as pd
 
 from genbook.base import stats
-from genbook.base.claims import Claim
 from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
 from genbook.tables import tidy
+from genbook.tables.statistics import claim, identity, order, ratio
 
 #: Source of all of them.
 _SOURCE = "tyurin-2024"
 
 
 def summary(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """One number a run: rows seeds, columns step sizes (infinity is the perceptron)."""
-    return tidy.wide(table, "seed", "step_size", quantity=quantity)
+    """One number a run: rows seeds, columns learning rates (infinity is the perceptron)."""
+    return tidy.wide(table, "seed", "learning rate", quantity=quantity)
 
 
-def _distance(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
-    return summary(table, "distance from the perceptron").iloc[:, -1]
-
-
-def _speedup(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
-    steps = summary(table, "steps to zero error")[list(spec.step_sizes)]
+@ratio("of the smallest rate's number")
+def speedup(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
+    """Steps to zero error at the largest learning rate over those at the smallest."""
+    steps = summary(table, "steps to zero error")[list(spec.learning_rates)]
     return steps.iloc[:, -1] / steps.iloc[:, 0]
 
 
-def _price(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
-    """Highest loss before the last error goes, at the largest step, over log 2, the loss at the start."""
-    return summary(table, "highest loss").iloc[:, -1] / np.log(2)
-
-
-def _misled(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
-    """Kendall's τ over step sizes of the highest loss on the way and the steps that were needed."""
+@order("Kendall's τ of highest loss and steps needed")
+def misled(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
+    """Kendall's τ over learning rates of the highest loss on the way and the steps that were needed."""
     losses = summary(table, "highest loss")
     steps = summary(table, "steps to zero error")[list(losses.columns)]
     complete = steps.notna().all(axis=1)
@@ -43,48 +37,43 @@ def _misled(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
 
 
 CLAIMS = (
-    Claim(
-        id="becomes-perceptron",
-        statement="With enormous steps gradient descent on the logistic loss is the batch perceptron, step by step.",
-        source=_SOURCE,
-        statistic=_distance,
-        kind="exact",
-        relation="=",
-        threshold=0,
-        tolerance=1e-3,
-        threshold_text="relative distance of $w/\\eta$ from the perceptron's weights",
-        null="small steps",
+    claim(
+        "becomes-perceptron",
+        "At an enormous learning rate descent on the logistic loss is the batch perceptron, step by step.",
+        _SOURCE,
+        identity(
+            "relative distance of $w/\\eta$ from the perceptron's weights",
+            lambda table, spec: summary(table, "distance from the perceptron").iloc[:, -1],
+        ),
+        equals=0,
+        within=1e-3,
+        control="small steps",
     ),
-    Claim(
-        id="large-steps-sooner",
-        statement="The largest step reaches zero training error in far fewer steps than the smallest.",
-        source=_SOURCE,
-        statistic=_speedup,
-        relation="<",
-        threshold=0.2,
-        threshold_text="of the smallest step's number",
-        scale="log",
-        null="large steps",
+    claim(
+        "large-steps-sooner",
+        "The largest learning rate reaches zero training error in far fewer steps than the smallest.",
+        _SOURCE,
+        speedup,
+        below=0.2,
+        control="large steps",
     ),
-    Claim(
-        id="loss-rises-first",
-        statement="On its way there the largest step raises the loss far above where it began.",
-        source=_SOURCE,
-        statistic=_price,
-        relation=">",
-        threshold=3,
-        threshold_text="times the loss at the start",
-        scale="log",
-        null="small steps",
+    claim(
+        "loss-rises-first",
+        "On its way there the largest learning rate raises the loss far above where it began.",
+        _SOURCE,
+        ratio(
+            "times the loss at the start",
+            lambda table, spec: summary(table, "highest loss").iloc[:, -1] / np.log(2),
+        ),
+        above=3,
+        control="small steps",
     ),
-    Claim(
-        id="loss-misleads",
-        statement="Among step sizes, the higher the loss on the way, the sooner the last error is gone.",
-        source=_SOURCE,
-        statistic=_misled,
-        relation="<",
-        threshold=-0.5,
-        threshold_text="Kendall's τ of highest loss and steps needed",
-        null="large steps",
+    claim(
+        "loss-misleads",
+        "Among learning rates, the higher the loss on the way, the sooner the last error is gone.",
+        _SOURCE,
+        misled,
+        below=-0.5,
+        control="large steps",
     ),
 )

@@ -1,4 +1,4 @@
-"""Gradient descent on the logistic loss at many step sizes at once, beside the batch perceptron; all in float64."""
+"""Gradient descent on the logistic loss at many learning rates at once, and the batch perceptron; all in float64."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ def signed_points(spec: PerceptronLimitSpec, seed: int) -> np.ndarray:
     return labels[:, None] * inputs
 
 
-def missing_confidence(margins: np.ndarray, step_sizes: np.ndarray) -> np.ndarray:
+def missing_confidence(margins: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """1 − P(y | x), the weight of each point in the gradient, for margins of w/η; η = inf is the perceptron's rule.
 
     σ(−η z) tends to 1 where z < 0, to 0 where z > 0, and is 1/2 at z = 0 for every η.
     """
     with np.errstate(invalid="ignore"):
-        scaled = np.where(margins == 0, 0.0, step_sizes[:, None] * margins)
+        scaled = np.where(margins == 0, 0.0, rates[:, None] * margins)
     return expit(-scaled)
 
 
 def _one_seed(spec: PerceptronLimitSpec, seed: int) -> pd.DataFrame:
-    """All step sizes of one seed; the last row of the weights is the perceptron, the limit of infinite steps."""
+    """All learning rates of one seed; the last row of the weights is the perceptron, the limit of infinite rates."""
     points = signed_points(spec, seed)
-    step_sizes = np.array([*spec.step_sizes, np.inf])
-    scaled = np.zeros((len(step_sizes), spec.inputs))  # w/η, which stays finite as η grows
-    first = np.full(len(step_sizes), np.nan)
-    highest = np.zeros(len(step_sizes))
-    apart = np.zeros(len(step_sizes))
+    rates = np.array([*spec.learning_rates, np.inf])
+    scaled = np.zeros((len(rates), spec.inputs))  # w/η, which stays finite as η grows
+    first = np.full(len(rates), np.nan)
+    highest = np.zeros(len(rates))
+    apart = np.zeros(len(rates))
     rows = []
-    for step in range(spec.longest + 1):
+    for step in range(spec.steps + 1):
         margins = scaled @ points.T
         errors = (margins <= 0).mean(1)
         first[(errors == 0) & np.isnan(first)] = step
-        losses = np.logaddexp(0, -step_sizes[:-1, None] * margins[:-1]).mean(1)
+        losses = np.logaddexp(0, -rates[:-1, None] * margins[:-1]).mean(1)
         searching = np.isnan(first)
         highest[:-1] = np.where(searching[:-1], np.maximum(highest[:-1], losses), highest[:-1])
         if searching[-1]:
             length = np.linalg.norm(scaled[-1]) or 1.0
             apart = np.maximum(apart, np.linalg.norm(scaled - scaled[-1], axis=1) / length)
         if step <= spec.shown_steps:
-            rows += [(seed, size, step, "error", error) for size, error in zip(step_sizes, errors, strict=True)]
-            rows += [(seed, size, step, "loss", loss) for size, loss in zip(step_sizes[:-1], losses, strict=True)]
+            rows += [(seed, rate, step, "error", error) for rate, error in zip(rates, errors, strict=True)]
+            rows += [(seed, rate, step, "loss", loss) for rate, loss in zip(rates[:-1], losses, strict=True)]
         if not searching.any() and step >= spec.shown_steps:
             break
-        scaled = scaled + missing_confidence(margins, step_sizes) @ points / spec.points
+        scaled = scaled + missing_confidence(margins, rates) @ points / spec.points
     summary = {"steps to zero error": first, "highest loss": highest, "distance from the perceptron": apart}
     for quantity, values in summary.items():
-        kept = len(step_sizes) if quantity == "steps to zero error" else len(step_sizes) - 1
-        rows += [(seed, size, 0, quantity, v) for size, v in zip(step_sizes[:kept], values[:kept], strict=True)]
-    return pd.DataFrame(rows, columns=["seed", "step_size", "step", "quantity", "value"])
+        kept = len(rates) if quantity == "steps to zero error" else len(rates) - 1
+        rows += [(seed, rate, 0, quantity, v) for rate, v in zip(rates[:kept], values[:kept], strict=True)]
+    return pd.DataFrame(rows, columns=["seed", "learning rate", "step", "quantity", "value"])

@@ -1,4 +1,4 @@
-"""Logistic regression becomes the perceptron: profiles and worlds."""
+"""Logistic regression becomes the perceptron: profiles and settings."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def _confirmation(spec: PerceptronLimitSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="perceptron_limit",
     title="Logistic regression becomes the perceptron",
-    version=1,
+    version=2,
     spec=PerceptronLimitSpec,
     profiles={
         "smoke": Profile(
-            seeds=2, parameters={"points": 20, "inputs": 10, "step_sizes": [1.0, 1e6]}, seconds=1, judged=False
+            seeds=2, parameters={"points": 20, "inputs": 10, "learning_rates": [1.0, 1e6]}, seconds=1, judged=False
         ),
         "quick": Profile(seeds=5, parameters={}, seconds=3),
         "full": Profile(seeds=20, parameters={}, seconds=12),
@@ -31,13 +31,13 @@ STUDY = Study(
     claims=CLAIMS,
     columns={
         "seed": "the seed",
-        "step_size": "step size η of gradient descent; infinite for the perceptron",
+        "learning rate": "learning rate η of gradient descent; infinite for the perceptron",
         "step": "steps taken; 0 for what there is one number of per run",
         "quantity": "what was measured (see the quantities)",
         "value": "the measured value",
     },
     quantities={
-        "error": "share of the training points that are not on their side of the plane",
+        "error": "fraction of the training points that are not on their side of the plane",
         "loss": "mean logistic loss of the training points, in nats",
         "steps to zero error": "steps until no training point is on the wrong side; missing where that was not reached",
         "highest loss": "highest training loss before that, in nats",
@@ -47,8 +47,8 @@ STUDY = Study(
     },
     confirm=_confirmation,
     nulls={
-        "small steps": {"step_sizes": [0.1, 0.2, 0.4]},
-        "large steps": {"step_sizes": [1e4, 1e5, 1e6]},
+        "small steps": {"learning_rates": [0.1, 0.2, 0.4]},
+        "large steps": {"learning_rates": [1e4, 1e5, 1e6]},
     },
     # Settings were changed after the confirmation on the usual seeds had been looked at.
     confirmation_seed=2000,
