@@ -144,3 +144,14 @@ def test_a_curve_is_read_off_only_where_it_passes():
 
 def test_chance_is_one_over_the_number_of_classes():
     assert readings.chance(table([(0, 0, 9, "classes", 4.0)])) == 0.25
+
+
+def test_what_was_not_read_is_censored_and_not_left_out():
+    table = pd.DataFrame({"seed": [3, 3, 1, 1], "noise": [0.5, 0.0, 0.5, 0.0], "network": list("aaab")})
+    values = pd.DataFrame([[2.0]], index=pd.Index([1], name="seed"), columns=pd.Index([0.5], name="noise"))
+    found = readings.complete(values, table, "noise")
+    pd.testing.assert_frame_equal(
+        found, pd.DataFrame([[np.nan, 2.0], [np.nan, np.nan]], index=[1, 3], columns=[0.0, 0.5]), check_names=False
+    )
+    assert list(readings.complete(values, table, "noise", network="b").columns) == [0.0]
+    assert readings.complete(pd.DataFrame(), table, "noise").isna().all(axis=None)

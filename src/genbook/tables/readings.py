@@ -41,6 +41,15 @@ def final(table: pd.DataFrame, quantity: str, *by: str, **where: object) -> pd.D
     return last.unstack(list(by)) if by else last.to_frame(quantity)
 
 
+def complete(values: pd.DataFrame, table: pd.DataFrame, by: str, **where: object) -> pd.DataFrame:
+    """``values`` with a row for every seed and a column for every condition of the table, NaN where none was read.
+
+    What diverged, or never learned, has no curve to read: it is censored, not left out.
+    """
+    found = tidy.select(table, **where)
+    return values.reindex(index=np.sort(table["seed"].unique()), columns=np.sort(found[by].unique()))
+
+
 def chance(table: pd.DataFrame) -> float:
     """Accuracy of a guess: one over the number of classes."""
     return 1 / float(tidy.select(table, quantity="classes")["value"].iloc[0])

@@ -6,7 +6,7 @@ import pandas as pd
 
 from genbook.studies.memorisation.label_permutations.design import LabelPermutationsSpec
 from genbook.studies.memorisation.shared import annealed, annealed_against_loss, power
-from genbook.tables.readings import at_equal_loss, final, geometric_mean
+from genbook.tables.readings import at_equal_loss, complete, final, geometric_mean
 from genbook.tables.statistics import claim, ratio, slope
 
 
@@ -17,12 +17,13 @@ def steps_to_level(table: pd.DataFrame) -> pd.DataFrame:
 
 def going_on(table: pd.DataFrame, spec: LabelPermutationsSpec, phase: str) -> pd.DataFrame:
     """Geometric mean of m-coherence in a phase, once small steps would have annealed it: seeds by blocks."""
-    return geometric_mean(annealed(table, spec, "m-coherence", "blocks", phase), ["seed", "blocks"]).unstack("blocks")
+    values = geometric_mean(annealed(table, spec, "m-coherence", "blocks", phase), ["seed", "blocks"])
+    return complete(values.unstack("blocks"), table, "blocks")
 
 
 def annealed_at_equal_loss(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
     """m-coherence in small steps at the training losses that all networks of a seed pass: seeds by blocks."""
-    return at_equal_loss(annealed_against_loss(table, spec, "blocks"))
+    return complete(at_equal_loss(annealed_against_loss(table, spec, "blocks")), table, "blocks")
 
 
 def renamed(values: pd.DataFrame) -> pd.Series:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from genbook.studies.memorisation.late_coherence.spec import LateCoherenceSpec
 from genbook.studies.memorisation.shared import ANNEALED, annealed_against_loss, power
-from genbook.tables.readings import at_loss, curve, final, geometric_mean, rows
+from genbook.tables.readings import at_loss, complete, curve, final, geometric_mean, rows
 from genbook.tables.statistics import claim, ratio, slope
 
 
@@ -20,26 +20,27 @@ def going_on(table: pd.DataFrame, spec: LateCoherenceSpec, phase: str) -> pd.Dat
 def late(table: pd.DataFrame, given: str = "random") -> pd.DataFrame:
     """Geometric mean over time of m-coherence where training goes on as before: rows seeds, columns factors."""
     values = curve(table, "m-coherence", "factor", phase="as before", given=given)
-    return geometric_mean(values, ["seed", "factor"]).unstack("factor")
+    return complete(geometric_mean(values, ["seed", "factor"]).unstack("factor"), table, "factor")
 
 
 def stopped(table: pd.DataFrame, quantity: str, given: str = "random", removed: int = 0) -> pd.DataFrame:
     """A quantity where the networks were stopped: rows seeds, columns factors."""
-    return final(table, quantity, "factor", given=given, removed=removed)
+    return complete(final(table, quantity, "factor", given=given, removed=removed), table, "factor")
 
 
 def annealing(table: pd.DataFrame, spec: LateCoherenceSpec, given: str = "random") -> pd.DataFrame:
     """m-coherence and loss before and after a short time of small steps, one row per seed.
 
-    Columns ``before``, ``after``, ``loss before``, ``loss after``.
+    Columns ``before``, ``after``, ``loss before``, ``loss after``; NaN for what had diverged.
     """
     columns = {}
     for quantity, prefix in (("m-coherence", ""), ("train loss", "loss ")):
         values = curve(table, quantity, phase="small steps", given=given).unstack("step")
         time = values.columns * spec.small_learning_rate
-        columns[f"{prefix}before"] = values.iloc[:, 0]
-        columns[f"{prefix}after"] = values.apply(lambda row, t=time: np.interp(ANNEALED * spec.time, t, row), axis=1)
-    return pd.DataFrame(columns)
+        read = {seed: np.interp(ANNEALED * spec.time, time, row) for seed, row in values.iterrows()}
+        columns[f"{prefix}before"] = values.iloc[:, 0] if read else np.nan
+        columns[f"{prefix}after"] = pd.Series(read, dtype=float)
+    return pd.DataFrame(columns, index=np.sort(table["seed"].unique()))
 
 
 def annealed_ratio(table: pd.DataFrame, spec: LateCoherenceSpec) -> pd.Series:
@@ -48,10 +49,12 @@ def annealed_ratio(table: pd.DataFrame, spec: LateCoherenceSpec) -> pd.Series:
     Real labels fall through this loss on their way; where they begin below it, their first annealed value is taken, as
     the two need not pass a range of losses in common.
     """
-    random, real = annealing(table, spec), annealed_against_loss(table, spec, "given").xs("real", level="given")
+    random, courses = annealing(table, spec), annealed_against_loss(table, spec, "given")
+    real = courses[courses.index.get_level_values("given") == "real"]
     at_equal_loss = {
         seed: at_loss(course, random.loc[[seed], "loss after"].to_numpy()).iloc[0]
         for seed, course in real.groupby("seed")
+        if seed in random.index
     }
     return pd.Series(at_equal_loss, dtype=float) / random["after"]
 

@@ -13,7 +13,8 @@ from genbook.tables.statistics import claim, difference, order, ratio, share
 
 def final(table: pd.DataFrame, quantity: str, network: str = "base") -> pd.DataFrame:
     """The last value of a quantity: rows seeds, columns noise levels."""
-    return readings.final(table, quantity, "noise", network=network)
+    values = readings.final(table, quantity, "noise", network=network)
+    return readings.complete(values, table, "noise", network=network)
 
 
 def gap(table: pd.DataFrame, network: str = "base") -> pd.DataFrame:
@@ -38,7 +39,7 @@ def learning(table: pd.DataFrame, layer: str = "all") -> pd.DataFrame:
 
 def at_equal_loss(table: pd.DataFrame, layer: str = "all") -> pd.DataFrame:
     """m-coherence over the training losses that all noise levels of a seed pass: rows seeds, columns noise levels."""
-    return readings.at_equal_loss(learning(table, layer))
+    return readings.complete(readings.at_equal_loss(learning(table, layer)), table, "noise", network="base")
 
 
 def coherence_ratio(table: pd.DataFrame, layer: str = "all") -> pd.Series:
@@ -61,7 +62,8 @@ def _gap_order(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
 @ratio("times its value at the beginning of learning")
 def _late_rise(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
     """m-coherence of the most random labels late over early: the last third of their way in log loss over the first."""
-    most_random = learning(table).xs(max(spec.noise_levels), level="noise")
+    courses = learning(table)
+    most_random = courses[courses.index.get_level_values("noise") == max(spec.noise_levels)]
 
     def late_over_early(course: pd.DataFrame) -> float:
         fallen = np.log(course["loss"].iloc[0] / course["loss"])
@@ -69,7 +71,8 @@ def _late_rise(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
         late, early = course["value"][way > 2 / 3], course["value"][way < 1 / 3]
         return float(np.exp(np.log(late).mean() - np.log(early).mean()))
 
-    return most_random.groupby("seed").apply(late_over_early)
+    rises = {seed: late_over_early(course) for seed, course in most_random.groupby("seed")}
+    return pd.Series(rises, dtype=float).reindex(steps_to_fit(table).index)
 
 
 #: For each measure that does not see the labels: the networks on real and on the most random labels between which it

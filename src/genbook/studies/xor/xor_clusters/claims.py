@@ -127,7 +127,7 @@ def _delay(table: pd.DataFrame, spec: XorClustersSpec) -> pd.Series:
 
 def _tilted(table: pd.DataFrame, spec: XorClustersSpec) -> pd.Series:
     ends = final(table, "tilt", "test accuracy", "tilt")
-    return ends.iloc[:, 0] - ends.iloc[:, -1]
+    return ends.iloc[:, 0] - ends.iloc[:, -1] if len(spec.tilts) > 1 else pd.Series(np.nan, table["seed"].unique())
 
 
 def _aligned(table: pd.DataFrame, spec: XorClustersSpec) -> pd.Series:
