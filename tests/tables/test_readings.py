@@ -155,3 +155,12 @@ def test_what_was_not_read_is_censored_and_not_left_out():
     )
     assert list(readings.complete(values, table, "noise", network="b").columns) == [0.0]
     assert readings.complete(pd.DataFrame(), table, "noise").isna().all(axis=None)
+
+
+def test_where_nothing_learned_there_is_nothing_against_loss():
+    nothing = pd.DataFrame(
+        {"loss": [], "value": []}, index=pd.MultiIndex.from_arrays([[], []], names=["seed", "noise"])
+    )
+    found = readings.against_loss(nothing)
+    assert list(found.columns) == ["seed", "noise", "loss", "value"]
+    assert found.empty

@@ -187,6 +187,8 @@ def against_loss(courses: pd.DataFrame, points: int = 24, losses: np.ndarray | N
         Columns ``seed``, the condition, ``loss``, ``value``; a network has rows only between the losses it passes.
     """
     names = courses.index.names
+    if courses.empty:
+        return pd.DataFrame(columns=[*names, "loss", "value"], dtype=float)
     if losses is None:
         losses = np.geomspace(courses["loss"].min(), courses["loss"].max(), points)
     parts: dict[tuple[Hashable, ...], pd.DataFrame] = {}

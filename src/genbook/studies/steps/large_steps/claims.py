@@ -134,12 +134,15 @@ def _tau(rows: pd.DataFrame) -> float:
 
 def tau_at_end(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
     """Kendall's τ of sharpness and test accuracy over all runs of a seed, at their ends."""
-    return ends(table, spec).groupby("seed").apply(_tau)
+    taus = {seed: _tau(rows) for seed, rows in ends(table, spec).groupby("seed")}
+    return pd.Series(taus, dtype=float).reindex(np.sort(table["seed"].unique()))
 
 
 def tau_at_level(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
-    """The same at one training loss, for each share of wrong labels alone; their mean."""
-    return at_level(table, spec).groupby(["seed", "noise"]).apply(_tau).groupby("seed").mean()
+    """The same at one training loss, for each fraction of wrong labels alone; their mean. NaN where none passes it."""
+    taus = {key: _tau(rows) for key, rows in at_level(table, spec).groupby(["seed", "noise"])}
+    means = pd.Series(taus, dtype=float).groupby(level=0).mean()
+    return means.reindex(np.sort(table["seed"].unique()))
 
 
 def within_step(table: pd.DataFrame, spec: LargeStepsSpec) -> float:
