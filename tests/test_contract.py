@@ -102,7 +102,6 @@ def plant(**changes):
     settings = {
         "name": "plant",
         "title": "A plant",
-        "chapter": "99_plant",
         "version": 1,
         "spec": PlantSpec,
         "profiles": {

@@ -55,7 +55,7 @@ def changed_keys(monkeypatch, module):
         ("genbook.studies.xor.xor_digits.claims", {"07"}),
         ("genbook.studies.xor.xor_digits.run", {"07"}),
         ("genbook.studies.descent.sample_descent.study", {"06"}),
-        ("genbook.gradients.scores", {"01", "04"}),
+        ("genbook.data.human", {"04"}),
         ("genbook.figures.draw", {"01", "02", "03", "04", "05", "06", "07"}),
         ("genbook.base.spec", {"01", "02", "03", "04", "05", "06", "07"}),
         ("genbook.base.progress", set()),

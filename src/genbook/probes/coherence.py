@@ -67,12 +67,14 @@ class GradientCoherence(Probe):
                 alignments=False,
                 allow_nonfinite=True,
             )
-        for layer, part in {"all": measured, **(measured.layers if self.layers else {})}.items():
+        parts = {"all": measured, **(measured.layers if self.layers else {})}
+        for layer, part in parts.items():
             yield self._of("m-coherence", part.m_coherence, layer=layer)
             yield self._of("off-diagonal coherence", part.off_diagonal, layer=layer)
             yield self._of("gradient norm", part.gradient_norm, layer=layer)
             if layer != "all":
                 yield self._of("share", part.share, layer=layer)
+        for layer, part in parts.items():
             if names and (layer == "all" or self.sums):
                 yield from self._by_group(part.groups, layer)
 
