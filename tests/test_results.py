@@ -591,4 +591,11 @@ def test_the_command_that_reruns_a_chapter_means_what_ran(given, said):
 def test_a_chapter_reads_its_notebooks_own_cell(monkeypatch, cells, found):
     shell = SimpleNamespace(user_ns={"In": ["", *cells]})
     monkeypatch.setattr(chapter, "get_ipython", lambda: shell)
-    assert chapter.notebooks_parameters() == found
+    assert chapter.notebooks_parameters(CHAPTER) == found
+
+
+def test_in_a_kernel_without_a_history_a_chapter_reads_its_variables(monkeypatch):
+    variables = {"In": [""], "profile": "smoke", "random_labels__steps": 50, "steps": None, "_": 3, "np": np, "x": 1}
+    monkeypatch.setattr(chapter, "get_ipython", lambda: SimpleNamespace(user_ns=variables))
+    found = {"profile": "smoke", "random_labels__steps": 50, "steps": None}
+    assert chapter.notebooks_parameters(CHAPTER) == found

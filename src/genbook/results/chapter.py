@@ -23,30 +23,45 @@ from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
 from genbook.figures.html import Cell
 from genbook.results import published as published_tables
+from genbook.results.chapters import studies_of
 from genbook.results.pages import cells, censored, in_words, null_notes, provenance_line
-from genbook.results.requests import Request, requests, shortest
+from genbook.results.requests import Request, requests, shortest, target
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
+from genbook.studies import Study
 from genbook.tables import codehash
 
 #: The comment with which papermill heads the cell that it injects.
 _INJECTED = "# Parameters"
 
 
-def notebooks_parameters() -> dict[str, Any]:
+def notebooks_parameters(chapter: str) -> dict[str, Any]:
     """What the running notebook's parameters cell says, and over it the one that papermill injected.
 
     Both are read from the history of executed cells: they assign and do nothing else, and the first one assigns
     ``profile``. Only so a misspelt parameter is told from a variable of the notebook, and a variable that a later cell
-    has overwritten from a parameter. Outside a notebook, empty.
+    has overwritten from a parameter. Where a kernel keeps no history (nbval's), the variables that are called as
+    parameters of the ``chapter`` are. Outside a notebook, empty.
     """
     shell = get_ipython()
+    variables = {} if shell is None else shell.user_ns
     found: dict[str, Any] = {}
-    for cell in shell.user_ns.get("In", []) if shell is not None else []:
+    for cell in variables.get("In", []):
         assigned = _assignments(cell)
         if "profile" in assigned or cell.startswith(_INJECTED + "\n"):
             found |= assigned
-    return found
+    if found or "profile" not in variables:
+        return found
+    told = studies_of(chapter)
+    return {name: value for name, value in variables.items() if _is_parameter(name, told)}
+
+
+def _is_parameter(name: str, told: Sequence[Study]) -> bool:
+    try:
+        target(name, told)
+    except ParameterError:
+        return False
+    return True
 
 
 def _assignments(cell: str) -> dict[str, Any]:
@@ -75,7 +90,7 @@ class Chapter:
     def __init__(self, name: str, **parameters: Any) -> None:
         """Validate everything before anything is computed."""
         self.name = name
-        self.requests = requests(name, {**notebooks_parameters(), **parameters})
+        self.requests = requests(name, {**notebooks_parameters(name), **parameters})
         self._tables: dict[tuple[str, str], Table] = {}
         self._last: list[Table] = []
         figures.style.use()
