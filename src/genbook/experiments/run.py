@@ -150,10 +150,8 @@ def _rows(table: pd.DataFrame, watched: Sequence[Watch], phase: str = "training"
     names = {kind: quantities.name_of(*kind[:3]) for kind in kinds.itertuples(index=False, name=None)}
     kept = {kind: name for kind, name in names.items() if any(_is_watched(w, name, *kind[3:]) for w in watched)}
     found = [kept.get(kind) for kind in zip(*(table[name] for name in kinds), strict=True)]
-    rows = table.assign(
-        quantity=found, phase=phase, group=table["group"].replace("", "all"), layer=table["layer"].replace("", "all")
-    )
-    return rows.dropna(subset="quantity")
+    named = {name: table[name].replace("", "all") for name in ("group", "layer")}
+    return table.assign(quantity=found, phase=phase, **named).dropna(subset="quantity")
 
 
 def _is_watched(watch: Watch, name: str, group: str, layer: str) -> bool:
