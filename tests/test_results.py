@@ -595,7 +595,15 @@ def test_a_chapter_reads_its_notebooks_own_cell(monkeypatch, cells, found):
 
 
 def test_in_a_kernel_without_a_history_a_chapter_reads_its_variables(monkeypatch):
-    variables = {"In": [""], "profile": "smoke", "random_labels__steps": 50, "steps": None, "_": 3, "np": np, "x": 1}
+    variables = {
+        "In": [""],
+        "profile": "smoke",
+        "random_labels__steps": 50,
+        "steps": None,
+        "_": 3,
+        "hidden": np,
+        "x": 1,
+    }
     monkeypatch.setattr(chapter, "get_ipython", lambda: SimpleNamespace(user_ns=variables))
     found = {"profile": "smoke", "random_labels__steps": 50, "steps": None}
     assert chapter.notebooks_parameters(CHAPTER) == found

@@ -33,6 +33,8 @@ from genbook.tables import codehash
 
 #: The comment with which papermill heads the cell that it injects.
 _INJECTED = "# Parameters"
+#: What a parameters cell may assign; a module or a table that is called as a parameter is none.
+_CONSTANTS = (type(None), bool, int, float, str, list, tuple)
 
 
 def notebooks_parameters(chapter: str) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def notebooks_parameters(chapter: str) -> dict[str, Any]:
 
     Both are read from the history of executed cells: they assign and do nothing else, and the first one assigns
     ``profile``. Only so a misspelt parameter is told from a variable of the notebook, and a variable that a later cell
-    has overwritten from a parameter. Where a kernel keeps no history (nbval's), the variables that are called as
+    has overwritten from a parameter. Where a kernel keeps no history (nbval's), the constants that are called as
     parameters of the ``chapter`` are. Outside a notebook, empty.
     """
     shell = get_ipython()
@@ -53,7 +55,8 @@ def notebooks_parameters(chapter: str) -> dict[str, Any]:
     if found or "profile" not in variables:
         return found
     told = studies_of(chapter)
-    return {name: value for name, value in variables.items() if _is_parameter(name, told)}
+    constants = {name: value for name, value in variables.items() if isinstance(value, _CONSTANTS)}
+    return {name: value for name, value in constants.items() if _is_parameter(name, told)}
 
 
 def _is_parameter(name: str, told: Sequence[Study]) -> bool:
