@@ -79,17 +79,16 @@ def read_parameters(
     named = [("profile", profile), ("device", device), *parameters]
     pairs = [(name, text) for name, text in named if text is not None]
     types: dict[str, Any] = {"profile": str, "device": str}
-    own: dict[str, Any] = {}
     for study in told:
         fields = {name: field.annotation for name, field in study.spec.model_fields.items()}
         types.update(fields)
-        own.update({f"{study.name}{mark}{name}": kind for mark in (".", "__") for name, kind in fields.items()})
+        types.update({f"{study.name}{mark}{name}": kind for mark in (".", "__") for name, kind in fields.items()})
     asked: dict[str, Any] = {}
     for name, text in pairs:
         if name in asked:
             values = " and ".join(repr(value) for other, value in pairs if other == name)
             raise ParameterError(f"parameter {name} was given twice, as {values}: give it once")
-        asked[name] = read_value(text, {**own, **types}.get(name))
+        asked[name] = read_value(text, types.get(name))
     return asked
 
 

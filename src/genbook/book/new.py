@@ -12,8 +12,8 @@ from string import Template
 
 from genbook import studies
 from genbook.base.files import repository, write_text
-from genbook.base.spec import ParameterError, nearest
-from genbook.results.chapters import chapters, entries
+from genbook.base.spec import ParameterError
+from genbook.results.chapters import chapters, entry
 
 _TEMPLATES = Path(__file__).parent / "new_study"
 
@@ -31,17 +31,14 @@ def new_study(name: str, chapter: str | None = None, title: str | None = None) -
         NotACheckout: there is no book around this package.
     """
     root = repository()
-    known = chapters()
-    chapter = chapter or known[-1]
-    if chapter not in known:
-        raise ParameterError(nearest(chapter, known, "chapter"))
+    chapter = chapter or chapters()[-1]
+    part = entry(chapter).part
     if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise ParameterError(
             f"study {name!r}: want lower-case letters, digits and underscores, such as 'sample_descent'"
         )
     if name in studies.names():
         raise ParameterError(f"study {name!r} is there already, in {studies.folder(name)}")
-    part = next(entry.part for entry in entries() if entry.name == chapter)
     title = title or name.replace("_", " ").capitalize()
     words = {
         "name": name,

@@ -61,18 +61,19 @@ def chapters() -> list[str]:
 
 def chapter_title(chapter: str) -> str:
     """The chapter's title."""
-    return _entry(chapter).title
+    return entry(chapter).title
 
 
 def studies_of(chapter: str) -> list[Study]:
     """The studies that the chapter tells, in its order; raises `ParameterError` with the nearest name and the list."""
-    return [studies.get(name) for name in _entry(chapter).studies]
+    return [studies.get(name) for name in entry(chapter).studies]
 
 
-def _entry(chapter: str) -> Entry:
-    for entry in entries():
-        if entry.name == chapter:
-            return entry
+def entry(chapter: str) -> Entry:
+    """What is said of the chapter; raises `ParameterError` with the nearest name and the list."""
+    for found in entries():
+        if found.name == chapter:
+            return found
     raise ParameterError(nearest(chapter, chapters(), "chapter"))
 
 
