@@ -52,6 +52,17 @@ def test_first_and_last_crossings():
     np.testing.assert_array_equal(readings.last_crossing(-curves, -0.5, rising=False), last)
 
 
+def test_a_crossing_is_interpolated_between_the_places_on_either_side():
+    rows = [[0.0, 0.9, 0.1, 0.6], [0.9, 0.9, 0.9, 0.9], [0.0, 0.0, 0.1, 0.2], [0.0, 0.0, 0.5, np.nan]]
+    curves = pd.DataFrame(rows, columns=[0, 1, 10, 100])
+    last = readings.interpolated_crossing(curves, 0.35)
+    np.testing.assert_allclose(last, [10 * 10**0.5, 1, np.nan, np.nan])
+    first = readings.interpolated_crossing(curves, 0.45, first=True, log=False)
+    np.testing.assert_allclose(first, [0.5, 0, np.nan, 1 + 9 * 0.9])
+    np.testing.assert_allclose(readings.interpolated_crossing(-curves, -0.35, rising=False), last)
+    assert curves.iloc[0, 0] == 0
+
+
 def test_a_place_is_chosen_on_the_other_seeds_and_not_on_ones_own():
     scores = pd.DataFrame({0: [9.0, 0.0, 1.0], 1: [0.0, 2.0, 1.0], 2: [0.0, 2.0, 1.5]}, index=["a", "b", "c"])
     # Without seed 0 the best place is b, where its own score is 0; without seed 1 or 2 it is a.

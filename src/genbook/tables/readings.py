@@ -75,6 +75,30 @@ def last_crossing(curves: pd.DataFrame, level: float, rising: bool = True) -> pd
     return _place(beyond.iloc[:, ::-1].cummin(axis=1).iloc[:, ::-1])
 
 
+def interpolated_crossing(
+    curves: pd.DataFrame, level: float, rising: bool = True, *, first: bool = False, log: bool = True
+) -> pd.Series:
+    """Where each curve passes ``level`` for good (or ``first``), interpolated between the places on either side.
+
+    NaN where it does not; where it is beyond from the first place on, that place.
+
+    Args:
+        curves: [seeds, places], the places growing.
+        log: whether to interpolate in the logarithm of the places; one at zero is then left out.
+    """
+    curves = curves.loc[:, curves.columns > 0] if log else curves
+    places = curves.columns.to_numpy(dtype=float)
+    axis, back = (np.log(places), np.exp) if log else (places, float)
+    found = (first_crossing if first else last_crossing)(curves, level, rising)
+    for row, place in enumerate(found.to_numpy()):
+        k = np.searchsorted(places, place)
+        if 0 < k < len(places):
+            before, after = curves.iloc[row, k - 1], curves.iloc[row, k]
+            part = (level - before) / (after - before)
+            found.iloc[row] = back(axis[k - 1] + part * (axis[k] - axis[k - 1]))
+    return found
+
+
 def _place(beyond: pd.DataFrame) -> pd.Series:
     return beyond.idxmax(axis=1).where(beyond.any(axis=1)).astype(float)
 
