@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from genbook.tables import readings
 
@@ -89,6 +90,16 @@ def test_geometric_means():
 def test_without_levels_the_geometric_mean_is_over_everything():
     assert readings.geometric_mean(pd.Series([1.0, 4.0])) == 2
     np.testing.assert_allclose(readings.geometric_mean(pd.DataFrame({"a": [1.0, 9.0]})), 3)
+
+
+def test_a_power_is_found_among_what_is_there():
+    x = np.array([0.0, 1.0, 2.0, 4.0, 8.0])
+    rows = [3 * x**0.5, [np.nan, 5, np.nan, 5 / 16, 0], [0, 1, np.nan, 0, -1], [np.nan] * 5]
+    values = pd.DataFrame(rows, index=list("abcd"), columns=x)
+    assert readings.power(values).to_dict() == pytest.approx({"a": 0.5, "b": -2, "c": np.nan, "d": np.nan}, nan_ok=True)
+    assert readings.power(values[:2], [x**2, x]).to_dict() == pytest.approx({"a": 0.25, "b": -2})
+    assert readings.power(values[[1.0]]).isna().all()
+    assert readings.power(values[:0]).empty
 
 
 def learning(power=(2.0, 1.0), factor=(8.0, 2.0), steps=60):

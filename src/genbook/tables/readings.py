@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from genbook.tables import tidy
 
@@ -138,6 +139,23 @@ def geometric_mean(values: pd.Series | pd.DataFrame, by: str | Sequence[str] | N
     if by is None:
         return np.exp(logs.mean())
     return np.exp(logs.groupby(level=by if isinstance(by, str) else list(by)).mean())
+
+
+def power(values: pd.DataFrame, x: ArrayLike | None = None) -> pd.Series:
+    """Per row, the power of x with which positive values grow: least squares on both logarithms.
+
+    What is missing, or not positive, is left out; NaN where fewer than two values are left.
+
+    Args:
+        values: [rows, places].
+        x: [places], or [rows, places] with an x for each value; by default the columns' numbers.
+    """
+    places = np.broadcast_to(np.asarray(values.columns if x is None else x, dtype=float), values.shape)
+    slopes = []
+    for row_x, row in zip(places, values.to_numpy(dtype=float), strict=True):
+        kept = (row_x > 0) & (row > 0)
+        slopes.append(np.polyfit(np.log(row_x[kept]), np.log(row[kept]), 1)[0] if kept.sum() > 1 else np.nan)
+    return pd.Series(slopes, values.index, dtype=float)
 
 
 def while_learning(table: pd.DataFrame, quantity: str, by: str, **where: object) -> pd.DataFrame:
