@@ -221,6 +221,16 @@ def test_one_real_output_learns_parity_by_the_squared_loss():
     assert loss[60].max() < 0.5 * loss[0].max()
 
 
+def test_a_sharpness_is_taken_after_as_many_products_as_are_granted():
+    """A single product gives the Rayleigh quotient of the first vector: less than the largest eigenvalue."""
+
+    def sharpness(**settings):
+        watch = (Watch(("sharpness",), AtEnd(), tolerance=1e-6, **settings),)
+        return Design([condition(watch=watch)]).run([0], "cpu")["value"].item()
+
+    assert sharpness(max_iterations=1) < 0.5 * sharpness()
+
+
 def test_a_continuation_goes_on_from_those_alone_that_came_to_their_accuracy():
     onward = Continuation("later", Recipe(5, SGD(0.1), 10), (Watch(("train loss",), AtEnd()),), only_fitted=True)
     reached = replace(RECIPE, stop_at_accuracy=0.05, check_every=1)

@@ -56,7 +56,7 @@ class Watch:
         groups: groups of training examples that they are told of too: "clean" and "corrupted", "decoys", "one half" and
             "other half" (drawn at random).
         examples: how many of the training set gradients and curvature are measured on, the first ones; None is all.
-        tolerance: relative, of the sharpness.
+        tolerance, max_iterations: of the sharpness: relative, and the Hessian-vector products that it costs at most.
         samples: random vectors of which the Hessian's trace is estimated.
     """
 
@@ -66,6 +66,7 @@ class Watch:
     groups: tuple[str, ...] = ()
     examples: int | None = None
     tolerance: float = 1e-3
+    max_iterations: int = 100
     samples: int = 100
 
     def __post_init__(self) -> None:

@@ -131,15 +131,14 @@ def _probes_of(watch: Watch) -> list[Probe]:
         "largest gradient": LargestGradient(**of_gradients),
         "weight norm": WeightNorm(at=at),
         "distance": DistanceFromInitialisation(at=at),
-        "sharpness": Sharpness(tolerance=watch.tolerance, **of_gradients),
+        "sharpness": Sharpness(tolerance=watch.tolerance, max_iterations=watch.max_iterations, **of_gradients),
         "Hessian trace": HessianTrace(samples=watch.samples, **of_gradients),
     }
     probes = [probe for name, probe in made.items() if name in wanted]
     if wanted & _COHERENCE:
         sums = bool(wanted & _SUMS)
         probes.append(GradientCoherence(groups=watch.groups, layers=watch.layers, sums=sums, **of_gradients))
-    unknown = wanted - set(made) - _COHERENCE
-    if unknown:
+    if unknown := wanted - set(made) - _COHERENCE:
         raise ValueError(f"{', '.join(sorted(unknown))} cannot be watched; facts are told once, as `Condition.facts`")
     return probes
 
