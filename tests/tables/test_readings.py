@@ -164,6 +164,44 @@ def test_a_curve_is_read_off_only_where_it_passes():
     np.testing.assert_allclose(other["value"], 2 * other["loss"], rtol=1e-9)
 
 
+def jumping(conditions=("seed",)):
+    """A loss that falls, jumps back up over .5 and comes down for good; a quantity linear in log(1 + step)."""
+    rows = [(0, 2.0), (3, 0.4), (8, 0.9), (26, 0.1)]
+    keys = tuple(range(len(conditions)))
+    names = [*conditions, "step"]
+    losses = pd.Series({(*keys, step): loss for step, loss in rows}).rename_axis(names)
+    values = pd.Series({(*keys, step): 3 + 2 * np.log1p(step) for step in (0, 5, 26)}).rename_axis(names)
+    return losses, values
+
+
+@pytest.mark.parametrize("conditions", [("seed",), ("seed", "noise"), ("seed", "noise", "rate")])
+def test_a_level_is_crossed_for_good_and_between_two_measured_steps(conditions):
+    losses, values = jumping(conditions)
+    # In the logarithms .3 is half of the way from .9 to .1.
+    half = (np.log(9) + np.log(27)) / 2
+    assert np.log1p(readings.crossing_step(losses, 0.3).item()) == pytest.approx(half)
+    found = readings.at_crossing(values, losses, 0.3)
+    assert found.item() == pytest.approx(3 + 2 * half)
+    assert list(found.index.names) == list(conditions)
+    # Before the jump it is crossed too: .5 is read after it.
+    after = np.log(9) + np.log(3) * np.log(0.9 / 0.5) / np.log(9)
+    assert readings.at_crossing(values, losses, 0.5).item() == pytest.approx(3 + 2 * after)
+
+
+def test_what_ends_above_the_level_or_begins_below_it_has_no_crossing():
+    losses, values = jumping()
+    first = losses[losses.index.get_level_values("step") < 8]
+    assert readings.crossing_step(first, 1.0).item() == pytest.approx(np.expm1(np.log(4) * np.log(2) / np.log(5)))
+    diverged = losses.where(losses != 0.1)
+    for uncrossed, level in ((losses, 0.05), (losses, 3.0), (diverged, 0.95), (losses[:1], 1.0)):
+        assert np.isnan(readings.crossing_step(uncrossed, level).item())
+        assert np.isnan(readings.at_crossing(values, uncrossed, level).item())
+    unmeasured = readings.at_crossing(values.where(values > 99), losses, 0.3)
+    assert unmeasured.isna().all()
+    assert unmeasured.index.equals(readings.crossing_step(losses, 0.3).index)
+    assert readings.at_crossing(values[:0], losses[:0], 0.3).empty
+
+
 def test_chance_is_one_over_the_number_of_classes():
     assert readings.chance(table([(0, 0, 9, "classes", 4.0)])) == 0.25
 

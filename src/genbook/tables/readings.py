@@ -217,6 +217,56 @@ def at_equal_loss(courses: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(read, orient="index").sort_index(axis=1).rename_axis(index="seed", columns=condition)
 
 
+def crossing_step(losses: pd.Series, level: float) -> pd.Series:
+    """The step at which each network's loss falls below ``level`` for good; NaN where it begins below it or ends above.
+
+    With a large learning rate the loss jumps, and its first crossing would be good luck. Between two measured steps it
+    is interpolated, linear in the logarithms of loss and 1 + step.
+
+    Args:
+        losses: indexed by (seed, *conditions, step), as of `curve`.
+
+    Returns:
+        Indexed by (seed, *conditions).
+    """
+    return _networks(losses).apply(_crossing, level)
+
+
+def _crossing(losses: pd.Series, level: float) -> float:
+    above = np.flatnonzero(~(losses <= level))  # a loss that is missing has not come down
+    if not len(above) or above[-1] == len(losses) - 1:
+        return np.nan
+    pair = losses.iloc[[above[-1] + 1, above[-1]]]  # backwards: interpolation wants what grows
+    return float(np.expm1(np.interp(np.log(level), np.log(pair), np.log1p(pair.index.get_level_values("step")))))
+
+
+def at_crossing(values: pd.Series, losses: pd.Series, level: float) -> pd.Series:
+    """A quantity where the loss falls below one ``level`` for good: the other comparison at equal loss.
+
+    Where `at_equal_loss` averages over all losses that the conditions have in common, this is one loss for all. The
+    step is that of `crossing_step`; between measured steps the quantity is interpolated, linear in log(1 + step).
+
+    Args:
+        values, losses: indexed by (seed, *conditions, step), as of `curve`; measured at steps of their own.
+
+    Returns:
+        Indexed by (seed, *conditions); NaN where the loss does not cross the level, or nothing was measured.
+    """
+    crossed = crossing_step(losses, level)
+
+    def read(mine: pd.Series) -> float:
+        steps = mine.index.get_level_values("step")
+        return float(np.interp(np.log1p(crossed.get(mine.name, np.nan)), np.log1p(steps), mine))
+
+    return _networks(values.dropna()).apply(read).reindex(crossed.index).astype(float)
+
+
+def _networks(curves: pd.Series) -> Any:
+    """Each network's curve, by (seed, *conditions)."""
+    names = curves.index.names[:-1]
+    return curves.groupby(level=list(names) if len(names) > 1 else names[0])
+
+
 def against_loss(courses: pd.DataFrame, points: int = 24, losses: np.ndarray | None = None) -> pd.DataFrame:
     """A quantity read off at the same losses for all networks: tidy rows.
 
