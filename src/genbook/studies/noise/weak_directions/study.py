@@ -1,16 +1,17 @@
-"""Suppressing weak directions: profiles and worlds."""
+"""Suppressing weak directions: profiles and settings."""
 
 from __future__ import annotations
 
 from genbook.base.spec import Profile
-from genbook.studies import Study, from_pool, other_images
+from genbook.studies import Study, other_images
 from genbook.studies.noise.weak_directions.claims import CLAIMS
-from genbook.studies.noise.weak_directions.spec import WeakDirectionsSpec
+from genbook.studies.noise.weak_directions.design import WeakDirectionsSpec, design
 
-STUDY = Study(
+STUDY = Study.designed(
+    design,
     name="weak_directions",
     title="Suppressing weak directions",
-    version=2,
+    version=3,
     spec=WeakDirectionsSpec,
     profiles={
         "smoke": Profile(
@@ -26,23 +27,10 @@ STUDY = Study(
         ),
     },
     claims=CLAIMS,
-    columns={
-        "seed": "the seed of the replica",
+    conditions={
         "rule": "how the gradients of a batch are averaged, or the multiple of the learning rate of plain descent",
-        "step": "gradient steps taken",
-        "epoch": "passes through the training set",
-        "quantity": "what was measured (see the quantities)",
-        "group": "'clean' or 'corrupted' training examples, or 'all'",
-        "value": "the measured value, in the quantity's unit",
-    },
-    quantities={
-        "as given": "fraction of the group's training examples classified by the label given to them",
-        "as true": "fraction of the group's training examples classified by the label they had before the corruption",
-        "test accuracy": "fraction of the test set's real labels that are predicted",
-        "held-out accuracy": "fraction of the held-out examples' labels, mislabelled as the training set's, predicted",
     },
     confirm=other_images,
     nulls={"plain averages": {"averages": "plain"}},
     varies=("training subset", "validation", "corruption", "order", "initialisation"),
-    fits=from_pool("n_train", "held_out"),
 )
