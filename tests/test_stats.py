@@ -11,7 +11,6 @@ from scipy import special, stats
 from genbook.base.seeding import generator
 from genbook.base.stats import (
     Interval,
-    adjacent_intervals,
     binomial_p_value,
     clopper_pearson,
     expected_chance_holds,
@@ -19,7 +18,6 @@ from genbook.base.stats import (
     holm,
     kendall_tau,
     p_value,
-    paired_interval,
     t_interval,
     to_scale,
 )
@@ -166,43 +164,6 @@ def test_values_of_any_other_kind_are_refused():
 @given(st.lists(st.floats(0.001, 0.999), min_size=1, max_size=5), st.sampled_from(["identity", "log", "logit"]))
 def test_from_scale_inverts_to_scale(values, scale):
     np.testing.assert_allclose(from_scale(to_scale(values, scale), scale), values, rtol=1e-9)
-
-
-# --- paired
-
-
-def test_pairing_removes_what_the_seeds_share():
-    rng = generator(0, "pairs")
-    shared = rng.normal(0, 10, 8)
-    first, second = shared + 1 + rng.normal(0, 0.01, 8), shared + rng.normal(0, 0.01, 8)
-    interval = paired_interval(first, second)
-    expected = stats.ttest_rel(first, second).confidence_interval()
-    np.testing.assert_allclose(ends(interval), expected, rtol=1e-8)
-    assert interval.high - interval.low < 0.05
-
-
-def test_paired_values_on_the_other_scales_are_ratios_and_odds_ratios():
-    ratio = paired_interval([2.0, 8.0, 6.0], [1.0, 2.0, 3.0], "log")
-    assert ratio.estimate == pytest.approx((2 * 4 * 2) ** (1 / 3))
-    odds = paired_interval([0.8, 0.9], [0.5, 0.75], "logit")
-    assert odds.estimate == pytest.approx(math.sqrt(4 * 3))
-    assert ratio.low < ratio.estimate < ratio.high
-    same = paired_interval([1.0, 1.0], [1.0, 1.0], "logit", continuity=0.01)
-    assert same == Interval(1.0, 1.0, 1.0, 2)
-
-
-def test_pairs_of_different_length_are_refused():
-    with pytest.raises(ValueError, match="one row per seed on both sides"):
-        paired_interval([1.0, 2.0], [1.0])
-
-
-def test_adjacent_intervals_compare_each_level_with_the_one_before():
-    values = generator(0, "levels").normal([0.0, 1.0, 3.0], 0.1, (6, 3))
-    up, further_up = adjacent_intervals(values)
-    assert up == paired_interval(values[:, 1], values[:, 0])
-    assert further_up == paired_interval(values[:, 2], values[:, 1])
-    with pytest.raises(ValueError, match="at least two levels"):
-        adjacent_intervals([[1.0], [2.0]])
 
 
 # --- p-values

@@ -64,62 +64,6 @@ def t_interval(
     return Interval(float(from_scale(sample.mean, scale)), float(low), float(high), sample.n)
 
 
-def paired_interval(
-    first: ArrayLike,
-    second: ArrayLike,
-    scale: Scale = "identity",
-    level: float = 0.95,
-    continuity: float | None = None,
-) -> Interval:
-    """Return the t interval of ``first`` against ``second``, paired within the seed.
-
-    On the identity scale this is the difference (no effect: 0), on the log scale the ratio (no effect: 1), on the logit
-    scale the odds ratio (no effect: 1). ``continuity`` moves values off the ends of the scale as in `t_interval`; no
-    floor is set to the spread of the differences.
-
-    Args:
-        first: [n], one value per seed.
-        second: [n], the values of the same seeds in the same order.
-        scale: "identity", "log" or "logit".
-        level: confidence, in (0, 1).
-        continuity: half of the measuring step, in the unit of the values.
-
-    Raises:
-        ValueError: the two differ in length, or what `t_interval` refuses.
-    """
-    first, second = to_scale(first, scale, continuity), to_scale(second, scale, continuity)
-    if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(f"paired values need one row per seed on both sides, got shapes {first.shape}, {second.shape}")
-    difference = t_interval(first - second, "identity", level)
-    if scale == "identity":
-        return difference
-    return Interval(*np.exp([difference.estimate, difference.low, difference.high]).tolist(), difference.n)
-
-
-def adjacent_intervals(
-    values: ArrayLike, scale: Scale = "identity", level: float = 0.95, continuity: float | None = None
-) -> list[Interval]:
-    """Return the paired interval of each level against the one before it.
-
-    An ordering is strict only if every one of them clears no effect (0, or 1 on the log and logit scales).
-
-    Args:
-        values: [n, levels], one row per seed, the levels in their order.
-        scale: "identity", "log" or "logit".
-        level: confidence of each interval, in (0, 1).
-        continuity: half of the measuring step, in the unit of the values.
-
-    Returns:
-        ``levels - 1`` intervals, of values[:, k + 1] against values[:, k].
-    """
-    values = np.asarray(values, dtype=float)
-    if values.ndim != 2 or values.shape[1] < 2:
-        raise ValueError(f"an ordering needs [seeds, levels] with at least two levels, got shape {values.shape}")
-    return [
-        paired_interval(values[:, k + 1], values[:, k], scale, level, continuity) for k in range(values.shape[1] - 1)
-    ]
-
-
 def p_value(
     values: ArrayLike,
     threshold: float,

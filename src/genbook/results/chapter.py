@@ -95,7 +95,6 @@ class Chapter:
         self.name = name
         self.requests = requests(name, {**notebooks_parameters(name), **parameters})
         self._tables: dict[tuple[str, str], Table] = {}
-        self._last: list[Table] = []
         figures.style.use()
 
     def request(self, study: str | None = None) -> Request:

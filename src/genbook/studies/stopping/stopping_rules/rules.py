@@ -46,4 +46,3 @@ RULES = (
     Rule("rescaled disparity", lambda s: s["gradient disparity"] / s["loss spread"], largest=False),
     Rule("decoys", lambda s: s["decoy loss"] - s["train loss"], largest=True),
 )
-BY_NAME = {rule.name: rule for rule in RULES}
