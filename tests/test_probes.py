@@ -15,6 +15,7 @@ from genbook.probes import (
     DistanceFromInitialisation,
     Epochs,
     Every,
+    ExampleScores,
     GradientCoherence,
     HessianTrace,
     LargestGradient,
@@ -27,6 +28,7 @@ from genbook.probes import (
     WeightNorm,
 )
 from genbook.probes.mlp import mlp_coherence
+from genbook.probes.scores import auc, el2n
 from genbook.training import LOSSES, SGD, Examples, Recipe, Replica, train
 from genbook.training.programs import initial_model
 
@@ -279,3 +281,36 @@ def test_largest_gradient_is_the_longest_of_the_examples_own(examples):
         longest = max(nn.utils.parameters_to_vector(gradient).norm().item() for gradient in own)
         (told,) = rows(result, seed=replica.seed)["value"]
         assert told == pytest.approx(longest, rel=1e-10)
+
+
+def test_the_auc_is_the_fraction_of_pairs_in_order_with_ties_counting_half():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 5, (3, 40)).astype(float)
+    positive = rng.random((3, 40)) < 0.3
+    for row in range(3):
+        above, below = scores[row][positive[row]], scores[row][~positive[row]]
+        pairs = (above[:, None] > below) + 0.5 * (above[:, None] == below)
+        assert auc(scores, positive)[row] == pytest.approx(pairs.mean(), abs=1e-12)
+    assert np.isnan(auc(scores, np.zeros_like(positive))).all()
+
+
+def test_scores_tell_corrupted_examples_as_each_example_by_itself_says():
+    replica = grid()[0]
+    result = train([replica], [ExampleScores(at=AtEnd())])
+    found = rows(result, group="corrupted").set_index("quantity")["value"]
+    model, examples = result.model(0), replica.data["train"]
+    scores = {"AUC of EL2N": [], "AUC of gradient norm": [], "AUC of loss": []}
+    for x, y in zip(examples.inputs, examples.labels, strict=True):
+        outputs = model(x)
+        loss = LOSS(outputs.unsqueeze(0), y.unsqueeze(0))
+        gradient = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+        one_hot = nn.functional.one_hot(y, 3)
+        error = (outputs.softmax(0) - one_hot).norm()
+        torch.testing.assert_close(el2n(outputs.unsqueeze(1), y.unsqueeze(0)), error.unsqueeze(0))
+        scores["AUC of EL2N"].append(error.item())
+        scores["AUC of gradient norm"].append(float(sum(g.square().sum() for g in gradient).sqrt()))
+        scores["AUC of loss"].append(loss.item())
+    corrupted = examples.groups["corrupted"].numpy()
+    assert set(found.index) == set(scores)
+    for name, values in scores.items():
+        assert found[name] == pytest.approx(auc(np.array([values]), corrupted[None])[0])

@@ -10,6 +10,7 @@ from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import HessianTrace, Sharpness
 from genbook.probes.outputs import Accuracy, LossSpread, MeanLoss
 from genbook.probes.probe import Measurement, Probe
+from genbook.probes.scores import ExampleScores
 from genbook.probes.weights import DistanceFromInitialisation, WeightNorm
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DistanceFromInitialisation",
     "Epochs",
     "Every",
+    "ExampleScores",
     "GradientCoherence",
     "HessianTrace",
     "LargestGradient",

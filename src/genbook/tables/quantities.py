@@ -63,6 +63,24 @@ _ALL = (
     Quantity("sharpness", "largest eigenvalue of the training loss's Hessian", "", "log"),
     Quantity("Hessian trace", "trace of the training loss's Hessian, by Hutchinson's estimator", "", "log"),
     Quantity(
+        "AUC of EL2N",
+        "chance that a corrupted example's error (softmax less one-hot) is longer than a clean one's; missing without both",
+        "fraction",
+        "logit",
+    ),
+    Quantity(
+        "AUC of gradient norm",
+        "chance that a corrupted example's gradient is longer than a clean one's; missing without both",
+        "fraction",
+        "logit",
+    ),
+    Quantity(
+        "AUC of loss",
+        "chance that a corrupted example's loss is larger than a clean one's; missing without both",
+        "fraction",
+        "logit",
+    ),
+    Quantity(
         "steps to fit",
         "steps until the accuracy at which training stops; missing where it was not reached",
         "steps",
