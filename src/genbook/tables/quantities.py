@@ -64,7 +64,7 @@ _ALL = (
     Quantity("Hessian trace", "trace of the training loss's Hessian, by Hutchinson's estimator", "", "log"),
     Quantity(
         "AUC of EL2N",
-        "chance that a corrupted example's error (softmax less one-hot) is longer than a clean one's; missing without both",
+        "chance that a corrupted example's softmax less one-hot is longer than a clean one's; missing without both",
         "fraction",
         "logit",
     ),
