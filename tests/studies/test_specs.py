@@ -107,7 +107,7 @@ def test_what_only_another_world_cannot_have_is_refused_by_that_worlds_name(name
         ("sample_descent", {"n_train": [60, 70, 80, None]}, 1300),
         ("massive_noise", {"n_train": None}, 1300),
         ("stopping_rules", {"held_out": 200, "n_train": None}, 1100),
-        ("noisy_labels", {"reader_examples": 100, "n_train": None}, 1200),
+        ("noisy_labels", {"annotator_examples": 100, "n_train": None}, 1200),
         ("weak_directions", {"held_out": 200, "n_train": None}, 1100),
         ("random_features", {"held_out": 300, "n_train": None}, 1000),
         ("random_features", {"held_out": None}, 500),  # besides the 800 of sample_counts

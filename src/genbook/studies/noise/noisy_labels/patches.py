@@ -59,6 +59,16 @@ class PatchFilters:
         return np.concatenate(pooled, axis=1)
 
 
+def features(
+    images: np.ndarray, others: np.ndarray, number: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised features [n, 8 * number] of ``images``, which the filters are drawn from, and of ``others``."""
+    respond = PatchFilters.draw(images, number, rng)
+    own, other = respond(images), respond(others)
+    mean, std = own.mean(0), own.std(0) + 1e-6
+    return (own - mean) / std, (other - mean) / std
+
+
 def _windows(images: np.ndarray, stride: int) -> np.ndarray:
     """Every patch of ``images`` as a view, [n, rows, columns, channels, SIZE, SIZE]."""
     windows = sliding_window_view(images, (SIZE, SIZE), axis=(2, 3))[:, :, ::stride, ::stride]

@@ -1,4 +1,7 @@
-"""Learning from noisy labels: the same images mislabelled in different ways, watched example by example."""
+"""Learning from noisy labels: the same images mislabelled in different ways, watched example by example.
+
+No design: who mislabels has learned from other images or is asked about these, and a network may see features.
+"""
 
 from __future__ import annotations
 
@@ -11,115 +14,69 @@ import torch
 from genbook import data
 from genbook.base.seeding import CORRUPTION, generator
 from genbook.models import mlp
-from genbook.probes import Accuracy, LogSpaced
-from genbook.studies.noise.noisy_labels import mistakes
-from genbook.studies.noise.noisy_labels.patches import PatchFilters
-from genbook.studies.noise.noisy_labels.scores import FindsCorrupted
+from genbook.probes import Accuracy, ExampleScores, LogSpaced
+from genbook.studies.noise.noisy_labels import annotator
+from genbook.studies.noise.noisy_labels.patches import features
 from genbook.studies.noise.noisy_labels.spec import NoisyLabelsSpec
-from genbook.training import SGD, Examples, Recipe, Replica, train
+from genbook.tables.quantities import name_of
+from genbook.training import Examples, Replica, train
+
+COLUMNS = ["seed", "mistakes", "step", "epoch", "quantity", "group", "value"]
 
 
 def run(spec: NoisyLabelsSpec, seeds: Sequence[int], device: str) -> pd.DataFrame:
-    """Train one network per seed and kind of noise, all at once, and return the tidy table."""
-    dataset = data.load(spec.dataset)
-    replicas = [replica for seed in seeds for replica in _replicas(spec, dataset, seed)]
-    at = LogSpaced(spec.probes)
-    probes = [
-        Accuracy("train", at=at),
-        Accuracy("train", "true", at=at),
-        Accuracy("test", at=at),
-        FindsCorrupted(at=at),
-    ]
-    training = train(replicas, probes, device)
-    return pd.concat([_measured(training.table), _summary(replicas)], ignore_index=True)
+    """Train one network per seed and kind of mistakes, all at once, and return the tidy table."""
+    replicas = [replica for seed in seeds for replica in _replicas(spec, data.load(spec.dataset), seed)]
+    at = LogSpaced(spec.n_measurements)
+    accuracies = [Accuracy("train", at=at), Accuracy("train", "true", at=at), Accuracy("test", at=at)]
+    table = train(replicas, [*accuracies, ExampleScores(at=at)], device).table
+    names = [name_of(*kind) for kind in zip(table["quantity"], table["on"], table["labels"], strict=True)]
+    facts = pd.DataFrame([row for replica in replicas for row in _facts(replica)], columns=COLUMNS)
+    return pd.concat([table.assign(quantity=names)[COLUMNS], facts], ignore_index=True)
 
 
 def _replicas(spec: NoisyLabelsSpec, dataset: data.Dataset, seed: int) -> Iterator[Replica]:
     """The replicas of one seed: one subset, one batch order, one initialisation, the same examples mislabelled."""
-    n_test = min(spec.test_images, len(dataset.test_labels))
-    split = data.split(dataset, seed, spec.n_train, n_validation=spec.reader_examples, n_test=n_test, flat=True)
-    real = split.train.labels.numpy()
-    true = data.shuffle_labels(real, seed) if spec.labels == "shuffled" else real
+    n_test = min(spec.n_test, len(dataset.test_labels))
+    split = data.split(dataset, seed, spec.n_train, spec.annotator_examples, n_test, flat=True)
+    true = split.train.labels.numpy()
+    true = data.shuffle_labels(true, seed) if spec.labels == "shuffled" else true
     given = wrong_labels(spec, dataset, split, true, seed)
-    changed = given["uniform"] != true
-    groups = {"clean": torch.from_numpy(~changed), "corrupted": torch.from_numpy(changed)}
-    inputs, test_inputs = _seen(spec, dataset, split, seed)
+    changed = torch.from_numpy(given["uniform"] != true)
+    groups = {"clean": ~changed, "corrupted": changed}
+    inputs, test_inputs = split.train.inputs, split.test.inputs
+    if spec.features == "patches":
+        images = dataset.train_inputs[split.train.indices], dataset.test_inputs[split.test.indices]
+        inputs, test_inputs = map(torch.from_numpy, features(*images, spec.filters, generator(seed, "patches")))
     test = Examples(test_inputs, split.test.labels)
     model = mlp((inputs.shape[1], *spec.hidden, split.n_classes))
-    recipe = Recipe(steps=spec.steps, optimiser=SGD(lr=spec.learning_rate), batch_size=spec.batch_size)
-    for noise in spec.noises:
-        train_set = Examples(inputs, torch.from_numpy(given[noise]), torch.from_numpy(true), groups)
-        yield Replica(seed, model, recipe, {"train": train_set, "test": test}, {"noise": noise})
+    for kind, labels in given.items():
+        train_set = Examples(inputs, torch.from_numpy(labels), torch.from_numpy(true), groups)
+        yield Replica(seed, model, spec.recipe(), {"train": train_set, "test": test}, {"mistakes": kind})
 
 
-def _seen(
-    spec: NoisyLabelsSpec, dataset: data.Dataset, split: data.Split, seed: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the network sees of the training and of the test images: standardised pixels or features."""
-    if spec.features == "pixels":
-        return split.train.inputs, split.test.inputs
-    images = dataset.train_inputs[split.train.indices]
-    respond = PatchFilters.draw(images, spec.filters, generator(seed, "patches"))
-    train, test = respond(images), respond(dataset.test_inputs[split.test.indices])
-    mean, std = train.mean(0), train.std(0) + 1e-6
-    return torch.from_numpy((train - mean) / std), torch.from_numpy((test - mean) / std)
-
-
-def wrong_labels(
-    spec: NoisyLabelsSpec, dataset: data.Dataset, split: data.Split, true: np.ndarray, seed: int
-) -> dict[str, np.ndarray]:
-    """By kind of noise, the labels [n] given to the training examples: wrong for the same ones in every kind."""
-    classes = split.n_classes
-    people = data.human_labels(dataset, spec.people)[split.train.indices] if "human" in spec.noises else None
-    if people is None:
-        changed = data.corrupt(true, spec.share, "uniform", seed, classes).changed
-        reader = split.validation
-        seen = mistakes.read(reader.inputs.numpy(), reader.labels.numpy(), split.train.inputs.numpy(), classes)
-        confusion = mistakes.confusion(seen, true)
+def wrong_labels(spec: NoisyLabelsSpec, dataset: data.Dataset, split: data.Split, true: np.ndarray, seed: int) -> dict:
+    """By kind of mistakes, the labels [n] given to the training examples: wrong for the same ones in every kind."""
+    if "human" in spec.mistakes:
+        said = data.human_labels(dataset, spec.people)[split.train.indices]
+        changed, seen = said != true, np.eye(split.n_classes)[said]
     else:
-        changed = people != true
-        seen = np.eye(classes)[people]
-        confusion = mistakes.confusion(seen, true)
-    blind = np.ones((len(true), classes))
-    sighted = spec.reader == "trained"
-    probabilities = {
-        "uniform": blind,
-        "confused": confusion[true] if sighted else blind,
-        "lookalike": seen if sighted else blind,
-        "human": seen if sighted else blind,
-    }
-    # A stream for each kind: in the null world the kinds are independent draws of one noise.
-    return {
-        noise: np.where(
-            changed, mistakes.wrong(probabilities[noise], true, generator(seed, f"{CORRUPTION}, {noise}")), true
-        )
-        for noise in spec.noises
-    }
+        changed = data.corrupt(true, spec.noise, "uniform", seed, split.n_classes).changed
+        learned = split.validation.inputs.numpy(), split.validation.labels.numpy()
+        seen = annotator.read(*learned, split.train.inputs.numpy(), split.n_classes)
+    given = {}
+    for kind in spec.mistakes:
+        weights = annotator.confusion(seen, true)[true] if kind == "confused" else seen
+        if kind == "uniform" or spec.annotator == "uninformed":
+            weights = np.ones_like(seen)
+        # A stream for each kind: in the null world the kinds are independent draws of one noise.
+        given[kind] = np.where(changed, annotator.wrong(weights, true, generator(seed, f"{CORRUPTION}, {kind}")), true)
+    return given
 
 
-def _measured(table: pd.DataFrame) -> pd.DataFrame:
-    """The probes' rows under the study's own names of quantities."""
-    names = {
-        ("train", "accuracy", "given"): "as given",
-        ("train", "accuracy", "true"): "as true",
-        ("test", "accuracy", "given"): "test accuracy",
-    }
-    found = [
-        names.get(kind, kind[1] if kind[1].startswith("AUC") else None)
-        for kind in zip(table["on"], table["quantity"], table["labels"], strict=True)
-    ]
-    rows = table.assign(quantity=found).dropna(subset="quantity")
-    return rows[["seed", "noise", "step", "epoch", "quantity", "group", "value"]]
-
-
-def _summary(replicas: Sequence[Replica]) -> pd.DataFrame:
-    """What there is one number of per replica: share of wrong labels, number of classes."""
-    rows = []
-    for replica in replicas:
-        train_set = replica.data["train"]
-        shared = {"seed": replica.seed, **replica.condition, "step": 0, "epoch": 0.0, "group": "all"}
-        wrong = float((train_set.labels != train_set.true_labels).double().mean())
-        classes = float(replica.data["test"].labels.unique().numel())
-        rows += [{**shared, "quantity": "wrong labels", "value": wrong}]
-        rows += [{**shared, "quantity": "classes", "value": classes}]
-    return pd.DataFrame(rows)
+def _facts(replica: Replica) -> Iterator[tuple]:
+    """What there is one number of per replica: the fraction of wrong labels, the number of classes."""
+    train_set, classes = replica.data["train"], replica.data["test"].labels.unique().numel()
+    wrong = float((train_set.labels != train_set.true_labels).double().mean())
+    for quantity, value in (("wrong labels", wrong), ("classes", float(classes))):
+        yield replica.seed, replica.condition["mistakes"], 0, 0.0, quantity, "all", value

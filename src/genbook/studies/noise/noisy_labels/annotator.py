@@ -1,4 +1,4 @@
-"""Wrong labels with a structure: drawn from the confusions of a reader, or given by people."""
+"""Wrong labels with a structure: drawn from what an annotator takes images for."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from sklearn.linear_model import LogisticRegression
 
 
 def read(inputs: np.ndarray, labels: np.ndarray, images: np.ndarray, n_classes: int) -> np.ndarray:
-    """What a reader who learned from ``inputs`` thinks of ``images``: class probabilities [n, C].
+    """What an annotator who learned from ``inputs`` thinks of ``images``: class probabilities [n, C].
 
-    The reader is a logistic regression, whose mistakes follow the look of the images.
+    The annotator is a logistic regression, whose mistakes follow the look of the images.
 
     Args:
-        inputs: [r, d], what the reader learned from; ``labels`` [r] theirs.
+        inputs: [r, d], what the annotator learned from; ``labels`` [r] theirs.
         images: [n, d].
-        n_classes: C; a class that the reader never saw has probability zero.
+        n_classes: C; a class that the annotator never saw has probability zero.
     """
-    reader = LogisticRegression(C=1.0, max_iter=200).fit(inputs, labels)
+    model = LogisticRegression(C=1.0, max_iter=200).fit(inputs, labels)
     probabilities = np.zeros((len(images), n_classes))
-    probabilities[:, reader.classes_] = reader.predict_proba(images)
+    probabilities[:, model.classes_] = model.predict_proba(images)
     return probabilities
 
 
