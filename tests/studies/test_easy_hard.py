@@ -19,10 +19,10 @@ def table():
 
 
 def test_every_image_is_counted_once(table):
-    shares = claims.counts(table, SPEC.initialisations)
-    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
-    mean = (shares * np.arange(SPEC.initialisations + 1)).sum(axis=1) / SPEC.initialisations
-    np.testing.assert_allclose(mean, claims.values(table, "early accuracy")["all"], atol=1e-6)
+    fractions = claims.counts(table, SPEC.initialisations)
+    np.testing.assert_allclose(fractions.sum(axis=1), 1, atol=1e-6)
+    mean = (fractions * np.arange(SPEC.initialisations + 1)).sum(axis=1) / SPEC.initialisations
+    np.testing.assert_allclose(mean, claims.told(table, "early accuracy"), atol=1e-6)
 
 
 def test_halves_are_split_by_score_and_cover_the_pool():
@@ -36,7 +36,7 @@ def test_halves_are_split_by_score_and_cover_the_pool():
 def test_juries_that_rank_in_reverse_disagree():
     errors = torch.stack([torch.arange(6.0), torch.arange(6.0), -torch.arange(6.0), -torch.arange(6.0)])
     rows = _agreement(0, errors, errors > 2)
-    found = {quantity: value for *_, quantity, value in rows}
+    found = {quantity: value for *_, quantity, _, value in rows}
     assert found["agreement of two juries"] == pytest.approx(-1)
     assert found["right in 0"] == pytest.approx(0.5)
     assert found["right in 2"] == pytest.approx(0.5)
@@ -46,15 +46,15 @@ def test_juries_that_rank_in_reverse_disagree():
 def test_coherence_is_compared_only_while_all_images_are_learned():
     steps = [0, 1, 2, 3]
     curves = {
-        ("loss", "all"): [2.0, 1.9, 1.0, 0.1],
-        ("accuracy", "all"): [0.1, 0.2, 0.5, 0.95],
+        ("train loss", "all"): [2.0, 1.9, 1.0, 0.1],
+        ("train accuracy", "all"): [0.1, 0.2, 0.5, 0.95],
         ("m-coherence", "easy"): [50, 30, 8, 1],
         ("m-coherence", "hard"): [1, 1, 2, 5],
     }
     table = pd.DataFrame(
         [
-            {"seed": 0, "half": half, "step": step, "quantity": f"together: {quantity}", "value": value}
-            for (quantity, half), values in curves.items()
+            {"seed": 0, "trained on": "all", "step": step, "quantity": quantity, "group": group, "value": value}
+            for (quantity, group), values in curves.items()
             for step, value in zip(steps, values, strict=True)
         ]
     )
@@ -65,7 +65,7 @@ def test_halves_are_compared_by_what_is_left_of_their_accuracy_elsewhere():
     accuracy = {"train": (1.0, 0.9), "own kind": (0.95, 0.6), "test": (0.7, 0.8)}
     table = pd.DataFrame(
         [
-            {"seed": 0, "half": half, "step": 9, "quantity": f"{on} accuracy", "value": value}
+            {"seed": 0, "trained on": half, "step": 9, "quantity": f"{on} accuracy", "group": "all", "value": value}
             for on, values in accuracy.items()
             for half, value in zip(("easy", "hard"), values, strict=True)
         ]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from genbook.tables import tidy
-from genbook.tables.readings import LEARNING_ENDS, LEARNING_STARTS
+from genbook.studies.noise.easy_hard.spec import EasyHardSpec
+from genbook.tables import readings
+from genbook.tables.readings import LEARNING_ENDS, LEARNING_STARTS, geometric_mean
 from genbook.tables.statistics import claim, difference, order, ratio
 
 
 def values(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """A quantity that there is one number of for each half: rows seeds, columns halves."""
-    return tidy.wide(table, "seed", "half", quantity=quantity)
+    """A quantity at the end of the training: rows seeds, columns what was trained on."""
+    return readings.final(table, quantity, "trained on")
 
 
-def together(table: pd.DataFrame, quantity: str, half: str = "all") -> pd.DataFrame:
-    """A quantity of the training on all images: rows seeds, columns steps."""
-    return tidy.wide(table, "seed", "step", quantity=f"together: {quantity}", half=half)
+def told(table: pd.DataFrame, quantity: str) -> pd.Series:
+    """What there is one number of for all images, by seed."""
+    return values(table, quantity)["all"]
+
+
+def of_all(table: pd.DataFrame, quantity: str, group: str = "all") -> pd.DataFrame:
+    """A quantity along the training on all images: rows seeds, columns steps."""
+    return readings.curve(table, quantity, group=group, **{"trained on": "all"}).unstack("step")
 
 
 def gaps(table: pd.DataFrame) -> pd.DataFrame:
@@ -27,16 +32,22 @@ def gaps(table: pd.DataFrame) -> pd.DataFrame:
 
 def counts(table: pd.DataFrame, networks: int) -> pd.DataFrame:
     """Fraction of the images that k networks are right on early: rows seeds, columns k from 0 on."""
-    return pd.DataFrame({k: values(table, f"right in {k}")["all"] for k in range(networks + 1)})
+    return pd.DataFrame({k: told(table, f"right in {k}") for k in range(networks + 1)})
 
 
 def coherence_ratio(table: pd.DataFrame) -> pd.Series:
     """m-coherence of the easy over that of the hard images while both are learned, geometric mean over the steps."""
-    loss, accuracy = together(table, "loss"), together(table, "accuracy")
+    loss, accuracy = of_all(table, "train loss"), of_all(table, "train accuracy")
     started = loss.le(LEARNING_STARTS * loss.iloc[:, 0], axis=0).cummax(axis=1)
     learning = started & ~(accuracy >= LEARNING_ENDS).cummax(axis=1)
-    ratios = np.log(together(table, "m-coherence", "easy") / together(table, "m-coherence", "hard"))
-    return np.exp(ratios.where(learning).mean(axis=1))
+    ratios = of_all(table, "m-coherence", "easy") / of_all(table, "m-coherence", "hard")
+    return geometric_mean(ratios.where(learning).T)
+
+
+@difference("difference in test accuracy to training on hard images")
+def _easy_suffice(table: pd.DataFrame, spec: EasyHardSpec) -> pd.Series:
+    test = values(table, "test accuracy")
+    return test["easy"] - test["hard"]
 
 
 CLAIMS = (
@@ -46,7 +57,7 @@ CLAIMS = (
         "arpit-et-al-2017",
         order(
             "rank correlation of two juries of networks",
-            lambda table, spec: values(table, "agreement of two juries")["all"],
+            lambda table, spec: told(table, "agreement of two juries"),
         ),
         above=0.6,
         control="shuffled labels",
@@ -73,10 +84,7 @@ CLAIMS = (
         "easy-suffice",
         "Easy images draw the boundary: trained on them, the network is better on new images of every kind.",
         "chatterjee-zielinski-2022",
-        difference(
-            "difference in test accuracy to training on hard images",
-            lambda table, spec: values(table, "test accuracy")["easy"] - values(table, "test accuracy")["hard"],
-        ),
+        _easy_suffice,
         above=0.05,
         control="random halves",
     ),

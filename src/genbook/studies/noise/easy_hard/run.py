@@ -1,8 +1,11 @@
-"""Easy and hard examples: rank images by early errors, then train on either half and on a mixed one."""
+"""Easy and hard examples: rank images by early errors, then train on either half and on a mixed one.
+
+No design: what is trained on depends on networks that were trained before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,59 +16,66 @@ from torch import Tensor
 from genbook import data
 from genbook.base.seeding import generator
 from genbook.models import mlp
-from genbook.probes import Accuracy, AtEnd, GradientCoherence, LogSpaced, MeanLoss
+from genbook.probes import Accuracy, AtEnd, GradientCoherence, LogSpaced, MeanLoss, Probe
+from genbook.probes.scores import el2n
 from genbook.studies.noise.easy_hard.spec import EasyHardSpec
+from genbook.tables.quantities import name_of
 from genbook.training import Examples, Replica, train
 
-COLUMNS = ["seed", "half", "step", "quantity", "value"]
+COLUMNS = ["seed", "trained on", "step", "quantity", "group", "value"]
+MEASURED = ("train accuracy", "own kind accuracy", "test accuracy", "train loss", "m-coherence")
 
 
 def run(spec: EasyHardSpec, seeds: Sequence[int], device: str) -> pd.DataFrame:
     """Rank each seed's images, then train on the halves, and on all; the tidy table (see the study's columns)."""
-    dataset = data.load(spec.dataset)
     pools, tests = {}, {}
     for seed in seeds:
-        split = data.split(dataset, seed, spec.n_train, flat=True)
+        split = data.split(data.load(spec.dataset), seed, spec.n_train, flat=True)
         labels = split.train.labels
         if spec.labels == "shuffled":
             labels = torch.from_numpy(data.shuffle_labels(labels.numpy(), seed))
         pools[seed], tests[seed] = Examples(split.train.inputs, labels), Examples(split.test.inputs, split.test.labels)
-    model = mlp((pools[seeds[0]].inputs.shape[1], *spec.hidden, split.n_classes))
+    model = mlp((split.train.inputs.shape[1], *spec.hidden, split.n_classes))
+    early = _early(spec, model, pools, device)
+    summary = [row for seed in seeds for row in _agreement(seed, *early[seed])]
+    halves = {seed: _halves(spec, seed, early[seed][0].mean(0)) for seed in seeds}
 
-    errors, right = _early(spec, model, pools, device)
-    summary = [row for seed in seeds for row in _agreement(seed, errors[seed], right[seed])]
-    halves = {seed: _halves(spec, seed, errors[seed].mean(0)) for seed in seeds}
-    return pd.concat(
-        [
-            pd.DataFrame(summary, columns=COLUMNS),
-            _apart(spec, model, pools, tests, halves, device),
-            _together(spec, model, pools, halves, device),
-        ],
-        ignore_index=True,
+    apart = [
+        Replica(seed, model, spec.recipe(), _apart(pools[seed], tests[seed], members), {"trained on": half})
+        for seed in seeds
+        for half, members in halves[seed].items()
+    ]
+    whole = [
+        Replica(seed, model, spec.recipe(), _whole(pools[seed], halves[seed]["easy"]), {"trained on": "all"})
+        for seed in seeds
+    ]
+    at = LogSpaced(spec.n_measurements)
+    coherence = GradientCoherence(groups=("easy", "hard"), layers=False, at=at)
+    tables = (
+        pd.DataFrame(summary, columns=COLUMNS),
+        _measured(apart, [Accuracy(on, at=AtEnd()) for on in ("train", "own kind", "test")], device),
+        _measured(whole, [coherence, Accuracy(at=at), MeanLoss(at=at)], device),
     )
+    return pd.concat(tables, ignore_index=True)
 
 
 def _early(
-    spec: EasyHardSpec, model: torch.nn.Module, pools: dict[int, Examples], device: str
-) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-    """By seed, EL2N [K, n] of every image in K networks trained for a few steps, and whether each is right."""
+    spec: EasyHardSpec, model: torch.nn.Module, pools: Mapping[int, Examples], device: str
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """By seed, EL2N [K, n] of every image in K networks trained for a few steps, and whether each is right [K, n]."""
     recipe = spec.recipe(steps=spec.early_steps)
     replicas = [
-        Replica(seed, model, recipe, {"train": pool}, {"network": k}, init_seed=_key(seed, k), order_seed=_key(seed, k))
+        Replica(seed, model, recipe, {"train": pool}, {"network": k}, order_seed=(key := _key(seed, k)), init_seed=key)
         for seed, pool in pools.items()
         for k in range(spec.initialisations)
     ]
     training = train(replicas, [], device)
-    errors: dict[int, list[Tensor]] = {seed: [] for seed in pools}
-    right: dict[int, list[Tensor]] = {seed: [] for seed in pools}
+    found: dict[int, list[tuple[Tensor, Tensor]]] = {seed: [] for seed in pools}
     for place, replica in enumerate(replicas):
-        pool = pools[replica.seed]
-        with torch.no_grad():
-            outputs = training.model(place)(pool.inputs)
-        one_hot = torch.nn.functional.one_hot(pool.labels, outputs.shape[1])
-        errors[replica.seed].append(torch.linalg.vector_norm(outputs.softmax(1) - one_hot, dim=1))
-        right[replica.seed].append(outputs.argmax(1) == pool.labels)
-    return {s: torch.stack(e) for s, e in errors.items()}, {s: torch.stack(r) for s, r in right.items()}
+        inputs, labels = replica.data["train"].inputs, replica.data["train"].labels
+        outputs = training.model(place)(inputs).detach()
+        found[replica.seed].append((el2n(outputs.T, labels), outputs.argmax(1) == labels))
+    return {seed: tuple(map(torch.stack, zip(*own, strict=True))) for seed, own in found.items()}
 
 
 def _key(seed: int, k: int) -> int:
@@ -73,60 +83,41 @@ def _key(seed: int, k: int) -> int:
     return int(generator(seed, f"network {k}").integers(2**62))
 
 
-def _agreement(seed: int, errors: Tensor, right: Tensor) -> list[tuple]:
+def _agreement(seed: int, errors: Tensor, right: Tensor) -> Iterable[tuple]:
     """How many networks are right on an image, and how far two juries of them agree on the ranking."""
     juries = [part.mean(0).numpy() for part in errors.chunk(2)]
     counts = torch.bincount(right.sum(0), minlength=len(right) + 1) / right.shape[1]
-    return [
-        (seed, "all", 0, "agreement of two juries", float(spearmanr(*juries).statistic)),
-        (seed, "all", 0, "early accuracy", float(right.double().mean())),
-        *((seed, "all", 0, f"right in {k}", float(fraction)) for k, fraction in enumerate(counts)),
-    ]
+    told = {
+        "agreement of two juries": float(spearmanr(*juries).statistic),
+        "early accuracy": float(right.double().mean()),
+        **{f"right in {k}": float(fraction) for k, fraction in enumerate(counts)},
+    }
+    return [(seed, "all", 0, quantity, "all", value) for quantity, value in told.items()]
 
 
 def _halves(spec: EasyHardSpec, seed: int, score: Tensor) -> dict[str, np.ndarray]:
     """The images [n/2] of the easy, the hard and a mixed half, each in random order."""
     rng = generator(seed, "halves")
     order = np.argsort(score.numpy(), kind="stable") if spec.halves == "ranked" else rng.permutation(spec.n_train)
-    easy, hard = order[: spec.n_train // 2], order[spec.n_train // 2 :]
+    easy, hard = np.split(order, 2)
     mixed = rng.permutation(spec.n_train)[: spec.n_train // 2]
     return {"easy": rng.permutation(easy), "hard": rng.permutation(hard), "mixed": mixed}
 
 
-def _apart(spec: EasyHardSpec, model: torch.nn.Module, pools: dict, tests: dict, halves: dict, device: str):
-    """Train on half of a half; accuracy on it, on the rest of it, and on the test set."""
-    replicas = []
-    for seed, parts in halves.items():
-        inputs, labels = pools[seed].inputs, pools[seed].labels
-        for half, members in parts.items():
-            own, rest = np.split(members, 2)
-            sets = {
-                "train": Examples(inputs[own], labels[own]),
-                "own kind": Examples(inputs[rest], labels[rest]),
-                "test": tests[seed],
-            }
-            replicas.append(Replica(seed, model, spec.recipe(), sets, {"half": half}))
-    table = train(replicas, [Accuracy(on, at=AtEnd()) for on in ("train", "own kind", "test")], device).table
-    return table.assign(quantity=table["on"] + " accuracy")[COLUMNS]
+def _apart(pool: Examples, test: Examples, members: np.ndarray) -> dict[str, Examples]:
+    """To train on half of a half; the rest of it; and the test set."""
+    own, rest = (Examples(pool.inputs[part], pool.labels[part]) for part in np.split(members, 2))
+    return {"train": own, "own kind": rest, "test": test}
 
 
-def _together(spec: EasyHardSpec, model: torch.nn.Module, pools: dict, halves: dict, device: str) -> pd.DataFrame:
-    """Train on all images and measure the coherence of the easy and of the hard ones, at equal number."""
-    replicas = []
-    for seed, pool in pools.items():
-        easy = torch.zeros(spec.n_train, dtype=torch.bool)
-        easy[halves[seed]["easy"]] = True
-        replicas.append(
-            Replica(
-                seed,
-                model,
-                spec.recipe(),
-                {"train": Examples(pool.inputs, pool.labels, groups={"easy": easy, "hard": ~easy})},
-            )
-        )
-    at = LogSpaced(spec.n_measurements)
-    probes = [GradientCoherence(groups=("easy", "hard"), layers=False, at=at), Accuracy(at=at), MeanLoss(at=at)]
+def _whole(pool: Examples, members: np.ndarray) -> dict[str, Examples]:
+    """To train on all images, easy and hard ones told apart."""
+    easy = torch.zeros(len(pool), dtype=torch.bool)
+    easy[members] = True
+    return {"train": Examples(pool.inputs, pool.labels, groups={"easy": easy, "hard": ~easy})}
+
+
+def _measured(replicas: Sequence[Replica], probes: Sequence[Probe], device: str) -> pd.DataFrame:
     table = train(replicas, probes, device).table
-    kept = table["quantity"].isin(["m-coherence", "accuracy", "loss", "off-diagonal coherence"])
-    table = table[kept].rename(columns={"group": "half"})
-    return table.assign(quantity="together: " + table["quantity"])[COLUMNS]
+    names = [name_of(*kind) for kind in zip(table["quantity"], table["on"], table["labels"], strict=True)]
+    return table.assign(quantity=names)[COLUMNS].query("quantity in @MEASURED")

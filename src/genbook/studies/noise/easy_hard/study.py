@@ -6,12 +6,12 @@ from genbook.base.spec import Profile
 from genbook.studies import Study, from_pool, other_images
 from genbook.studies.noise.easy_hard.claims import CLAIMS
 from genbook.studies.noise.easy_hard.spec import EasyHardSpec
-from genbook.tables.quantities import COLUMNS
+from genbook.tables.quantities import COLUMNS, meanings
 
 STUDY = Study(
     name="easy_hard",
     title="Easy and hard examples",
-    version=2,
+    version=3,
     spec=EasyHardSpec,
     profiles={
         "smoke": Profile(
@@ -25,23 +25,16 @@ STUDY = Study(
     },
     claims=CLAIMS,
     columns={
-        "seed": COLUMNS["seed"],
-        "half": "'easy', 'hard' or 'mixed' images, 'all', or 'easy, hard' for what is between the two",
-        "step": "gradient steps taken",
-        "quantity": COLUMNS["quantity"],
-        "value": COLUMNS["value"],
+        "trained on": "'easy', 'hard' or 'mixed' images, half of a half; 'all' for what is told of all images",
+        **{name: COLUMNS[name] for name in ("seed", "step", "quantity", "value")},
+        "group": "'all' examples, or the 'easy' or 'hard' ones",
     },
     quantities={
         "agreement of two juries": "Spearman's correlation of the mean early EL2N of two disjoint sets of networks",
         "early accuracy": "fraction of (network, image) pairs in which the network is right early",
         "right in k": "fraction of the images that exactly k of the networks are right on early, a quantity for each k",
-        "train accuracy": "after training on half of a half: fraction of these images classified as labelled",
-        "own kind accuracy": "the same on the other half of the half",
-        "test accuracy": "the same on the test set",
-        "together: m-coherence": "in a training on all images: ‖Σ gᵢ‖² / Σ ‖gᵢ‖² over those of a half",
-        "together: off-diagonal coherence": "the same without an example's agreement with itself, within and between",
-        "together: accuracy": "in a training on all images: fraction of the half's classified as labelled",
-        "together: loss": "in a training on all images: mean cross-entropy of the half's, in nats",
+        "own kind accuracy": "fraction of the labels of the other half of the half that are predicted",
+        **meanings("train accuracy", "test accuracy", "train loss", "m-coherence"),
     },
     confirm=other_images,
     nulls={"shuffled labels": {"labels": "shuffled"}, "random halves": {"halves": "random"}},
