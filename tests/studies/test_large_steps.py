@@ -1,4 +1,4 @@
-"""Large steps on real data: passings and comparisons on made-up paths, the table, the run whose steps become small."""
+"""Large learning rates on real data: the conditions, the decayed network, comparisons on made-up curves."""
 
 import numpy as np
 import pandas as pd
@@ -8,76 +8,93 @@ from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
 from genbook.studies import get
 from genbook.studies.steps.large_steps import claims
-from genbook.studies.steps.large_steps.run import run
-from genbook.studies.steps.large_steps.spec import LargeStepsSpec
+from genbook.studies.steps.large_steps.design import DECAYED, LargeStepsSpec, design
 
 STUDY = get("large_steps")
 SMALL = STUDY.build("smoke", {})
 BY_ID = {claim.id: claim for claim in claims.CLAIMS}
-SPEC = LargeStepsSpec.build(ladder=[0.1, 1.0], label_noise=[0.0], loss_level=0.5)
+SPEC = LargeStepsSpec.build(learning_rates=[0.1, 1.0], noise_levels=[0.0], loss_level=0.5)
 
 
 @pytest.fixture(scope="module")
 def table():
-    return run(SMALL, [0, 1], "cpu")
+    return design(SMALL).run([0, 1], "cpu")
 
 
-def test_both_runs_are_in_the_table(table):
-    assert set(table["run"]) == {"constant", "decayed"}
-
-
-def test_runs_of_a_seed_begin_alike(table):
-    """One start for all steps; the decayed run begins where its accuracy was reached."""
-    first = table[(table["step"] == 0) & (table["run"] == "constant") & (table["quantity"] == "train loss")]
-    assert (first.groupby(["seed", "noise"])["value"].nunique() == 1).all()
-    accuracy = table[(table["step"] == 0) & (table["run"] == "decayed") & (table["quantity"] == "train accuracy")]
+def test_a_decayed_network_is_measured_once_its_learning_rate_is_small(table):
+    assert set(zip(table["run"], table["phase"], strict=True)) == {("constant", "training"), (DECAYED, DECAYED)}
+    accuracy = table[(table["step"] == 0) & (table["run"] == DECAYED) & (table["quantity"] == "train accuracy")]
+    assert len(accuracy) == 4
     assert (accuracy["value"] >= SMALL.decay_accuracy).all()
 
 
+def test_networks_of_a_seed_begin_alike(table):
+    first = table[(table["step"] == 0) & (table["run"] == "constant") & (table["quantity"] == "train loss")]
+    assert (first.groupby(["seed", "noise"])["value"].nunique() == 1).all()
+    assert first["value"].nunique() == 4
+
+
 def test_shuffled_test_labels_leave_training_alone(table):
-    other = run(LargeStepsSpec.build(**{**SMALL.model_dump(), "test_labels": "shuffled"}), [0, 1], "cpu")
+    other = design(LargeStepsSpec.build(**{**SMALL.model_dump(), "test_labels": "shuffled"})).run([0, 1], "cpu")
     same = table["quantity"] != "test accuracy"
     assert other["value"][same].to_numpy() == pytest.approx(table["value"][same].to_numpy())
     assert (other["value"][~same] != table["value"][~same]).any()
 
 
-def test_level_is_passed_for_good_and_between_two_looks():
-    steps, losses = np.array([0.0, 3, 8, 26]), np.array([2.0, 0.4, 0.9, 0.1])
-    step = claims.passing(steps, losses, 0.3)
-    assert step == pytest.approx(8 + (26 - 8) / 2, rel=0.3)
-    # in the logarithms of loss and step, 0.3 is half of the way from 0.9 to 0.1
-    assert np.log1p(step) == pytest.approx((np.log1p(8) + np.log1p(26)) / 2)
-    assert claims.passing(steps[:2], losses[:2], 1.0) == pytest.approx(np.expm1(np.log(4) * np.log(2) / np.log(5)))
-    assert np.isnan(claims.passing(steps, losses, 0.05))
-    assert np.isnan(claims.passing(steps, losses, 3.0))
+def test_a_decayed_network_that_was_never_fitted_is_left_out_and_censored():
+    spec = LargeStepsSpec.build(**{**SMALL.model_dump(), "decay_accuracy": 0.99, "loss_level": 0.01})
+    table = design(spec).run([0, 1], "cpu")
+    assert set(table["run"]) == {"constant"}
+    for claim in claims.CLAIMS:
+        assert judge(claim, table, spec).verdict == "undecided", claim.id
+
+
+def test_small_learning_rates_train_as_long_as_large_ones():
+    spec = LargeStepsSpec.build(learning_rates=[0.01, 1.0], time=50.0, min_steps=20, scale=0.5)
+    assert [spec.recipe(rate).steps for rate in spec.learning_rates] == [5000, 50]
+    assert [spec.recipe(rate).optimiser.lr for rate in spec.learning_rates] == [0.005, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"learning_rates": [1.0, 0.1]}, "want values that grow"),
+        ({"batch_size": 2000}, "at most n_train = 1000"),
+        ({"time": 1e9}, "more than 10,000,000 gradient steps"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(parameters, words):
+    with pytest.raises(ParameterError, match=words):
+        LargeStepsSpec.build(**parameters)
 
 
 def test_curves_go_as_far_as_every_seed_comes_down():
     made = synthetic(errors=(0.6, 0.3))
-    stuck = (made["seed"] == 1) & (made["rate"] == 0.1) & (made["step"] == 20) & (made["quantity"] == "train loss")
-    made.loc[stuck, "value"] = 0.7
-    lowest = claims.against_loss(made, "test accuracy", 0.0).groupby(["run", "rate"])["loss"].min()
+    stuck = (made["seed"] == 1) & (made["learning rate"] == 0.1) & (made["step"] == 20)
+    made.loc[stuck & (made["quantity"] == "train loss"), "value"] = 0.7
+    lowest = claims.against_loss(made, "test accuracy", 0.0).groupby(["run", "learning rate"])["loss"].min()
     assert lowest["constant", 0.1] >= 0.7
     assert lowest["constant", 1.0] < 0.2
 
 
 def synthetic(errors, sharpness=(4.0, 1.0), coherence=(1.0, 8.0), decayed=(0.6, 0.5), reached=(0.1, 0.1)):
-    """Two steps and a decayed run; test error, sharpness and m-coherence are the same all along a path."""
+    """Two learning rates and a decayed one; test error, sharpness and m-coherence stay the same all along."""
     rows = []
     for seed in (0, 1, 2):
-        paths = [
-            ("constant", rate, *values)
+        networks = [
+            ("constant", "training", rate, *values)
             for rate, *values in zip((0.1, 1.0), errors, sharpness, coherence, reached, strict=True)
         ]
-        paths.append(("decayed", 1.0, decayed[0], 2.0, decayed[1], 0.1))
-        for name, rate, error, sharp, agree, end in paths:
+        networks.append((DECAYED, DECAYED, 1.0, decayed[0], 2.0, decayed[1], 0.1))
+        for run, phase, rate, error, sharp, agree, end in networks:
             for step, loss in ((0, 2.0), (10, 0.8), (20, end)):
                 measured = {"train loss": loss, "test accuracy": 1 - error, "sharpness": sharp, "m-coherence": agree}
-                rows += [(seed, 0.0, name, rate, step, quantity, value) for quantity, value in measured.items()]
-    return pd.DataFrame(rows, columns=list(STUDY.columns))
+                rows += [(seed, 0.0, run, phase, rate, step, quantity, value) for quantity, value in measured.items()]
+    columns = ["seed", "noise", "run", "phase", "learning rate", "step", "quantity", "value"]
+    return pd.DataFrame(rows, columns=columns).assign(group="all", layer="all")
 
 
-def test_statistics_on_known_paths():
+def test_statistics_on_known_curves():
     made = synthetic(errors=(0.6, 0.3))
     found = {name: judge(claim, made, SPEC) for name, claim in BY_ID.items()}
     assert found["large-steps-test-better"].estimate == pytest.approx(0.5)
@@ -90,25 +107,62 @@ def test_statistics_on_known_paths():
     assert found["flat-end-tests-better"].estimate == pytest.approx(-2 / 6**0.5)
 
 
+def test_noise_is_judged_at_its_own_levels():
+    spec = LargeStepsSpec.build(learning_rates=[0.1, 1.0], noise_levels=[0.0, 0.2], loss_level=0.5)
+    noisy = synthetic(errors=(0.6, 0.15), decayed=(0.15, 0.5), coherence=(1.0, 1.0)).assign(noise=0.2)
+    both = pd.concat([synthetic(errors=(0.6, 0.3)), noisy])
+    found = {name: judge(claim, both, spec).estimate for name, claim in BY_ID.items()}
+    assert found["large-steps-test-better"] == pytest.approx(0.5)
+    assert found["large-steps-resist-noise"] == pytest.approx(0.25)
+    assert found["gain-outlives-large-steps"] == pytest.approx(0.5)  # of ratios 1 and 1/4
+    assert found["large-steps-raise-coherence"] == pytest.approx(8)
+
+
 def test_no_effect_fails():
     made = synthetic(errors=(0.5, 0.5), sharpness=(2.0, 2.0), coherence=(1.0, 1.0), decayed=(0.5, 1.0))
     assert {name: judge(claim, made, SPEC).verdict for name, claim in BY_ID.items()} == dict.fromkeys(BY_ID, "fails")
 
 
-def test_small_steps_that_do_not_reach_the_level_leave_the_claim_undecided():
+def test_small_rates_that_do_not_reach_the_level_leave_the_claim_undecided():
     made = synthetic(errors=(0.6, 0.3), reached=(0.7, 0.1))
     judged = judge(BY_ID["large-steps-test-better"], made, SPEC)
     assert (judged.verdict, judged.censored) == ("undecided", 3)
+    assert claims.effect(made, SPEC, 0.0) == "unknown"
 
 
-def test_the_largest_step_is_chosen_by_what_trains():
+def test_the_largest_rate_is_chosen_by_what_trains():
     made = synthetic(errors=(0.6, 0.3), reached=(0.1, 0.7))
     assert claims.largest_that_trains(made, SPEC, 0.0) == 0.1
     assert claims.largest_that_trains(synthetic(errors=(0.6, 0.3)), SPEC, 0.0) == 1.0
 
 
-def test_small_steps_train_as_long_as_large_ones():
-    spec = LargeStepsSpec.build(ladder=[0.01, 1.0], time=50.0, least_steps=20)
-    assert [spec.steps_at(rung) for rung in spec.ladder] == [5000, 50]
-    with pytest.raises(ParameterError, match="want values that grow"):
-        LargeStepsSpec.build(ladder=[1.0, 0.1])
+def test_the_effect_is_told_where_the_seeds_can_tell_it():
+    assert claims.effect(synthetic(errors=(0.6, 0.3)), SPEC, 0.0) == "helps"
+    assert claims.effect(synthetic(errors=(0.3, 0.6)), SPEC, 0.0) == "harms"
+    unclear = synthetic(errors=(0.5, 0.5))
+    unclear.loc[unclear["quantity"] == "test accuracy", "value"] += 0.01 * unclear["seed"] * unclear["learning rate"]
+    assert claims.effect(unclear, SPEC, 0.0) == "neither"
+    assert claims.effect(unclear[unclear["seed"] == 0], SPEC, 0.0) == "unknown"
+    assert claims.effect(unclear, SPEC, 0.4) == "unknown"
+
+
+def test_errors_relative_to_the_smallest_rates_are_by_multiples_of_it():
+    made = synthetic(errors=(0.6, 0.3))
+    found = claims.errors_by_rate(made, SPEC, 0.0)
+    assert list(found.columns) == ["seed", "learning rate", "value"]
+    assert found["learning rate"].to_list() == pytest.approx([10] * 3)
+    assert found["value"].to_list() == pytest.approx([0.5] * 3)
+    last = (made["step"] == 20) & (made["learning rate"] == 1.0) & (made["quantity"] == "test accuracy")
+    made.loc[last & (made["run"] == "constant"), "value"] = 0.85
+    assert claims.error_ratio_at_end(made, SPEC, 0.0).to_list() == pytest.approx([0.25] * 3)
+    for nothing in (claims.errors_by_rate, claims.error_ratio, claims.error_ratio_at_end):
+        assert len(nothing(made, SPEC, 0.4)) == 0
+
+
+def test_within_a_rate_two_seeds_tell_nothing():
+    made = synthetic(errors=(0.6, 0.3))
+    seed, rate = made["seed"], made["learning rate"]
+    made.loc[made["quantity"] == "sharpness", "value"] = np.exp(seed)
+    made.loc[made["quantity"] == "test accuracy", "value"] = 0.5 - 0.1 * seed + 0.2 * rate
+    assert claims.within_rate(made, SPEC) == pytest.approx(-1)
+    assert np.isnan(claims.within_rate(made[seed < 2], SPEC))

@@ -1,1 +1,1 @@
-"""Large steps on real data: large against small steps at equal training loss."""
+"""Large learning rates on real data: large against small ones at equal training loss."""

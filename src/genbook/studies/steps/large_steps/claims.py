@@ -1,105 +1,82 @@
-"""What is claimed of large steps on real data, as statistics of the study's table."""
+"""What is claimed of large learning rates on real data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from genbook.base import stats
-from genbook.base.claims import Claim
-from genbook.studies.steps.large_steps.spec import LargeStepsSpec
-from genbook.tables import tidy
+from genbook.studies.steps.large_steps.design import DECAYED, LargeStepsSpec
+from genbook.tables import readings, tidy
+from genbook.tables.statistics import Statistic, claim, order, ratio
 
-_RUN = ["noise", "run", "rate"]
-
-
-def paths(table: pd.DataFrame, quantity: str) -> dict[tuple, tuple[np.ndarray, np.ndarray]]:
-    """Steps and values of a quantity along every run, by (noise, run, rate, seed)."""
-    rows = tidy.select(table, quantity=quantity).sort_values("step", kind="stable")
-    groups = rows.groupby([*_RUN, "seed"])[["step", "value"]]
-    return {place: tuple(mine.to_numpy(float).T) for place, mine in groups}
+_RUN = ["noise", "run", "learning rate"]
+_NETWORK = ["seed", *_RUN]
 
 
-def passings(table: pd.DataFrame, level: float) -> pd.Series:
-    """Step at which each run's training loss falls below ``level`` for good.
+def curves(table: pd.DataFrame, quantity: str) -> pd.Series:
+    """A quantity along every training, of decayed networks from the decay on: by seed, noise, run, rate and step."""
+    phases = [readings.curve(table, quantity, *_RUN, phase=phase) for phase in ("training", DECAYED)]
+    return pd.concat(phases).sort_index()
 
-    NaN where it does not (censored), and where it begins below (a decayed run that was measured too late to see it).
-    Index noise, run, rate, seed. Between two looks it is interpolated, linear in the logarithms of loss and step. With
-    large steps the loss jumps, and its first passing would be a lucky moment.
+
+def crossing_steps(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
+    """Where each network's training loss falls below the level for good (see `readings.crossing_step`), NaN if never.
+
+    NaN too where it begins below: a decayed network that was measured too late to see it.
     """
-    found = {place: passing(*path, level) for place, path in paths(table, "train loss").items()}
-    return pd.Series(found, dtype=float).rename_axis([*_RUN, "seed"])
+    return readings.crossing_step(curves(table, "train loss"), spec.loss_level)
 
 
-def passing(steps: np.ndarray, losses: np.ndarray, level: float) -> float:
-    """The step at which a loss [n] that was seen at ``steps`` [n] falls below ``level`` for good; see `passings`."""
-    above = np.flatnonzero(losses > level)
-    if not len(above) or above[-1] == len(losses) - 1:
-        return np.nan
-    last = above[-1]
-    # Backwards, since the loss falls and interpolation wants what grows.
-    pair = slice(last + 1, last - 1 if last else None, -1)
-    return float(np.expm1(np.interp(np.log(level), np.log(losses[pair]), np.log1p(steps[pair]))))
+def uncrossed(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
+    """How many networks do not come down to the level, by noise, run and rate: those of which there are any."""
+    steps = crossing_steps(table, spec)
+    return steps[steps.isna()].groupby(_RUN).size()
 
 
-def at_loss(table: pd.DataFrame, quantity: str, level: float) -> pd.DataFrame:
-    """A quantity where the training loss passes ``level``: rows seeds, columns (noise, run, rate)."""
-    return _read_off(paths(table, "train loss"), paths(table, quantity), level)
-
-
-def _read_off(losses: dict, values: dict, level: float) -> pd.DataFrame:
-    found = {}
-    for place, path in losses.items():
-        step = passing(*path, level)
-        steps, measured = values.get(place, ((), ()))
-        known = len(steps) and np.isfinite(step)
-        found[place] = np.interp(np.log1p(step), np.log1p(steps), measured) if known else np.nan
-    return pd.Series(found, dtype=float).rename_axis([*_RUN, "seed"]).unstack(_RUN).sort_index(axis=1)
+def at_level(table: pd.DataFrame, spec: LargeStepsSpec, quantity: str) -> pd.Series:
+    """A quantity where the training loss crosses the level, by seed, noise, run and rate."""
+    return readings.at_crossing(curves(table, quantity), curves(table, "train loss"), spec.loss_level)
 
 
 def against_loss(table: pd.DataFrame, quantity: str, noise: float, points: int = 12) -> pd.DataFrame:
-    """A quantity read off at training losses that are even on a log scale: seed, run, rate, loss, value.
+    """A quantity read off at training losses that are even on a log scale: seed, run, learning rate, loss, value.
 
-    A kind of run has rows only at losses that it passes with every seed.
+    A kind of network has rows only at losses that it crosses with every seed, and where the value is known.
     """
-    mine = tidy.select(table, noise=noise)
-    losses, values = paths(mine, "train loss"), paths(mine, quantity)
-    every = np.concatenate([path[1] for path in losses.values()])
-    parts = []
-    for level in np.geomspace(every.max() / 1.5, max(every.min(), every.max() / 40), points):
-        found = _read_off(losses, values, level)[noise].dropna(axis=1)
-        if found.shape[1]:
-            parts.append(found.stack(["run", "rate"]).rename("value").reset_index().assign(loss=level))
-    return (
-        pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["seed", "run", "rate", "value", "loss"])
-    )
+    own = tidy.select(table, noise=noise)
+    losses, values = curves(own, "train loss"), curves(own, quantity)
+    levels = np.geomspace(losses.max() / 1.5, max(losses.min(), losses.max() / 40), points)
+    read = {level: readings.at_crossing(values, losses, level).unstack(_RUN).dropna(axis=1) for level in levels}
+    found = pd.concat(read, names=["loss"])
+    return found.stack(_RUN).rename("value").dropna().reset_index().drop(columns="noise")
 
 
-def rates(table: pd.DataFrame) -> list[float]:
-    """The constant step sizes, in ascending order."""
-    return sorted(tidy.select(table, run="constant")["rate"].unique())
+def learning_rates(table: pd.DataFrame) -> list[float]:
+    """The constant learning rates, in ascending order."""
+    return sorted(tidy.select(table, run="constant")["learning rate"].unique())
 
 
 def largest_that_trains(table: pd.DataFrame, spec: LargeStepsSpec, noise: float) -> float:
-    """The largest step with which every seed comes down to the level: chosen by the training loss alone."""
-    passed = passings(tidy.select(table, noise=noise, run="constant"), spec.loss_level)
-    reached = passed.notna().groupby("rate").all()
-    return max(reached.index[reached], default=rates(table)[0])
+    """The largest rate at which every seed comes down to the level: chosen by the training loss alone."""
+    crossed = crossing_steps(tidy.select(table, noise=noise, run="constant"), spec)
+    reached = crossed.notna().groupby("learning rate").all()
+    return max(reached.index[reached], default=learning_rates(table)[0])
 
 
 def compared(table: pd.DataFrame, spec: LargeStepsSpec, quantity: str, noise: float) -> pd.DataFrame:
     """A quantity at the level; rows seeds.
 
-    Columns: ``large`` and ``small`` constant steps, ``decayed``, and ``undecayed``: the constant step that is nearest
-    to the one with which the decayed run began.
+    Columns: ``large`` and ``small`` constant learning rates, ``decayed``, and ``undecayed``: the constant rate that is
+    nearest to the one with which the decayed network began.
     """
-    found = at_loss(table, quantity, spec.loss_level)[noise]
+    found = at_level(table, spec, quantity).xs(noise, level="noise").unstack(["run", "learning rate"])
     constant, first = found["constant"], spec.scale * spec.decay_from
     undecayed = constant[min(constant.columns, key=lambda rate: abs(np.log(rate / first)))]
-    decayed = found["decayed"].iloc[:, 0] if "decayed" in found else pd.Series(np.nan, index=found.index)
-    large, small = constant[largest_that_trains(table, spec, noise)], constant[rates(table)[0]]
+    decayed = found[DECAYED].iloc[:, 0] if DECAYED in found else pd.Series(np.nan, index=found.index)
+    large, small = constant[largest_that_trains(table, spec, noise)], constant[learning_rates(table)[0]]
     return pd.DataFrame({"large": large, "small": small, "decayed": decayed, "undecayed": undecayed})
 
 
@@ -108,162 +85,180 @@ def errors(table: pd.DataFrame, spec: LargeStepsSpec, noise: float) -> pd.DataFr
     return 1 - compared(table, spec, "test accuracy", noise)
 
 
-def by_step(table: pd.DataFrame, spec: LargeStepsSpec, noise: float) -> pd.DataFrame:
-    """Test error at the level over that of the smallest step: columns seed, rate, value."""
-    found = 1 - at_loss(table, "test accuracy", spec.loss_level)[noise]["constant"]
-    ratio = found.div(found[rates(table)[0]], axis=0)
-    return ratio.rename_axis(columns="rate").stack().rename("value").dropna().reset_index()
+def error_ratio(table: pd.DataFrame, spec: LargeStepsSpec, noise: float) -> pd.Series:
+    """Test error at the level, of the largest rate that trains over the smallest: by seed; empty without such noise."""
+    if noise not in spec.noise_levels:
+        return pd.Series(dtype=float)
+    found = errors(table, spec, noise)
+    return found["large"] / found["small"]
+
+
+def error_ratio_at_end(table: pd.DataFrame, spec: LargeStepsSpec, noise: float) -> pd.Series:
+    """The same at the end of either training, where the larger rate has come down further."""
+    if noise not in spec.noise_levels:
+        return pd.Series(dtype=float)
+    found = tidy.select(ends(table, spec), noise=noise, run="constant")
+    error = 1 - found.pivot(index="seed", columns="learning rate", values="test accuracy")
+    error = error.reindex(columns=learning_rates(table))
+    return error[largest_that_trains(table, spec, noise)] / error.iloc[:, 0]
+
+
+def errors_by_rate(table: pd.DataFrame, spec: LargeStepsSpec, noise: float) -> pd.DataFrame:
+    """Test error at the level over that of the smallest rate: seed, learning rate (its multiple), value."""
+    if noise not in spec.noise_levels:
+        return pd.DataFrame(columns=["seed", "learning rate", "value"])
+    error = 1 - at_level(table, spec, "test accuracy").xs((noise, "constant"), level=("noise", "run"))
+    error = error.unstack("learning rate")
+    smallest = learning_rates(table)[0]
+    relative = error.div(error[smallest], axis=0).drop(columns=smallest)
+    return tidy.long(relative.rename(columns=lambda rate: rate / smallest), "learning rate")
+
+
+def effect(table: pd.DataFrame, spec: LargeStepsSpec, noise: float) -> Literal["helps", "harms", "neither", "unknown"]:
+    """What the largest rate that trains does to the test error at the level, if these seeds can tell."""
+    ratios = error_ratio(table, spec, noise).dropna()
+    if len(ratios) < 2:
+        return "unknown"
+    interval = stats.t_interval(ratios.to_numpy(), scale="log")
+    return "helps" if interval.high < 1 else "harms" if interval.low > 1 else "neither"
 
 
 def ends(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.DataFrame:
-    """Sharpness, test accuracy and training loss at the end of every run that passed the level."""
-    passed = passings(table, spec.loss_level).notna()
-    last = tidy.last(table, [*_RUN, "seed", "quantity"]).unstack("quantity")
-    return last.loc[passed.index[passed], ["sharpness", "test accuracy", "train loss"]].reset_index()
+    """Sharpness, test accuracy and training loss at the end of every training that crossed the level."""
+    crossed = crossing_steps(table, spec).notna()
+    quantities = ("sharpness", "test accuracy", "train loss")
+    last = pd.DataFrame({name: curves(table, name).groupby(level=_NETWORK).last() for name in quantities})
+    return last.loc[crossed.index[crossed]].reset_index()
 
 
-def at_level(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.DataFrame:
-    """Sharpness and test accuracy of every run where it passes the level."""
-    columns = {q: at_loss(table, q, spec.loss_level).stack(_RUN) for q in ("sharpness", "test accuracy")}
-    return pd.DataFrame(columns).dropna().reset_index()
+def flatness_at_level(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.DataFrame:
+    """Sharpness and test accuracy of every network where it crosses the level."""
+    read = {quantity: at_level(table, spec, quantity) for quantity in ("sharpness", "test accuracy")}
+    return pd.DataFrame(read).dropna().reset_index()
 
 
 def _tau(rows: pd.DataFrame) -> float:
     return stats.kendall_tau(rows["sharpness"], rows["test accuracy"]) if len(rows) > 1 else np.nan
 
 
+def _of_all_seeds(values: pd.Series, table: pd.DataFrame) -> pd.Series:
+    return values.reindex(np.sort(table["seed"].unique()))
+
+
+@order("(Kendall's τ of sharpness and test accuracy)")
 def tau_at_end(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
-    """Kendall's τ of sharpness and test accuracy over all runs of a seed, at their ends."""
+    """Kendall's τ of sharpness and test accuracy over all networks of a seed, at their ends."""
     taus = {seed: _tau(rows) for seed, rows in ends(table, spec).groupby("seed")}
-    return pd.Series(taus, dtype=float).reindex(np.sort(table["seed"].unique()))
+    return _of_all_seeds(pd.Series(taus, dtype=float), table)
 
 
+@order("(Kendall's τ of sharpness and test accuracy, mean over fractions of wrong labels)")
 def tau_at_level(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
-    """The same at one training loss, for each fraction of wrong labels alone; their mean. NaN where none passes it."""
-    taus = {key: _tau(rows) for key, rows in at_level(table, spec).groupby(["seed", "noise"])}
-    means = pd.Series(taus, dtype=float).groupby(level=0).mean()
-    return means.reindex(np.sort(table["seed"].unique()))
+    """The same at one training loss, for each fraction of wrong labels alone; their mean. NaN where none crosses it."""
+    taus = {key: _tau(rows) for key, rows in flatness_at_level(table, spec).groupby(["seed", "noise"])}
+    return _of_all_seeds(pd.Series(taus, dtype=float).groupby(level=0).mean(), table)
 
 
-def within_step(table: pd.DataFrame, spec: LargeStepsSpec) -> float:
-    """Pearson correlation of log sharpness and test accuracy over seeds within one step and noise, mean over these.
+def within_rate(table: pd.DataFrame, spec: LargeStepsSpec) -> float:
+    """Pearson correlation of log sharpness and test accuracy over seeds within one rate and noise, mean over these.
 
     NaN with fewer than three seeds: two points always lie on a line.
     """
-    rows = at_level(table, spec).assign(sharpness=lambda found: np.log(found["sharpness"]))
+    rows = flatness_at_level(table, spec).assign(sharpness=lambda found: np.log(found["sharpness"]))
     found = rows.groupby(_RUN).apply(lambda cell: cell["sharpness"].corr(cell["test accuracy"], min_periods=3))
     return float(found.mean()) if len(found) else np.nan
 
 
-def _error_ratio(over: str, noise: int) -> Callable[[pd.DataFrame, LargeStepsSpec], pd.Series]:
-    def statistic(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
-        found = errors(table, spec, spec.label_noise[noise])
-        return found[over] / found["small"]
-
-    return statistic
-
-
+@ratio("of the smallest learning rate's test error, mean over fractions of wrong labels")
 def _kept(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
-    """Geometric mean over shares of wrong labels."""
-    logs = [np.log(_error_ratio("decayed", place)(table, spec)) for place in range(len(spec.label_noise))]
-    return np.exp(sum(logs) / len(logs))
+    """Test error of decayed networks over the smallest rate's, geometric mean over fractions of wrong labels."""
+    found = [errors(table, spec, noise) for noise in spec.noise_levels]
+    return np.exp(sum(np.log(error["decayed"] / error["small"]) for error in found) / len(found))
 
 
-def _ratio(quantity: str, over: str, under: str) -> Callable[[pd.DataFrame, LargeStepsSpec], pd.Series]:
-    def statistic(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
-        found = compared(table, spec, quantity, spec.label_noise[0])
+def _smaller_error(place: int) -> Statistic:
+    """Of the noise level at this place."""
+    return ratio(
+        "of the smallest learning rate's test error",
+        lambda table, spec: error_ratio(table, spec, spec.noise_levels[place]),
+    )
+
+
+def _at_first_noise(quantity: str, over: str, under: str, words: str) -> Statistic:
+    def divided(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
+        found = compared(table, spec, quantity, spec.noise_levels[0])
         return found[over] / found[under]
 
-    return statistic
+    return ratio(words, divided)
 
 
 CLAIMS = (
-    Claim(
-        id="large-steps-test-better",
-        statement="At equal training loss the largest step that trains has a lower test error than the smallest.",
-        source="andriushchenko-et-al-2023",
-        statistic=_error_ratio("large", 0),
-        relation="<",
-        threshold=0.97,
-        threshold_text="of the smallest step's test error",
-        scale="log",
-        null="nothing to learn",
+    claim(
+        "large-steps-test-better",
+        "At equal training loss the largest learning rate that trains has a lower test error than the smallest.",
+        "andriushchenko-et-al-2023",
+        _smaller_error(0),
+        below=0.97,
+        control="nothing to learn",
     ),
-    Claim(
-        id="large-steps-resist-noise",
-        statement="So it has where a part of the training labels is wrong.",
-        source="li-et-al-2019",
-        statistic=_error_ratio("large", -1),
-        relation="<",
-        threshold=0.97,
-        threshold_text="of the smallest step's test error",
-        scale="log",
-        null="nothing to learn",
+    claim(
+        "large-steps-resist-noise",
+        "So it has where a part of the training labels is wrong.",
+        "li-et-al-2019",
+        _smaller_error(-1),
+        below=0.97,
+        control="nothing to learn",
     ),
-    Claim(
-        id="gain-outlives-large-steps",
-        statement="Begun with large steps and ended with small ones, a network keeps the lower test error.",
-        source="li-et-al-2019",
-        statistic=_kept,
-        relation="<",
-        threshold=0.97,
-        threshold_text="of the smallest step's test error, mean over shares of wrong labels",
-        scale="log",
-        null="nothing to learn",
+    claim(
+        "gain-outlives-large-steps",
+        "Begun with a large learning rate and ended with a small one, a network keeps the lower test error.",
+        "li-et-al-2019",
+        _kept,
+        below=0.97,
+        control="nothing to learn",
     ),
-    Claim(
-        id="large-steps-raise-coherence",
-        statement="At equal training loss per-example gradients agree more while steps are large.",
-        source="chatterjee-zielinski-2022",
-        statistic=_ratio("m-coherence", "large", "small"),
-        relation=">",
-        threshold=3,
-        threshold_text="times the smallest step's m-coherence",
-        scale="log",
-        null="one step size",
+    claim(
+        "large-steps-raise-coherence",
+        "At equal training loss per-example gradients agree more while the learning rate is large.",
+        "chatterjee-zielinski-2022",
+        _at_first_noise("m-coherence", "large", "small", "times the smallest learning rate's m-coherence"),
+        above=3,
+        control="one learning rate",
     ),
-    Claim(
-        id="coherence-goes-with-them",
-        statement="The agreement is gone as soon as steps are small again.",
-        source="mandt-et-al-2017",
-        statistic=_ratio("m-coherence", "decayed", "undecayed"),
-        relation="<",
-        threshold=0.33,
-        threshold_text="of the m-coherence with steps that stay as they began",
-        scale="log",
-        null="one step size",
+    claim(
+        "coherence-goes-with-them",
+        "The agreement is gone as soon as the learning rate is small again.",
+        "mandt-et-al-2017",
+        _at_first_noise(
+            "m-coherence", "decayed", "undecayed", "of the m-coherence with a learning rate that stays as it began"
+        ),
+        below=0.33,
+        control="one learning rate",
     ),
-    Claim(
-        id="large-steps-flatter",
-        statement="At equal training loss, large steps are at a flatter place.",
-        source="wu-su-2023",
-        statistic=_ratio("sharpness", "large", "small"),
-        relation="<",
-        threshold=0.5,
-        threshold_text="of the smallest step's sharpness",
-        scale="log",
-        null="one step size",
+    claim(
+        "large-steps-flatter",
+        "At equal training loss, large learning rates are at a flatter place.",
+        "wu-su-2023",
+        _at_first_noise("sharpness", "large", "small", "of the smallest learning rate's sharpness"),
+        below=0.5,
+        control="one learning rate",
     ),
-    Claim(
-        id="flat-end-tests-better",
-        statement="Over all runs, those that end at a flatter place have the higher test accuracy.",
-        source="keskar-et-al-2017",
-        statistic=tau_at_end,
-        relation="<",
-        threshold=-0.4,
-        threshold_text="(Kendall's τ of sharpness and test accuracy)",
-        null="nothing to learn",
-        note="Step size, share of wrong labels and the loss reached differ between the runs, and move both.",
+    claim(
+        "flat-end-tests-better",
+        "Over all networks, those that end at a flatter place have the higher test accuracy.",
+        "keskar-et-al-2017",
+        tau_at_end,
+        below=-0.4,
+        control="nothing to learn",
+        note="Learning rate, fraction of wrong labels and the loss reached differ between the networks, and move both.",
     ),
-    Claim(
-        id="flat-at-equal-loss",
-        statement="So it is among runs with the same labels at equal training loss.",
-        source="keskar-et-al-2017",
-        statistic=tau_at_level,
-        relation="<",
-        threshold=-0.5,
-        threshold_text="(Kendall's τ of sharpness and test accuracy, mean over shares of wrong labels)",
-        null="nothing to learn",
-        note="What still differs is the step size, which moves both.",
+    claim(
+        "flat-at-equal-loss",
+        "So it is among networks with the same labels at equal training loss.",
+        "keskar-et-al-2017",
+        tau_at_level,
+        below=-0.5,
+        control="nothing to learn",
+        note="What still differs is the learning rate, which moves both.",
     ),
 )
