@@ -1,4 +1,4 @@
-"""Large steps on strong and weak features: the recursion's thresholds, the orbit against autograd, the identities."""
+"""Benign oscillation: the recursion's thresholds, the orbit against autograd, the identities, a known table."""
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,16 @@ from genbook.studies.steps.benign_oscillation.run import (
 from genbook.studies.steps.benign_oscillation.spec import BenignOscillationSpec
 
 STUDY = get("benign_oscillation")
+BY_ID = {claim.id: claim for claim in claims.CLAIMS}
+COLUMNS = ["seed", "run", "strength", "scaled learning rate", "step", "quantity", "value"]
 SMALL = BenignOscillationSpec.build(
-    examples=8, dimension=12, units=6, steps=400, batch_steps=100, rates=[0.2, 0.3, 0.36], batch_rates=[0.4, 0.7]
+    n_train=8,
+    dimension=12,
+    units=6,
+    steps=400,
+    full_batch_steps=100,
+    scaled_learning_rates=[0.2, 0.3, 0.36],
+    full_batch_learning_rates=[0.4, 0.7],
 )
 
 
@@ -72,7 +80,7 @@ def test_bounded_orbits_have_a_positive_mean_residual(c):
 
 
 @pytest.mark.parametrize("c", [1.2, 1.44, 1.56])
-def test_two_features_settle_at_the_resting_share(c):
+def test_two_features_settle_at_the_resting_fraction(c):
     """The recursion with a strong and a weak part: started unstable, it ends with the slope back at −1."""
     strong, weak, ratio = 0.99, 1e-4, 0.1
     for _ in range(200_000):
@@ -80,7 +88,7 @@ def test_two_features_settle_at_the_resting_share(c):
         strong *= (1 + c * residual) ** 2
         weak *= (1 + c * ratio**2 * residual) ** 2
     assert abs(1 - strong - weak) < 0.05
-    assert weak == pytest.approx(float(theory.resting_share(c, ratio)), rel=0.06)
+    assert weak == pytest.approx(float(theory.resting_fraction(c, ratio)), rel=0.06)
 
 
 @pytest.mark.parametrize("batch", ["single", "full"])
@@ -89,8 +97,8 @@ def test_orbit_is_that_of_autograd_on_the_patch_network(batch):
     patches, labels = training_set(SMALL, 1.0, 0)
     order, weights = visits(SMALL, condition, 0), first_weights(SMALL, 0)
     model = initialise(patch_network(SMALL.dimension, SMALL.units).double(), generator(0, INITIALISATION))
-    step = 0.3 * SMALL.units
-    optimiser = torch.optim.SGD(model.parameters(), lr=step)
+    rate = 0.3 * SMALL.units
+    optimiser = torch.optim.SGD(model.parameters(), lr=rate)
     expected = []
     for chosen in order:
         outputs, targets = model(torch.from_numpy(patches[chosen])).squeeze(-1), torch.from_numpy(labels[chosen])
@@ -99,7 +107,7 @@ def test_orbit_is_that_of_autograd_on_the_patch_network(batch):
         (outputs - targets).square().mean().backward()
         optimiser.step()
     snapshots = np.zeros((25, *weights.shape))
-    margins, taken = descend(weights, patches, labels, order, np.full(25, step), snapshots, 1)
+    margins, taken = descend(weights, patches, labels, order, np.full(25, rate), snapshots, 1)
     assert taken == 25
     assert margins == pytest.approx(np.array(expected), abs=1e-10)
     assert snapshots[-1] == pytest.approx(model[0].weight.detach().numpy(), abs=1e-10)
@@ -108,15 +116,15 @@ def test_orbit_is_that_of_autograd_on_the_patch_network(batch):
 def test_an_escape_ends_the_run():
     patches, labels = training_set(SMALL, 1.0, 0)
     weights, order = first_weights(SMALL, 0), visits(SMALL, Condition("single", 1.0, 2.0, 500), 0)
-    sizes, snapshots = np.full(500, 2.0 * SMALL.units), np.zeros((5, *weights.shape))
-    margins, taken = descend(weights, patches, labels, order, sizes, snapshots, 100)
+    rates, snapshots = np.full(500, 2.0 * SMALL.units), np.zeros((5, *weights.shape))
+    margins, taken = descend(weights, patches, labels, order, rates, snapshots, 100)
     assert taken < 500
     assert np.isfinite(margins[:taken]).all()
     assert np.isnan(margins[taken + 1 :]).all()
 
 
 def test_noise_is_orthogonal_to_both_features_and_weak_examples_lack_the_strong_one():
-    spec = BenignOscillationSpec.build(examples=8, weak_only=3)
+    spec = BenignOscillationSpec.build(n_train=8, weak_only=3)
     patches, labels = training_set(spec, 2.0, 5)
     assert (patches[:, 2, :2] == 0).all()
     assert ((patches[:, 1] == 0).all(1)).sum() == 3
@@ -127,22 +135,101 @@ def test_noise_is_orthogonal_to_both_features_and_weak_examples_lack_the_strong_
 
 
 def test_table_keeps_the_identity(table):
-    identity = next(claim for claim in claims.CLAIMS if claim.id == "growth-identity")
-    assert judge(identity, table, SMALL).verdict == "holds"
-    shares = [claims.course(table, q) for q in ("weak share", "strong share")]
-    assert ((shares[0] + shares[1]).dropna() < 3).all(axis=None)
+    assert judge(BY_ID["growth-identity"], table, SMALL).verdict == "holds"
+    weak, strong = (claims.course(table, q) for q in ("weak fraction", "strong fraction"))
+    assert ((weak + strong).dropna() < 3).all(axis=None)
 
 
 def test_critical_rate_is_interpolated():
     found = [(0, "single", 1.0, rate, 10, "weak growth", value) for rate, value in ((0.2, 0.0), (0.3, 2 * np.log(2)))]
     found += [(0, "single", 1.0, rate, 10, "escaped", 0.0) for rate in (0.2, 0.3)]
-    columns = ["seed", "batch", "strength", "rate", "step", "quantity", "value"]
-    assert claims.critical_rate(pd.DataFrame(found, columns=columns)).tolist() == [pytest.approx(0.25)]
+    assert claims.critical_rate(pd.DataFrame(found, columns=COLUMNS)).tolist() == [pytest.approx(0.25)]
 
 
 def test_threshold_in_the_network_and_in_its_null_world():
-    spec = STUDY.build("quick", {"rates": [0.2, 0.24, 0.28, 0.36], "batch_steps": 100, "strengths": [], "steps": 4000})
-    threshold = next(claim for claim in claims.CLAIMS if claim.id == "threshold")
+    spec = STUDY.build(
+        "quick",
+        {"scaled_learning_rates": [0.2, 0.24, 0.28, 0.36], "full_batch_steps": 100, "strengths": [], "steps": 4000},
+    )
+    threshold = BY_ID["threshold"]
     assert judge(threshold, run(spec, range(3), "cpu"), spec).verdict == "holds"
-    null = STUDY.world(spec, {**STUDY.nulls["half the loss"], "batch_steps": 100, "rates": [0.4, 0.48, 0.56, 0.7]})
+    null = STUDY.world(
+        spec, {**STUDY.nulls["half the loss"], "full_batch_steps": 100, "scaled_learning_rates": [0.4, 0.48, 0.56, 0.7]}
+    )
     assert judge(threshold, run(null, range(3), "cpu"), null).verdict == "fails"
+
+
+def synthetic(seeds=(0, 1, 2)):
+    """Rates .2, .3, .36 and .42 of which the last escapes, a jump alone and no jump; all seeds a little apart."""
+    spec = BenignOscillationSpec.build(
+        scaled_learning_rates=[0.2, 0.3, 0.36, 0.42], full_batch_learning_rates=[0.4, 0.6], steps=100
+    )
+    rest = claims.resting_fraction(spec, 0.36)
+    grown = {0.2: 0.0, 0.3: 2.0, 0.36: 4.0, 0.42: 4.0}
+    rows = []
+    for seed in seeds:
+        k = 1 + 0.01 * seed
+        for rate, growth in grown.items():
+            rows.append((seed, "single", 1.0, rate, 100, "escaped", float(rate == 0.42)))
+            for step in (0, 5, 50, 60, 100):
+                measured = {
+                    "weak growth": growth * k * step / 100,
+                    "weak growth by the sum": growth * k * step / 100,
+                    "weak accuracy": 0.5 + (0.4 if growth and step else 0),
+                    "residual": 0.1 * k if step > 50 else 0.9,
+                    "unsettled": 1.0 if rate == 0.3 else 0.0,
+                    "weak fraction": 1.05 * rest,
+                    "strong fraction": 1.05 * (1 - rest),
+                }
+                rows += [(seed, "single", 1.0, rate, step, name, value) for name, value in measured.items()]
+        ends = (
+            ("full", 0.4, 0.0),
+            ("full", 0.6, 2 * np.log(2)),
+            ("jump only", 0.36, 0.1 * k),
+            ("no jump", 0.36, 3 * k),
+        )
+        for name, rate, growth in ends:
+            rows += [(seed, name, 1.0, rate, 100, "weak growth", growth), (seed, name, 1.0, rate, 100, "escaped", 0.0)]
+    return pd.DataFrame(rows, columns=COLUMNS), spec
+
+
+def test_statistics_on_a_known_table():
+    made, spec = synthetic()
+    found = {name: judge(claim, made, spec).estimate for name, claim in BY_ID.items()}
+    assert found["weak-learned"] == pytest.approx(0.9 / 0.5)
+    assert found["stays-small"] == pytest.approx(1)
+    crossing = np.mean([0.2 + 0.1 * np.log(2) / (2 * (1 + 0.01 * seed)) for seed in (0, 1, 2)])
+    assert found["threshold"] == pytest.approx(abs(crossing / 0.25 - 1))
+    assert found["full-batch-threshold"] == pytest.approx(0)
+    assert found["window-ends"] == pytest.approx(1 - 0.39 / claims.ESCAPE_RATE)
+    assert found["growth-identity"] == 0
+    assert found["residual-positive"] == pytest.approx(0.1 * 1.01)
+    assert found["lasting-not-jump"] == pytest.approx(0.95)
+    assert found["jump-teaches-nothing"] == pytest.approx(np.exp(0.1 * 1.01))
+    assert found["oscillation-teaches-without-jump"] == pytest.approx(np.exp(3 * 1.01))
+    assert found["oscillation-lasts"] == pytest.approx(0.5)  # one of the two rates of the window
+    assert found["oscillation-ends-itself"] == pytest.approx(0.05)
+    assert found["weak-takes-over"] == pytest.approx(0.05)
+
+
+def test_readings_for_figures_leave_out_what_escaped():
+    made, spec = synthetic()
+    assert set(claims.bounded(made, "weak fraction", [0.36, 0.42])["scaled learning rate"]) == {0.36}
+    grown = claims.apart(made, spec, "weak growth")
+    assert set(zip(grown["run"], grown["scaled learning rate"], strict=True)) == {
+        ("single", 0.36),
+        ("jump only", 0.36),
+        ("no jump", 0.36),
+    }
+    visits = [(1, "single", 1.0, 0.2, step, "output", value) for step, value in ((9, 2.0), (4, 1.0))]
+    assert claims.orbit(pd.DataFrame(visits, columns=COLUMNS), 0.2).to_list() == [1.0, 2.0]
+    assert claims.diagram(made).empty
+
+
+def test_the_diagram_tells_learning_rates_and_averages_over_what_stayed():
+    rows = []
+    for seed, gone in ((0, 0.0), (1, 1.0)):
+        rows.append((seed, "diagram", 2.0, 0.4, 100, "escaped", gone))
+        rows.append((seed, "diagram", 2.0, 0.4, 100, "weak accuracy", np.nan if gone else 0.8))
+    (cell,) = claims.diagram(pd.DataFrame(rows, columns=COLUMNS)).to_dict("records")
+    assert (cell["learning rate"], cell["escaped"], cell["weak accuracy"]) == pytest.approx((0.1, 0.5, 0.8))

@@ -15,7 +15,7 @@ def descend(
     patches: np.ndarray,
     labels: np.ndarray,
     order: np.ndarray,
-    sizes: np.ndarray,
+    rates: np.ndarray,
     snapshots: np.ndarray,
     every: int,
 ) -> tuple[np.ndarray, int]:
@@ -26,7 +26,7 @@ def descend(
         patches: [n, P, d].
         labels: [n], ±1.
         order: [T, B], the examples of each step.
-        sizes: [T], the size η of each step.
+        rates: [T], the learning rate η of each step.
         snapshots: [K, 2m, d], to be filled with the weights after every ``every`` steps.
         every: steps between two snapshots.
 
@@ -54,7 +54,7 @@ def descend(
             margins[t, b] = y * output
             if not abs(output) < _ESCAPED:
                 return margins, t
-            pull = 4.0 * sizes[t] * (y - output) / (half * batch)
+            pull = 4.0 * rates[t] * (y - output) / (half * batch)
             for k in range(units):
                 for p in range(x.shape[0]):
                     if hidden[p, k] > 0.0:

@@ -1,9 +1,9 @@
-"""Descent on patches with a strong and a weak feature, over rates, batch sizes and strengths of the strong feature."""
+"""Descent on patches with a strong and a weak feature, over learning rates, batches and strengths of the strong one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,22 +23,22 @@ _SWING = 0.2  # the least |1 − y f| that counts as oscillation (Lu et al., 202
 
 @dataclass(frozen=True)
 class Condition:
-    """One run: its batch, the length of the strong feature, its rate η‖u‖²/m and its steps.
+    """One run: its name, the length of the strong feature, its scaled learning rate η‖u‖²/m and its steps.
 
-    The rate holds from the step ``start`` up to the step ``stop``; before and after it is ``calm``.
+    The rate holds from the step ``start`` up to the step ``stop``; before and after it is ``otherwise``.
     """
 
-    batch: str
+    run: str
     strength: float
     rate: float
     steps: int
     start: int = 0
     stop: int | None = None
-    calm: float = 0.0
+    otherwise: float = 0.0
 
     def rates(self) -> np.ndarray:
-        """The rate of every step."""
-        found = np.full(self.steps, self.calm)
+        """The scaled learning rate of every step."""
+        found = np.full(self.steps, self.otherwise)
         found[self.start : self.stop] = self.rate
         return found
 
@@ -50,44 +50,44 @@ def run(spec: BenignOscillationSpec, seeds: Sequence[int], device: str) -> pd.Da
         for number, condition in enumerate(grid):
             rows += _one(spec, seed, condition)
             report((place * len(grid) + number + 1) / (len(seeds) * len(grid)), f"seed {seed}")
-    return pd.DataFrame(rows, columns=["seed", "batch", "strength", "rate", "step", "quantity", "value"])
+    return pd.DataFrame(rows, columns=["seed", "run", "strength", "scaled learning rate", "step", "quantity", "value"])
 
 
 def conditions(spec: BenignOscillationSpec) -> list[Condition]:
     """The runs of one seed: single examples and full batches at strength 1, jump and oscillation apart, the diagram."""
-    grid = [Condition("single", 1.0, rate, spec.steps) for rate in spec.rates]
-    apart = ("single", 1.0, spec.jump_rate, spec.steps)
-    grid.append(replace(Condition(*apart), batch="jump only", stop=spec.jump_steps, calm=spec.calm_rate))
-    settled = min(spec.settling_steps, spec.steps // 2)
-    grid.append(replace(Condition(*apart), batch="no jump", start=settled, calm=spec.calm_rate))
-    grid += [Condition("full", 1.0, rate, spec.batch_steps) for rate in spec.batch_rates]
-    for strength in spec.strengths:
-        grid += [Condition("diagram", strength, step * strength**2, spec.steps) for step in spec.diagram_steps]
-    return grid
+    grid = [Condition("single", 1.0, rate, spec.steps) for rate in spec.scaled_learning_rates]
+    jump, settling, settled = spec.jump_learning_rate, spec.settling_learning_rate, spec.settling_steps
+    grid.append(Condition("jump only", 1.0, jump, spec.steps, stop=spec.jump_steps, otherwise=settling))
+    grid.append(Condition("no jump", 1.0, jump, spec.steps, start=min(settled, spec.steps // 2), otherwise=settling))
+    grid += [Condition("full", 1.0, rate, spec.full_batch_steps) for rate in spec.full_batch_learning_rates]
+    diagram = [(strength, rate) for strength in spec.strengths for rate in spec.diagram_learning_rates]
+    return grid + [Condition("diagram", length, rate * length**2, spec.steps) for length, rate in diagram]
 
 
 def training_set(spec: BenignOscillationSpec, strength: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Patches [n, 3, d] (weak, strong, noise) and labels ±1 [n]; the noise is orthogonal to both features."""
-    labels = np.repeat([1.0, -1.0], spec.examples // 2)
-    patches = np.zeros((spec.examples, 3, spec.dimension))
-    signs = labels if spec.weak_labels == "real" else generator(seed, CORRUPTION).choice([-1.0, 1.0], spec.examples)
+    labels = np.repeat([1.0, -1.0], spec.n_train // 2)
+    patches = np.zeros((spec.n_train, 3, spec.dimension))
+    signs = labels if spec.weak_labels == "real" else generator(seed, CORRUPTION).choice([-1.0, 1.0], spec.n_train)
     patches[:, 0, _WEAK] = spec.weak * signs
     patches[:, 1, _STRONG] = strength * labels
-    in_turn = np.arange(spec.examples).reshape(2, -1).T.ravel()  # one of either label after the other
+    in_turn = np.arange(spec.n_train).reshape(2, -1).T.ravel()  # one of either label after the other
     patches[in_turn[: spec.weak_only], 1] = 0
-    draw = generator(seed, TRAINING_SUBSET)
-    patches[:, 2, 2:] = spec.noise * draw.standard_normal((spec.examples, spec.dimension - 2))
+    patches[:, 2, 2:] = _noise(spec, spec.n_train, seed, TRAINING_SUBSET)
     return patches, labels
 
 
 def weak_test_set(spec: BenignOscillationSpec, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Patches [test_points, 2, d] with the weak feature and noise alone, and their labels."""
-    labels = np.resize([1.0, -1.0], spec.test_points)
-    patches = np.zeros((spec.test_points, 2, spec.dimension))
+    """Patches [n_test, 2, d] with the weak feature and noise alone, and their labels."""
+    labels = np.resize([1.0, -1.0], spec.n_test)
+    patches = np.zeros((spec.n_test, 2, spec.dimension))
     patches[:, 0, _WEAK] = spec.weak * labels
-    draw = generator(seed, "test points")
-    patches[:, 1, 2:] = spec.noise * draw.standard_normal((spec.test_points, spec.dimension - 2))
+    patches[:, 1, 2:] = _noise(spec, spec.n_test, seed, "test points")
     return patches, labels
+
+
+def _noise(spec: BenignOscillationSpec, patches: int, seed: int, purpose: str) -> np.ndarray:
+    return spec.noise_std * generator(seed, purpose).standard_normal((patches, spec.dimension - 2))
 
 
 def first_weights(spec: BenignOscillationSpec, seed: int) -> np.ndarray:
@@ -98,49 +98,49 @@ def first_weights(spec: BenignOscillationSpec, seed: int) -> np.ndarray:
 
 def visits(spec: BenignOscillationSpec, condition: Condition, seed: int) -> np.ndarray:
     """The examples of every step, [T, B]: all of them, or one after the other in an order drawn anew each epoch."""
-    if condition.batch == "full":
-        return np.tile(np.arange(spec.examples), (condition.steps, 1))
+    if condition.run == "full":
+        return np.tile(np.arange(spec.n_train), (condition.steps, 1))
     draw = generator(seed, ORDER)
-    epochs = [draw.permutation(spec.examples) for _ in range(-(-condition.steps // spec.examples))]
+    epochs = [draw.permutation(spec.n_train) for _ in range(-(-condition.steps // spec.n_train))]
     return np.concatenate(epochs)[: condition.steps, None]
 
 
 def _one(spec: BenignOscillationSpec, seed: int, condition: Condition) -> Iterator[tuple]:
     patches, labels = training_set(spec, condition.strength, seed)
     order, start = visits(spec, condition, seed), first_weights(spec, seed)
-    sizes = condition.rates() * spec.units / condition.strength**2
-    every = max(1, condition.steps // spec.checkpoints)
+    rates = condition.rates() * spec.units / condition.strength**2
+    every = max(1, condition.steps // spec.n_measurements)
     snapshots = np.zeros((condition.steps // every, *start.shape))
-    # half of the loss is half of the step
-    scaled = sizes * (1.0 if spec.loss == "squared" else 0.5)
+    # half of the loss is half of the learning rate
+    scaled = rates * (1.0 if spec.loss == "squared" else 0.5)
     margins, taken = descend(start.copy(), patches, labels, order, scaled, snapshots, every)
     snapshots = np.concatenate([start[None], snapshots[: taken // every]])
-    named = (seed, condition.batch, condition.strength, condition.rate)
+    named = (seed, condition.run, condition.strength, condition.rate)
     yield (*named, taken, "escaped", float(taken < condition.steps))
-    if condition.batch == "diagram":
+    if condition.run == "diagram":
         accuracy = np.nan if taken < condition.steps else weak_accuracy(spec, snapshots[-1:], seed)[0]
         yield (*named, taken, "weak accuracy", accuracy)
         return
     known = taken // every * every
     measured = {
         "weak accuracy": weak_accuracy(spec, snapshots, seed),
-        "weak share": share_of_output(snapshots, _WEAK, spec.weak),
-        "strong share": share_of_output(snapshots, _STRONG, condition.strength),
+        "weak fraction": fraction_of_output(snapshots, _WEAK, spec.weak),
+        "strong fraction": fraction_of_output(snapshots, _STRONG, condition.strength),
         "weak growth": growth(snapshots, _WEAK),
         "strong growth": growth(snapshots, _STRONG),
-        "weak growth by the sum": summed_growth(spec, margins[:known], labels[order[:known]], sizes[:known], every),
+        "weak growth by the sum": summed_growth(spec, margins[:known], labels[order[:known]], rates[:known], every),
         **_between(margins[:known].reshape(len(snapshots) - 1, every * order.shape[1])),
     }
     for quantity, values in measured.items():
         for place, value in enumerate(values):
             yield (*named, place * every, quantity, float(value))
-    if condition.batch == "single":
+    if condition.run == "single":
         for visit in np.flatnonzero(labels[order[:taken, 0]] == 1)[:_SHOWN_VISITS]:
             yield (*named, int(visit), "output", float(margins[visit, 0]))
 
 
 def weak_accuracy(spec: BenignOscillationSpec, snapshots: np.ndarray, seed: int) -> np.ndarray:
-    """Share of the weak-only test points on their label's side, for weights [K, 2m, d]."""
+    """Fraction of the weak-only test examples on their label's side, for weights [K, 2m, d]."""
     patches, labels = (torch.from_numpy(part) for part in weak_test_set(spec, seed))
     head, activation = SignedMean(), SquaredReLU()
     outputs = torch.stack([head(activation(patches @ w.T)).squeeze(-1) for w in torch.from_numpy(snapshots)])
@@ -156,7 +156,7 @@ def _projections(snapshots: np.ndarray, feature: int) -> tuple[np.ndarray, np.nd
     return helping, opposing
 
 
-def share_of_output(snapshots: np.ndarray, feature: int, length: float) -> np.ndarray:
+def fraction_of_output(snapshots: np.ndarray, feature: int, length: float) -> np.ndarray:
     """The part of y f that a feature of this length contributes, mean over both labels, [K]."""
     helping, opposing = _projections(snapshots, feature)
     return length**2 * (np.square(helping) - np.square(opposing)).mean((1, 2))
@@ -173,17 +173,17 @@ def growth(snapshots: np.ndarray, feature: int) -> np.ndarray:
 
 
 def summed_growth(
-    spec: BenignOscillationSpec, margins: np.ndarray, labels: np.ndarray, sizes: np.ndarray, every: int
+    spec: BenignOscillationSpec, margins: np.ndarray, labels: np.ndarray, rates: np.ndarray, every: int
 ) -> np.ndarray:
-    """Σ log(1 + ρ²c Σ_b (1 − y f)/B) over a label's part of each step, mean over both labels, at every checkpoint."""
-    c = theory.curvature(sizes * spec.weak**2 / spec.units, spec.loss)
+    """Σ log(1 + ρ²c Σ_b (1 − y f)/B) over a label's part of each step, mean over both labels, after every ``every``."""
+    c = theory.curvature(rates * spec.weak**2 / spec.units, spec.loss)
     batch = margins.shape[1]
     logs = [np.log1p(c * np.where(labels == side, 1 - margins, 0).sum(1) / batch) for side in (1, -1)]
     return np.concatenate([[0.0], np.cumsum(np.mean(logs, 0))])[::every]
 
 
 def _between(margins: np.ndarray) -> dict[str, np.ndarray]:
-    """Residual, amplitude and unsettled share at every checkpoint, over y f [K, n] since the checkpoint before."""
+    """Residual, amplitude and unsettled fraction of y f [K, n] between each measured step and the one before."""
     residuals, start = 1 - margins, [np.nan]
     return {
         "residual": np.concatenate([start, residuals.mean(1)]),

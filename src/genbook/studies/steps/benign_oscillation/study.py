@@ -1,4 +1,4 @@
-"""Benign oscillation: profiles and worlds."""
+"""Benign oscillation: profiles and settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def _confirmation(spec: BenignOscillationSpec) -> Mapping[str, Any]:
     """There are no other data for a problem made up whole: other sizes, more noise, fresh seeds, no phase diagram."""
     return {
         "dimension": min(2 * spec.dimension, 1000),
-        "examples": min(spec.examples * 3 // 4 * 2, 200),
-        "noise": min(1.5 * spec.noise, 1.0),
-        "batch_steps": max(spec.batch_steps // 2, 100),
+        "n_train": min(spec.n_train * 3 // 4 * 2, 200),
+        "noise_std": min(1.5 * spec.noise_std, 1.0),
+        "full_batch_steps": max(spec.full_batch_steps // 2, 100),
         "strengths": [],
     }
 
@@ -25,19 +25,19 @@ def _confirmation(spec: BenignOscillationSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="benign_oscillation",
     title="Benign oscillation",
-    version=2,
+    version=3,
     spec=BenignOscillationSpec,
     profiles={
         "smoke": Profile(
             seeds=2,
             parameters={
-                "rates": [0.1, 0.24, 0.3, 0.36, 0.45],
+                "scaled_learning_rates": [0.1, 0.24, 0.3, 0.36, 0.45],
                 "steps": 400,
-                "batch_rates": [0.4, 0.7],
-                "batch_steps": 100,
+                "full_batch_learning_rates": [0.4, 0.7],
+                "full_batch_steps": 100,
                 "strengths": [1.0, 2.0],
-                "diagram_steps": [0.05, 0.3],
-                "checkpoints": 5,
+                "diagram_learning_rates": [0.05, 0.3],
+                "n_measurements": 5,
             },
             seconds=6,
             judged=False,
@@ -50,52 +50,57 @@ STUDY = Study(
     claims=CLAIMS,
     columns={
         "seed": "the seed",
-        "batch": (
-            "'single' examples or 'full' batches at strength 1; 'jump only' (large steps for the first jump, small "
-            "ones after it) and 'no jump' (small steps until all has settled, large ones after that), on single "
-            "examples; 'diagram' for the phase diagram (single examples)"
+        "run": (
+            "'single' examples or 'full' batches at strength 1; 'jump only' (a large learning rate for the first jump, "
+            "a small one after it) and 'no jump' (a small one until all has settled, a large one after that), on "
+            "single examples; 'diagram' for the phase diagram (single examples)"
         ),
         "strength": "length of the strong feature u",
-        "rate": "η‖u‖²/m",
-        "step": "steps taken",
+        "scaled learning rate": "η‖u‖²/m",
+        "step": "gradient steps taken",
         "quantity": "what was measured (see the quantities)",
         "value": "the measured value",
     },
     quantities={
         "escaped": "1 if the run left every bound, 0 if not; its step is where it ended",
-        "weak accuracy": "share of the test points with the weak feature and noise alone that are on their side; "
+        "weak accuracy": "fraction of the test examples (weak feature and noise alone) that are on their side; "
         "missing in the diagram where the run escaped",
-        "weak share": "part of y f on the training examples that the weak feature contributes",
-        "strong share": "the part that the strong feature contributes; the rest is noise",
+        "weak fraction": "part of y f on the training examples that the weak feature contributes",
+        "strong fraction": "the part that the strong feature contributes; the rest is noise",
         "weak growth": "log of the weak projections that help their label, over their initial size",
         "strong growth": "the same for the strong feature",
         "weak growth by the sum": "what the recorded residuals say the weak growth must be",
-        "residual": "mean of 1 − y f over the steps since the checkpoint before; missing at the start",
+        "residual": "mean of 1 − y f over the steps since the measured step before; missing at the start",
         "amplitude": "root mean square of 1 − y f over these steps; missing at the start",
-        "unsettled": "share of these steps with |1 − y f| of at least 0.2; missing at the start",
+        "unsettled": "fraction of these steps with |1 − y f| of at least 0.2; missing at the start",
         "output": "y f of an example of the label + when it is visited, before the step",
     },
     confirm=_confirmation,
     nulls={
-        "small steps": {"rates": [0.05, 0.1, 0.2, 0.24], "jump_rate": 0.24, "strengths": [], "batch_steps": 100},
-        "large steps": {"rates": [0.3, 0.33, 0.36], "strengths": [], "batch_steps": 100},
+        "small learning rates": {
+            "scaled_learning_rates": [0.05, 0.1, 0.2, 0.24],
+            "jump_learning_rate": 0.24,
+            "strengths": [],
+            "full_batch_steps": 100,
+        },
+        "large learning rates": {"scaled_learning_rates": [0.3, 0.33, 0.36], "strengths": [], "full_batch_steps": 100},
         "jump without end": {
-            "rates": [0.1, 0.2],
+            "scaled_learning_rates": [0.1, 0.2],
             "jump_steps": 10**9,
             "strengths": [],
-            "batch_steps": 100,
+            "full_batch_steps": 100,
         },
         "half the loss": {
             "loss": "half squared",
-            "rates": [0.2, 0.4, 0.48, 0.52, 0.6, 0.7, 0.78, 0.86, 0.9],
-            "batch_rates": [0.8, 0.96, 1.04, 1.2, 1.4],
+            "scaled_learning_rates": [0.2, 0.4, 0.48, 0.52, 0.6, 0.7, 0.78, 0.86, 0.9],
+            "full_batch_learning_rates": [0.8, 0.96, 1.04, 1.2, 1.4],
             "strengths": [],
         },
-        "weak patch by lot": {
-            "weak_labels": "by lot",
-            "rates": [0.2, 0.24, 0.28, 0.3, 0.33, 0.36],
+        "weak patch at random": {
+            "weak_labels": "at random",
+            "scaled_learning_rates": [0.2, 0.24, 0.28, 0.3, 0.33, 0.36],
             "strengths": [],
-            "batch_steps": 100,
+            "full_batch_steps": 100,
         },
     },
     # Settings were changed after the confirmation on the usual seeds had been looked at.

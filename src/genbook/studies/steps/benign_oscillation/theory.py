@@ -21,21 +21,21 @@ def recursion(output: np.ndarray, c: np.ndarray) -> np.ndarray:
     return output * np.square(1 + c * (1 - output))
 
 
-def curvature(rate: float, loss: str = "squared", share: float = 1.0) -> float:
-    """c at the rate η‖u‖²/m; ``share`` is the part of a step's examples that have the label in question."""
-    return {"squared": 4.0, "half squared": 2.0}[loss] * rate * share
+def curvature(rate: float, loss: str = "squared", fraction: float = 1.0) -> float:
+    """c at the rate η‖u‖²/m; ``fraction`` of a step's examples have the label in question."""
+    return {"squared": 4.0, "half squared": 2.0}[loss] * rate * fraction
 
 
-def rate_of(c: float, share: float = 1.0) -> float:
+def rate_of(c: float, fraction: float = 1.0) -> float:
     """The rate η‖u‖²/m at which the loss (f − y)² has this c."""
-    return c / (4 * share)
+    return c / (4 * fraction)
 
 
-def resting_share(c: np.ndarray, ratio: float) -> np.ndarray:
-    """The weak feature's share of the output at which oscillation ends: (1 − 1/c) / (1 − ρ²), ρ = ‖v‖/‖u‖.
+def resting_fraction(c: np.ndarray, ratio: float) -> np.ndarray:
+    """The weak feature's fraction of the output where oscillation ends: (1 − 1/c) / (1 − ρ²), ρ = ‖v‖/‖u‖.
 
     With a strong part s and a weak part 1 − s of the output the slope at y f = 1 is 1 − 2c (s + ρ² (1 − s)), which
-    leaves the unstable range where the bracket has come down to 1/c; the strong feature then has the share 1/c, but for
-    terms of the order ρ².
+    leaves the unstable range where the bracket has come down to 1/c; the strong feature then has the fraction 1/c, but
+    for terms of the order ρ².
     """
     return np.clip((1 - 1 / np.asarray(c)) / (1 - ratio**2), 0, None)
