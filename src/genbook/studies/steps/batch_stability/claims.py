@@ -36,8 +36,19 @@ def largest_stable(table: pd.DataFrame) -> pd.DataFrame:
     return fell.groupby(["seed", "batch size"]).apply(edge).unstack("batch size")
 
 
+def in_proportion(table: pd.DataFrame) -> pd.Series:
+    """Learning rates in proportion to the batch from the smallest one on, for a line as long as the data are high."""
+    stable = largest_stable(table)
+    means = readings.geometric_mean(stable).dropna()
+    if means.empty:
+        return means
+    size, rate = means.index[0], means.iloc[0]
+    end = min(means.index[-1], size * 1.6 * stable.max(axis=None) / rate)
+    return pd.Series({size: rate, end: rate * end / size})
+
+
 def growth(table: pd.DataFrame, first: int, last: int) -> pd.Series:
-    """Power of the batch size with which the largest stable rate grows between two of the sizes, told by place."""
+    """Power of the batch size with which the largest stable learning rate grows between two sizes, told by place."""
     rates = np.log(largest_stable(table))
     low, high = rates.columns[first], rates.columns[last]
     return (rates[high] - rates[low]) / np.log(high / low)

@@ -22,6 +22,16 @@ def late(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     return rows[rows["step"] >= _LATE * rows["step"].max()].groupby(["seed", by])["value"].mean().unstack(by)
 
 
+def initial(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Value at the start: rows seeds, columns the levels of ``by``."""
+    return rows[rows["step"] == 0].pivot(index="seed", columns=by, values="value")
+
+
+def highest(rows: pd.DataFrame) -> pd.Series:
+    """Highest value of the training, by seed."""
+    return rows.groupby("seed")["value"].max()
+
+
 def _edge(run: str) -> Statistic:
     """Largest distance from the edge among the learning rates of full-batch descent."""
     return difference(
@@ -38,16 +48,15 @@ def _at_smallest(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
 @ratio("times its initial value, at the smallest learning rate")
 def sharpening(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
     """Late over initial sharpness at the smallest learning rate."""
-    rows = scaled_sharpness(table, "full batch")
-    start = rows[(rows["step"] == 0) & (rows["learning rate"] == spec.learning_rates[0])]
-    return _at_smallest(table, spec) / start.set_index("seed")["value"]
+    start = initial(scaled_sharpness(table, "full batch"), "learning rate")
+    return _at_smallest(table, spec) / start[spec.learning_rates[0]]
 
 
 @ratio("of its highest value")
 def fall(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
     """Late sharpness under the other loss over its highest."""
     rows = scaled_sharpness(table, "other loss")
-    return late(rows, "learning rate").iloc[:, 0] / rows.groupby("seed")["value"].max()
+    return late(rows, "learning rate").iloc[:, 0] / highest(rows)
 
 
 @ratio("of the full batch's trace")

@@ -19,7 +19,13 @@ def summary(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return tidy.wide(table, "seed", "learning rate", quantity=quantity)
 
 
-@ratio("of the smallest rate's number")
+def by_rate(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """The same as tidy rows, for figures: those of gradient descent that are not missing."""
+    found = summary(table, quantity)
+    return tidy.long(found[[rate for rate in found if np.isfinite(rate)]], "learning rate")
+
+
+@ratio("of the smallest learning rate's number")
 def speedup(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
     """Steps to zero error at the largest learning rate over those at the smallest."""
     steps = summary(table, "steps to zero error")[list(spec.learning_rates)]
