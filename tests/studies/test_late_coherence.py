@@ -44,6 +44,14 @@ def test_removing_directions_is_projecting_them_out():
         assert float(found[k]) == pytest.approx(float(expected), rel=1e-10)
 
 
+def test_where_directions_leave_only_their_rounding_there_is_no_coherence():
+    torch.manual_seed(2)
+    directions = torch.linalg.qr(torch.randn(9, 4).double()).Q.T
+    gradients = torch.randn(12, 4).double() @ directions
+    found = without_directions(gradients, (gradients @ directions.T).float())
+    assert found.isnan().tolist() == [False, False, False, False, True]
+
+
 @pytest.mark.parametrize(("step", "curvature"), [(0.3, 0.5), (0.5, 3.0)])
 def test_noise_coherence_is_that_of_sgd_on_a_valley(step, curvature):
     """SGD on ½λw² with examples' gradients λw + ε_i, Σ ε = 0, each batch drawn anew without replacement."""

@@ -20,6 +20,8 @@ from genbook.tables.quantities import name_of
 from genbook.training import TrainingResult, train
 
 _COLUMNS = ["seed", "given", "factor", "phase", "step", "quantity", "group", "layer", "removed", "value"]
+#: What is left of a squared norm below this fraction of it is rounding, not gradient.
+_ROUNDING = 1e-6
 _EDGE = 0.1  # a direction at the edge of stability counts as if 2 - ηλ were this, so that a prediction stays finite
 
 
@@ -127,13 +129,19 @@ def per_example_gradients(model: nn.Module, inputs: Tensor, labels: Tensor) -> T
 def without_directions(gradients: Tensor, along: Tensor) -> Tensor:
     """m-coherence of gradients [m, P] after removing the first 0, 1, …, K orthonormal directions, [K + 1] float64.
 
-    ``along``: the gradients' components in these directions, [m, K].
+    NaN where the directions, which are known to float32, leave no more of the gradients than their rounding.
+
+    Args:
+        gradients: [m, P].
+        along: the gradients' components in these directions, [m, K].
     """
     gradients, along = gradients.double(), along.double()
     none = along.new_zeros(1)
     removed_sum = torch.cat([none, along.sum(0).square().cumsum(0)])
     removed_squares = torch.cat([none, along.square().sum(0).cumsum(0)])
-    return (gradients.sum(0).square().sum() - removed_sum) / (gradients.square().sum() - removed_squares)
+    left_sum, left_squares = gradients.sum(0).square().sum() - removed_sum, gradients.square().sum() - removed_squares
+    known = (left_sum > _ROUNDING * left_sum[0]) & (left_squares > _ROUNDING * left_squares[0])
+    return torch.where(known, left_sum / left_squares, torch.nan)
 
 
 def noise_coherence(fractions: Tensor, eigenvalues: Tensor, learning_rate: float, batch: int, m: int) -> Tensor:

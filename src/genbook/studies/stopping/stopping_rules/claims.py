@@ -33,7 +33,8 @@ def signals(table: pd.DataFrame, spec: StoppingRulesSpec) -> dict[str, pd.DataFr
     if spec.signals == "shifted":
         for name in found.keys() - {"test accuracy"}:
             values = found[name]
-            found[name] = values.set_axis(np.roll(values.columns, -(values.shape[1] // 2)), axis=1)[values.columns]
+            moved = np.roll(values.columns, -(values.shape[1] // 2))
+            found[name] = values.set_axis(pd.Index(moved, name="step"), axis=1)[values.columns]
     return found
 
 
