@@ -15,12 +15,12 @@ from genbook.studies.xor.shared import (
     State,
     descend,
     gradient_gram,
+    measured_steps,
     one_step,
     parts,
-    shown_steps,
 )
 from genbook.studies.xor.xor_clusters import claims
-from genbook.studies.xor.xor_clusters.clusters import cosines, draw, share_out, task, training_clusters, unit_means
+from genbook.studies.xor.xor_clusters.clusters import cosines, draw, spread_out, task, training_clusters, unit_means
 from genbook.studies.xor.xor_clusters.run import changes, gradients, run
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 
@@ -113,7 +113,7 @@ def test_gradient_gram_is_that_of_the_lens():
 def test_clusters_inner_products_are_those_of_the_inputs():
     spec = changes(SMALL, strength=7.0)
     bare, one = draw(spec, 200, 3), task(spec, draw(spec, 200, 3), 3)
-    n = spec.examples
+    n = spec.n_train
     noise_free = one.problem.products - bare.products
     crossed = 7 * (bare.along @ one.places[:n].T + one.places @ bare.along[:n].T)
     assert noise_free == pytest.approx(crossed + 49 * one.places @ one.places[:n].T, abs=1e-2)
@@ -123,41 +123,41 @@ def test_clusters_inner_products_are_those_of_the_inputs():
     xor = np.where(np.abs(one.places[:, 0]) == 1, 1.0, -1.0)
     assert (one.truth == xor).all()
     assert (one.problem.labels[one.flipped] == -xor[:n][one.flipped]).all()
-    assert one.flipped.sum() == round(spec.flips * n)
+    assert one.flipped.sum() == round(spec.noise * n)
 
 
 def test_cosines_follow_the_weights():
-    spec = changes(SMALL, start=3.0)
+    spec = changes(SMALL, init_scale=3.0)
     drawn = draw(spec, 200, 0)
     one = task(spec, drawn, 0)
-    start = cosines(one, np.zeros((spec.units, spec.examples)))
+    start = cosines(one, np.zeros((spec.width, spec.n_train)))
     assert start == pytest.approx(drawn.weights_along / np.sqrt(drawn.weights_square)[:, None], abs=1e-6)
-    alike = np.zeros((spec.units, spec.examples))
-    alike[:, np.flatnonzero(one.places[: spec.examples, 0] == 1)] = 1e6
+    alike = np.zeros((spec.width, spec.n_train))
+    alike[:, np.flatnonzero(one.places[: spec.n_train, 0] == 1)] = 1e6
     assert (cosines(one, alike)[:, 0] > 0.5).all()
 
 
 def test_counts_are_equal_unless_tilted():
-    spec = XorClustersSpec.build(examples=80, flips=0.15)
+    spec = XorClustersSpec.build(n_train=80, noise=0.15)
     places = training_clusters(spec, np.random.default_rng(0))
     for group in (places[:12], places[12:]):
         assert {tuple(place): 0 for place in group}.keys() == {(1, 0), (-1, 0), (0, 1), (0, -1)}
         assert group.sum(0).tolist() == [0, 0]
-    tilted = share_out(changes(spec, tilt=0.4), 80)
+    tilted = spread_out(changes(spec, tilt=0.4), 80)
     assert tilted.sum(0).tolist() == [16, 16]
 
 
 def test_margin_of_the_first_step_is_what_was_asked_for():
-    spec = XorClustersSpec.build(examples=20, dimension=4000, strength=0, margin=0.3, units=2000)
+    spec = XorClustersSpec.build(n_train=20, dimension=4000, strength=0, margin=0.3, width=2000)
     one = task(spec, draw(spec, 4000, 0), 0)
-    (state,) = descend(one.problem, one.step_size, [1])
+    (state,) = descend(one.problem, one.learning_rate, [1])
     margins = sum(parts(state.hidden[:20], one.problem.head)) * one.problem.labels
     assert margins.mean() == pytest.approx(0.3, rel=0.05)
 
 
-def test_shown_steps_begin_one_by_one_and_end_at_the_end():
+def test_measured_steps_begin_one_by_one_and_end_at_the_end():
     for steps in (3, 50, 1000):
-        found = shown_steps(steps)
+        found = measured_steps(steps)
         assert found[: min(6, steps + 1)] == list(range(min(6, steps + 1)))
         assert found[-1] == steps
         assert found == sorted(set(found))
@@ -165,33 +165,132 @@ def test_shown_steps_begin_one_by_one_and_end_at_the_end():
 
 def rows(run_name, quantity, values, **fixed):
     """Rows of one seed with ``values`` by step."""
-    named = {"seed": 0, "run": run_name, "dimension": 8, "strength": 1.0, "margin": 1.0, "start": 1.0, "tilt": 0.0}
+    named = {"seed": 0, "run": run_name, "dimension": 8, "strength": 1.0, "margin": 1.0, "init scale": 1.0, "tilt": 0.0}
     return [{**named, **fixed, "step": s, "item": -1, "quantity": quantity, "value": v} for s, v in values.items()]
 
 
 def test_turns_are_interpolated_and_censored():
-    found = rows("start", "test accuracy", {0: 0.5, 1: 0.5, 2: 1.0})
-    found += rows("start", "test accuracy", {0: 0.5, 1: 0.6, 2: 0.7}, start=9.0)
-    turns = claims.turns(pd.DataFrame(found), "start", "start")
-    assert turns.loc[0, 1.0] == pytest.approx(1.5)
-    assert np.isnan(turns.loc[0, 9.0])
+    found = rows("init scale", "test accuracy", {0: 0.5, 1: 0.5, 2: 1.0})
+    found += rows("init scale", "test accuracy", {0: 0.5, 1: 0.6, 2: 0.7}, **{"init scale": 9.0})
+    found += rows("init scale", "test accuracy", {0: 0.8, 1: 0.6, 2: 0.9}, **{"init scale": 12.0})
+    turns = claims.turns(pd.DataFrame(found), "init scale", "init scale")
+    assert turns.to_dict() == pytest.approx({(0, 1.0): 1.5, (0, 9.0): np.nan, (0, 12.0): np.nan}, nan_ok=True)
+    assert claims.turns(pd.DataFrame(found), "base", "dimension").empty
+    found += [{**row, "seed": seed} for row in found if row["init scale"] == 1 for seed in (1, 2)]
+    found += [{**row, "seed": 1} for row in found if row["seed"] == 0 and row["init scale"] == 9]
+    medians = claims.median_turns(pd.DataFrame(found), "init scale")
+    assert medians.to_dict() == {1.0: pytest.approx(1.5), 9.0: np.inf, 12.0: np.inf}
 
 
-@pytest.mark.parametrize("power", [0.25, 0.5])
-def test_exponent_is_found(power):
+def diagram(power):
+    """Test accuracy that is half-way at the strength 0.8 p^power."""
     found = []
     for dimension in (100, 400, 1600):
         for strength in np.geomspace(1, 40, 30):
             value = 0.75 + 0.2 * np.log(strength / (0.8 * dimension**power))
             found += rows("diagram", "test accuracy", {1: 0.5, 9: value}, dimension=dimension, strength=strength)
-    assert claims.exponent(pd.DataFrame(found)).tolist() == [pytest.approx(power, abs=1e-6)]
+            found += rows("diagram", "train accuracy", {1: 1 - strength / 1000}, dimension=dimension, strength=strength)
+    return pd.DataFrame(found)
+
+
+@pytest.mark.parametrize("power", [0.25, 0.5])
+def test_exponent_is_found(power):
+    table = diagram(power)
+    assert claims.exponent(table).tolist() == [pytest.approx(power, abs=1e-6)]
+    assert claims.off_quarter(table, SMALL).tolist() == [pytest.approx(power - 0.25, abs=1e-6)]
+    assert claims.exponent(table[table["dimension"] > 100]).isna().all()
+
+
+def test_the_diagram_and_its_line_and_turns():
+    table = diagram(0.25)
+    cells = claims.diagram(table).set_index(["dimension", "strength"])
+    assert cells.loc[(400, 1.0), "test accuracy"] == pytest.approx(0.75 - 0.2 * np.log(0.8 * 400**0.25))
+    assert cells.loc[(400, 1.0), "fitted"]
+    assert not cells.loc[(400, 40.0), "fitted"]
+    critical = claims.critical(table)
+    assert claims.critical(diagram(0.01)).empty
+    assert claims.fourth_root(critical, [16]) == pytest.approx([1.6], rel=1e-3)
+    turned = claims.diagram_turns(table, changes(SMALL, n_train=100)).set_index("dimension")
+    strongest = turned[turned["scaled"] == turned["scaled"].max()]
+    assert strongest.index.tolist() == [100]
+    assert strongest["scaled"].tolist() == pytest.approx([40.0])
+    assert strongest["turn"].tolist() == pytest.approx([1 + 8 * 0.25 / (0.25 + 0.2 * np.log(40 / (0.8 * 100**0.25)))])
+
+
+def test_statistics_of_a_table_that_is_known():
+    """Two steps of training whose every value is put in by hand."""
+    found = []
+    networks = {"base": ((0.5, 0.55, 0.95), (0.5, 0.6, 0.97)), "weak": ((0.5, 0.5, 0.8), (0.5, 0.6, 0.9))}
+    for name, (network, even) in networks.items():
+        found += rows(name, "test accuracy", dict(enumerate(network)))
+        found += rows(name, "test accuracy, even part", dict(enumerate(even)))
+        found += rows(name, "test accuracy, linear part", {0: 0.5, 1: 0.55, 2: 0.45})
+    for group, linear, even in (("clean", 1.0, 3.0), ("flipped", 3.0, 1.0)):
+        found += rows("base", f"margin from the linear part, {group}", {1: 9.0, 2: linear})
+        found += rows("base", f"margin from the even part, {group}", {1: 9.0, 2: even})
+        found += rows("base", f"train accuracy, {group}", {0: 0.5, 1: 0.9, 2: 1.0 if group == "clean" else 0.8})
+    found += rows("base", "likeness to the formula", {0: 0.1, 1: 0.85, 2: 0.2})
+    found += rows("base", "cosine with own mean", {1: 0.1, 2: 0.4})
+    found += rows("base", "cosine with other mean", {1: 0.1, 2: 0.1})
+    found += rows("base", "coherence, clean", {1: 9.0, 2: 0.3, 3: 0.5})
+    found += rows("base", "coherence, clean with flipped", {1: 9.0, 2: -0.1, 3: -0.3})
+    for tilt, value in ((0.0, 0.9), (0.2, 0.8), (0.4, 0.65)):
+        found += rows("tilt", "test accuracy", {1: 0.5, 2: value}, tilt=tilt)
+    for margin, value in ((0.05, 0.9), (20.0, 0.6)):
+        found += rows("margin", "test accuracy", {1: 0.5, 2: value}, margin=margin)
+    for scale, value in ((0.001, {0: 0.5, 1: 1.0}), (10.0, {0: 0.5, 4: 0.5, 6: 1.0})):
+        found += rows("init scale", "test accuracy", value, **{"init scale": scale})
+    known = {
+        "fitted-in-one-step": 0.9,
+        "chance-after-one-step": 1.1,
+        "one-step-is-linear": 0.85,
+        "turns-later": 0.4,
+        "benign-in-the-end": 0.9,
+        "noise-still-fitted": 0.8,
+        "even-part-knows": 0.52,
+        "linear-part-harms": 0.1,
+        "flips-lean-on-linear": 0.5,
+        "large-step-freezes": 1.2,
+        "larger-start-delays": 10.0,
+        "unequal-counts-harm": 0.25,
+        "units-align": 4.0,
+        "clean-oppose-flipped": 0.6,
+    }
+    table = pd.DataFrame(found)
+    for claim in claims.CLAIMS:
+        value = claim.statistic(table, SMALL)
+        assert value.index.tolist() == [0]
+        assert value.tolist() == pytest.approx([known.get(claim.id, np.nan)], nan_ok=True), claim.id
+
+
+def test_what_was_not_compared_or_measured_has_no_value():
+    """One learning rate, one initial scale, no tilts, no diagram, no flipped label."""
+    alone = changes(SMALL, noise=0.0, tilts=[], strengths=[], margins=[0.05], init_scales=[0.001], dimension=100)
+    table = run(alone, [0, 1], "cpu")
+    values = {claim.id: claim.statistic(table, alone) for claim in claims.CLAIMS}
+    assert all(value.index.tolist() == [0, 1] for value in values.values())
+    missing = {name for name, value in values.items() if value.isna().all()}
+    assert missing >= {"fitted-in-one-step", "flips-lean-on-linear", "fourth-root", "larger-start-delays"}
+    assert missing >= {"unequal-counts-harm", "noise-still-fitted", "clean-oppose-flipped"}
+    assert not missing & {"chance-after-one-step", "one-step-is-linear", "turns-later", "large-step-freezes"}
+    assert claims.diagram(table).empty
+    assert claims.diagram_turns(table, alone).empty
+    assert claims.exponent(table).isna().all()
+
+
+def test_one_by_one_tells_the_first_seeds_points_and_units(table):
+    found = claims.one_by_one(table, "output", "formula")
+    assert list(found) == [1, SMALL.steps]
+    assert found[1].shape == (SMALL.n_test, 2)
+    assert found[1].loc[0, "output"] == claims.one_by_one(table[table["seed"] == 0], "output")[1].loc[0, "output"]
+    assert list(claims.one_by_one(table, "unit along first mean")) == [0, 1, 2, 5, SMALL.steps]
 
 
 def test_coherence_is_in_units_of_a_clusters_cosine():
     """Two clean examples of one cluster, both seen by all units: their gradients' cosine is that of the inputs."""
-    spec = changes(SMALL, strength=20.0, examples=8, flips=0.25, dimension=600)
+    spec = changes(SMALL, strength=20.0, n_train=8, noise=0.25, dimension=600)
     one = task(spec, draw(spec, 600, 0), 0)
-    state = State(0, np.zeros((spec.units, 8)), np.ones_like(one.problem.first))
+    state = State(0, np.zeros((spec.width, 8)), np.ones_like(one.problem.first))
     found = gradients(one, state)
     products, signs = one.problem.products[:8], one.problem.labels
     clean = ~one.flipped
@@ -206,9 +305,9 @@ NULLS = ["chance-after-one-step", "turns-later", "even-part-knows", "large-step-
 
 def test_claims_hold_and_fail_where_they_must():
     """At half the size: quick tables are for the book."""
-    half = {"examples": 80, "dimension": 4000, "units": 150, "strengths": [], "starts": [0.001], "steps": 20}
+    half = {"n_train": 80, "dimension": 4000, "width": 150, "strengths": [], "init_scales": [0.001], "steps": 20}
     spec = STUDY.build("quick", half)
-    null = STUDY.world(spec, {**STUDY.nulls["separable"], "starts": [0.001]})
+    null = STUDY.world(spec, {**STUDY.nulls["separable"], "init_scales": [0.001]})
     tables = [(run(own, range(3), "cpu"), own) for own in (spec, null)]
     chosen = {claim.id: claim for claim in claims.CLAIMS}
     for name in NULLS:

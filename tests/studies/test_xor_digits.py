@@ -1,6 +1,7 @@
 """XOR of pairs of images: what a pair is, the table against its columns, statistics, a null world."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from genbook import data
@@ -8,7 +9,7 @@ from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
 from genbook.studies import get
 from genbook.studies.xor.xor_digits import claims
-from genbook.studies.xor.xor_digits.run import draw_pairs, problem, run, sides
+from genbook.studies.xor.xor_digits.run import COLUMNS, draw_pairs, problem, run, sides
 from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
 
 STUDY = get("xor_digits")
@@ -41,10 +42,10 @@ def test_pairs_are_two_images_and_their_label_follows_the_rule(labels):
         assert label == (left * right if labels == "xor" else left)
 
 
-def test_flips_are_as_many_as_asked_for_and_the_canvas_is_beside_the_images():
+def test_flips_are_as_many_as_asked_for_and_the_canvas_is_next_to_the_images():
     bare, truth, flipped, _ = problem(SMALL, 0, "two classes", 0)
-    assert flipped.sum() == round(SMALL.flips * SMALL.pairs)
-    assert ((bare.labels != truth[: SMALL.pairs]) == flipped).all()
+    assert flipped.sum() == round(SMALL.noise * SMALL.n_train)
+    assert ((bare.labels != truth[: SMALL.n_train]) == flipped).all()
     wide, other, same, _ = problem(SMALL, 0, "two classes", 400)
     assert (other == truth).all()
     assert (same == flipped).all()
@@ -55,6 +56,38 @@ def test_flips_are_as_many_as_asked_for_and_the_canvas_is_beside_the_images():
 def test_one_class_twice_is_refused():
     with pytest.raises(ParameterError, match="two different classes"):
         XorDigitsSpec.build(classes=[3, 3])
+
+
+@pytest.mark.parametrize("canvas", [[], [5], [0, 9, 4]])
+def test_canvases_that_cannot_be_compared_are_refused(canvas):
+    with pytest.raises(ParameterError, match="canvas"):
+        XorDigitsSpec.build(canvas=canvas)
+
+
+def test_statistics_of_a_table_that_is_known():
+    def rows(quantity, first, last, canvas=0, run="two classes"):
+        return [(0, run, canvas, step, quantity, value) for step, value in ((0, 0.0), (1, first), (2, last))]
+
+    found = rows("test accuracy", 0.55, 0.9) + rows("test accuracy", 0.5, 0.8, canvas=9)
+    found += rows("test accuracy", 0.1, 0.1, canvas=5) + rows("test accuracy", 0.2, 0.2, run="odd and even")
+    found += rows("test accuracy, even part", 0.5, 0.95) + rows("test accuracy, linear part", 0.6, 0.45)
+    found += rows("train accuracy", 0.7, 1.0) + rows("train accuracy", 0.95, 1.0, canvas=9)
+    found += rows("train accuracy, flipped", 0.3, 0.85)
+    table = pd.DataFrame(found, columns=COLUMNS)
+    known = {
+        "images-chance-after-one-step": 1.1,
+        "images-turn-later": 0.35,
+        "images-even-part-knows": 0.5,
+        "images-fitted-in-one-step": 0.3,
+        "images-noise-fitted-in-the-end": 0.85,
+        "canvas-brings-one-step-fit": 0.25,
+        "canvas-hides-the-rule": 0.1,
+    }
+    spec = XorDigitsSpec.build(canvas=[0, 5, 9])
+    assert {claim.id: claim.statistic(table, spec)[0] for claim in claims.CLAIMS} == pytest.approx(known)
+    alone = XorDigitsSpec.build(canvas=[0])
+    values = {claim.id: claim.statistic(table, alone)[0] for claim in claims.CLAIMS}
+    assert {name for name, value in values.items() if np.isnan(value)} == {name for name in known if "canvas" in name}
 
 
 def test_confirmation_never_uses_the_classes_of_the_main_world():

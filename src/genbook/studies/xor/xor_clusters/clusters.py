@@ -35,14 +35,14 @@ def unit_means(dimension: int) -> np.ndarray:
 
 
 def draw_clusters(count: int, first_pair: float, draw: np.random.Generator) -> np.ndarray:
-    """A cluster for each of ``count`` points by lot, as the sign with which each mean enters, [count, 2]."""
+    """A cluster for each of ``count`` points at random, as the sign with which each mean enters, [count, 2]."""
     second = draw.random(count) >= first_pair
     signs = draw.choice([-1.0, 1.0], count)
     return np.stack([signs * ~second, signs * second], 1)
 
 
-def share_out(spec: XorClustersSpec, count: int) -> np.ndarray:
-    """Clusters for ``count`` training points in the wanted shares, as equal as whole numbers allow, [count, 2]."""
+def spread_out(spec: XorClustersSpec, count: int) -> np.ndarray:
+    """Clusters for ``count`` training points in the wanted proportions, as equal as whole numbers allow, [count, 2]."""
     pairs, halves = (spec.first_pair, 1 - spec.first_pair), ((1 + spec.tilt) / 2, (1 - spec.tilt) / 2)
     upto = np.round(count * np.cumsum([pair * half for pair in pairs for half in halves])).astype(int)
     return np.repeat([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], np.diff(upto, prepend=0), axis=0)
@@ -50,25 +50,25 @@ def share_out(spec: XorClustersSpec, count: int) -> np.ndarray:
 
 def training_clusters(spec: XorClustersSpec, draw: np.random.Generator) -> np.ndarray:
     """The training points' clusters, [n, 2], those of the flipped points first."""
-    if spec.counts == "by lot":
-        return draw_clusters(spec.examples, spec.first_pair, draw)
-    flipped = round(spec.flips * spec.examples)
-    return np.concatenate([share_out(spec, flipped), share_out(spec, spec.examples - flipped)])
+    if spec.counts == "at random":
+        return draw_clusters(spec.n_train, spec.first_pair, draw)
+    flipped = spec.flipped()
+    return np.concatenate([spread_out(spec, flipped), spread_out(spec, spec.n_train - flipped)])
 
 
 def draw(spec: XorClustersSpec, dimension: int, seed: int) -> Draw:
     """Training points, test points and initial weights of one seed."""
     tests = generator(seed, "test points")
-    tested = draw_clusters(spec.test_points, spec.first_pair, tests)
-    sizes = ((generator(seed, TRAINING_SUBSET), spec.examples), (tests, spec.test_points))
+    tested = draw_clusters(spec.n_test, spec.first_pair, tests)
+    sizes = ((generator(seed, TRAINING_SUBSET), spec.n_train), (tests, spec.n_test))
     noise = np.concatenate([_noise(spec, (count, dimension), stream) for stream, count in sizes])
-    if spec.noise_length == "fixed":
+    if spec.input_noise_length == "fixed":
         noise *= np.float32(np.sqrt(spec.dimension / dimension))
-    weights = generator(seed, INITIALISATION).standard_normal((spec.units, dimension), dtype=np.float32)
+    weights = generator(seed, INITIALISATION).standard_normal((spec.width, dimension), dtype=np.float32)
     means = unit_means(dimension).astype(np.float32)
     return Draw(
         dimension,
-        (noise @ noise[: spec.examples].T).astype(float),
+        (noise @ noise[: spec.n_train].T).astype(float),
         (noise @ means.T).astype(float),
         (noise @ weights.T).astype(float),
         (weights @ means.T).astype(float),
@@ -78,7 +78,7 @@ def draw(spec: XorClustersSpec, dimension: int, seed: int) -> Draw:
 
 
 def _noise(spec: XorClustersSpec, shape: tuple[int, int], stream: np.random.Generator) -> np.ndarray:
-    if spec.noise == "signs":
+    if spec.input_noise == "signs":
         return stream.integers(0, 2, shape, dtype=np.int8).astype(np.float32) * 2 - 1
     return stream.standard_normal(shape, dtype=np.float32)
 
@@ -88,7 +88,7 @@ class Task:
     """A draw with its clusters at a given strength, labelled: what descent sees and what its result is read with.
 
     ``places`` [N, 2]: the clusters. ``truth`` [N]: labels before flips. ``flipped`` [n]. ``scale``: standard deviation
-    of the initial weights. ``step_size``: the one that gives a training example the wanted margin.
+    of the initial weights. ``learning_rate``: the one that gives a training example the wanted margin.
     """
 
     draw: Draw
@@ -98,31 +98,32 @@ class Task:
     truth: np.ndarray
     flipped: np.ndarray
     scale: float
-    step_size: float
+    learning_rate: float
 
 
 def labels(spec: XorClustersSpec, places: np.ndarray, seed: int) -> np.ndarray:
     """±1 for each point, [N]."""
-    if spec.labels == "by lot":
+    if spec.labels == "at random":
+        # Called so since the published tables were drawn: by another name the labels would be others.
         return generator(seed, "labels by lot").choice([-1.0, 1.0], len(places))
     return np.abs(places) @ [1.0, -1.0] if spec.labels == "xor" else places.sum(1)
 
 
 def task(spec: XorClustersSpec, drawn: Draw, seed: int) -> Task:
-    """The means enter the inner products of the noise by two terms; start and step size are set to their meaning."""
-    n, strength = spec.examples, spec.strength
+    """The means enter the inner products of the noise by two terms; scale and learning rate get their meaning."""
+    n, strength = spec.n_train, spec.strength
     places = np.concatenate([training_clusters(spec, generator(seed, "clusters")), drawn.tested])
     along = drawn.along
     crossed = along @ places[:n].T + places @ along[:n].T
     products = drawn.products + strength * crossed + strength**2 * places @ places[:n].T
-    square = spec.dimension if spec.noise_length == "fixed" else drawn.dimension  # of the noise of one input
-    scale = spec.start * 4 * spec.margin / np.sqrt(spec.units * square)
+    square = spec.dimension if spec.input_noise_length == "fixed" else drawn.dimension  # of the noise of one input
+    scale = spec.init_deviation(square)
     first = scale * (drawn.hidden + strength * places @ drawn.weights_along.T)
     truth = labels(spec, places, seed)
-    flipped = np.arange(n) < round(spec.flips * n)
+    flipped = np.arange(n) < spec.flipped()
     given = np.where(flipped, -truth[:n], truth[:n])
     problem = Problem(*(values.astype(np.float32) for values in (products, first, given)))
-    return Task(drawn, strength, places, problem, truth, flipped, scale, 8 * n * spec.margin / square)
+    return Task(drawn, strength, places, problem, truth, flipped, scale, spec.learning_rate(square))
 
 
 def cosines(task: Task, coefficients: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Descent on XOR clusters: along training, by strength and dimension, by step size and by start."""
+"""Descent on XOR clusters: along training, by strength and dimension, by learning rate and by initial scale."""
 
 from __future__ import annotations
 
@@ -8,21 +8,13 @@ import numpy as np
 import pandas as pd
 
 from genbook.base.progress import report
-from genbook.studies.xor.shared import (
-    State,
-    accuracies,
-    descend,
-    gradient_gram,
-    one_step,
-    parts,
-    shown_steps,
-)
+from genbook.studies.xor.shared import State, accuracies, descend, gradient_gram, measured_steps, one_step, parts
 from genbook.studies.xor.xor_clusters.clusters import Draw, Task, cosines, draw, task
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 
-COLUMNS = ("seed", "run", "dimension", "strength", "margin", "start", "tilt", "step", "item", "quantity", "value")
+COLUMNS = ("seed", "run", "dimension", "strength", "margin", "init scale", "tilt", "step", "item", "quantity", "value")
 #: Points and units of which every one is kept, for the figures that show them one by one.
-_SHOWN = 120
+_ONE_BY_ONE = 120
 _NOT_ONE = -1
 
 
@@ -33,7 +25,7 @@ def run(spec: XorClustersSpec, seeds: Sequence[int], device: str) -> pd.DataFram
         own = draw(spec, spec.dimension, seed)
         for name, changed in conditions(spec):
             rows += _one(changed, own, seed, name)
-        for dimension in spec.dimensions if spec.strengths else ():
+        for dimension in spec.dimensions if spec.has_diagram() else ():
             other = own if dimension == spec.dimension else draw(spec, dimension, seed)
             for strength in spec.strengths:
                 rows += _one(changes(spec, strength=strength, steps=spec.diagram_steps), other, seed, "diagram")
@@ -51,24 +43,25 @@ def conditions(spec: XorClustersSpec) -> Iterator[tuple[str, XorClustersSpec]]:
     yield "base", spec
     yield "weak", changes(spec, strength=spec.weak_strength)
     yield "separable", changes(spec, labels="separable")
-    yield "no flips", changes(spec, flips=0.0)
-    yield "by lot", changes(spec, counts="by lot")
+    yield "no flips", changes(spec, noise=0.0)
+    yield "counts at random", changes(spec, counts="at random")
     for tilt in spec.tilts:
         yield "tilt", changes(spec, counts="equal", tilt=tilt)
     for margin in spec.margins:
-        yield "step size", changes(spec, margin=margin)
-    for start in spec.starts:
-        yield "start", changes(spec, start=start, margin=spec.start_margin, steps=spec.start_steps)
+        yield "margin", changes(spec, margin=margin)
+    for scale in spec.init_scales:
+        changed = {"margin": spec.init_scale_margin, "steps": spec.init_scale_steps}
+        yield "init scale", changes(spec, init_scale=scale, **changed)
 
 
 def _one(spec: XorClustersSpec, drawn: Draw, seed: int, name: str) -> Iterator[tuple]:
     one = task(spec, drawn, seed)
-    named = (seed, name, drawn.dimension, spec.strength, spec.margin, spec.start, spec.tilt)
-    for state in descend(one.problem, one.step_size, shown_steps(spec.steps)):
+    named = (seed, name, drawn.dimension, spec.strength, spec.margin, spec.init_scale, spec.tilt)
+    for state in descend(one.problem, one.learning_rate, measured_steps(spec.steps)):
         found = accuracies(one.problem, state, one.truth, one.flipped)
         if name == "diagram":  # many runs, of which the turn and the first step's fit are asked
             found = {key: found[key] for key in ("test accuracy", *(["train accuracy"] if state.step == 1 else []))}
-        elif name not in ("tilt", "step size", "start"):
+        elif name not in ("tilt", "margin", "init scale"):
             found |= measured(one, state)
         if name in ("base", "separable"):
             found |= gradients(one, state)
@@ -76,7 +69,7 @@ def _one(spec: XorClustersSpec, drawn: Draw, seed: int, name: str) -> Iterator[t
             yield (*named, state.step, _NOT_ONE, quantity, float(value))
         if name == "base":
             for quantity, values in one_by_one(one, state, spec.steps).items():
-                for item, value in enumerate(values[:_SHOWN]):
+                for item, value in enumerate(values[:_ONE_BY_ONE]):
                     yield (*named, state.step, item, quantity, float(value))
 
 
@@ -84,9 +77,9 @@ def measured(one: Task, state: State) -> dict[str, float]:
     """What the linear and the even part contribute, likeness to the one-step formula, and alignment."""
     n, labels = len(one.problem.labels), one.problem.labels
     linear, even = parts(state.hidden, one.problem.head)
-    fresh, formula = (linear + even)[n:], one_step(one.problem, one.step_size)[n:]
+    fresh, formula = (linear + even)[n:], one_step(one.problem, one.learning_rate)[n:]
     found = {
-        "even share": np.square(even[n:]).mean() / np.square(fresh).mean(),
+        "even fraction": np.square(even[n:]).mean() / np.square(fresh).mean(),
         "likeness to the formula": (fresh @ formula) ** 2 / (np.square(fresh).sum() * np.square(formula).sum()),
         "agreement with the formula": np.mean(fresh * formula > 0),
     }
@@ -129,12 +122,12 @@ def _ratio(value: float, over: float) -> float:
 
 
 def one_by_one(one: Task, state: State, last: int) -> dict[str, np.ndarray]:
-    """Fresh points' outputs beside the formula, and units' cosines with the two means, the signs of units in turn."""
+    """Fresh points' outputs, by the network and by the formula, and units' cosines with the means, signs in turn."""
     n = len(one.problem.labels)
     found: dict[str, np.ndarray] = {}
     if state.step in (1, last):
         found["output"] = sum(parts(state.hidden, one.problem.head))[n:]
-        found["formula"] = one_step(one.problem, one.step_size)[n:]
+        found["formula"] = one_step(one.problem, one.learning_rate)[n:]
     if state.step in (0, 1, 2, 5, last):
         first, second = cosines(one, state.coefficients).T
         found |= {"unit along first mean": first, "unit along second mean": second}

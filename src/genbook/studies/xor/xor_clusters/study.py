@@ -7,38 +7,40 @@ from typing import Any
 
 from genbook.base.spec import Profile
 from genbook.studies import Study
+from genbook.studies.xor.shared import QUANTITIES
 from genbook.studies.xor.xor_clusters.claims import CLAIMS
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
+from genbook.tables.quantities import COLUMNS, meanings
 
 
 def _confirmation(spec: XorClustersSpec) -> Mapping[str, Any]:
-    """Other data of the kind: more examples and dimensions, clusters by lot, of unequal weight, with noise ±1."""
+    """Other data of the kind: more examples and dimensions, clusters at random, of unequal weight, with noise ±1."""
     return {
-        "examples": spec.examples * 3 // 2,
+        "n_train": spec.n_train * 3 // 2,
         "dimension": spec.dimension * 3 // 4 * 2,
         "dimensions": [dimension * 3 // 4 * 2 for dimension in spec.dimensions],
-        "counts": "by lot",
+        "counts": "at random",
         "first_pair": 0.6,
-        "noise": "signs",
-        "flips": 0.2,
+        "input_noise": "signs",
+        "noise": 0.2,
     }
 
 
 #: For null worlds in which only the main trainings matter.
-_SHORT = {"strengths": [], "tilts": [0.0], "margins": [0.05], "starts": [0.001]}
+_SHORT = {"strengths": [], "tilts": [0.0], "margins": [0.05], "init_scales": [0.001]}
 
 STUDY = Study(
     name="xor_clusters",
     title="XOR clusters",
-    version=1,
+    version=2,
     spec=XorClustersSpec,
     profiles={
         "smoke": Profile(
             seeds=2,
             parameters={
-                "examples": 20,
+                "n_train": 20,
                 "dimension": 600,
-                "units": 40,
+                "width": 40,
                 "strength": 8.0,
                 "weak_strength": 5.0,
                 "steps": 6,
@@ -47,9 +49,9 @@ STUDY = Study(
                 "diagram_steps": 4,
                 "margins": [0.05, 20.0],
                 "tilts": [0.0, 0.4],
-                "starts": [0.001, 3.0],
-                "start_steps": 30,
-                "test_points": 60,
+                "init_scales": [0.001, 3.0],
+                "init_scale_steps": 30,
+                "n_test": 60,
             },
             seconds=3,
             judged=False,
@@ -60,8 +62,8 @@ STUDY = Study(
             parameters={
                 "strengths": [4.0, 5.0, 6.0, 7.0, 8.5, 10.0, 12.0, 14.0, 17.0, 20.0, 24.0, 29.0, 35.0],
                 "dimensions": [500, 1000, 2000, 4000, 8000, 16_000],
-                "starts": [0.001, 0.3, 1.0, 3.0, 10.0, 30.0],
-                "start_steps": 400,
+                "init_scales": [0.001, 0.3, 1.0, 3.0, 10.0, 30.0],
+                "init_scale_steps": 400,
                 "margins": [0.05, 0.5, 1.0, 2.0, 5.0, 20.0],
             },
             seconds=160,
@@ -69,37 +71,31 @@ STUDY = Study(
     },
     claims=CLAIMS,
     columns={
-        "seed": "the seed",
-        "run": "'base'; 'weak' clusters; 'separable' labels; 'no flips'; counts 'by lot'; a comparison by 'tilt', "
-        "'step size' or 'start'; 'diagram' of strength and dimension",
+        "seed": COLUMNS["seed"],
+        "run": "'base'; 'weak' clusters; 'separable' labels; 'no flips'; 'counts at random'; a comparison by "
+        "'tilt', by 'margin' (the learning rate) or by 'init scale'; 'diagram' of strength and dimension",
         "dimension": "dimensions of an input, p",
         "strength": "length of the cluster means, ‖μ‖",
-        "margin": "step size, as the margin y f that one step gives to a training example",
-        "start": "size of the initial pre-activations over what the first step adds",
-        "tilt": "share by which +μ has more training examples than −μ",
-        "step": "steps taken",
+        "margin": "learning rate, as the margin y f that one step gives to a training example",
+        "init scale": "size of the initial pre-activations over what the first step adds",
+        "tilt": "fraction by which +μ has more training examples than −μ",
+        "step": "full-batch steps taken",
         "item": "number of the fresh point or unit, −1 for what concerns all",
-        "quantity": "what was measured (see the quantities)",
-        "value": "the measured value",
+        "quantity": COLUMNS["quantity"],
+        "value": COLUMNS["value"],
     },
     quantities={
-        "train accuracy": "share of the training examples classified as given",
-        "train accuracy, clean": "the same, of those with their true label",
-        "train accuracy, flipped": "the same, of those with a flipped label",
-        "train loss": "mean logistic loss on the training examples",
-        "test accuracy": "share of the fresh points classified as their cluster says",
-        "test accuracy, linear part": "the same, by the linear part of the network alone",
-        "test accuracy, even part": "the same, by the even part alone",
-        "even share": "mean square of the even part over that of the output, on fresh points",
+        **QUANTITIES,
+        "even fraction": "mean square of the even part over that of the output, on fresh points",
         "likeness to the formula": "squared cosine between outputs and (η/8n) Σ y_i ⟨x_i, x⟩ over fresh points",
-        "agreement with the formula": "share of the fresh points on which the two have one sign",
+        "agreement with the formula": "fraction of the fresh points on which the two have one sign",
         "margin from the linear part, clean": "mean of y times the linear part over clean training examples",
         "margin from the linear part, flipped": "the same over flipped ones",
         "margin from the even part, clean": "mean of y times the even part over clean training examples",
         "margin from the even part, flipped": "the same over flipped ones",
         "cosine with own mean": "mean |cosine| of units' weights with μ₁ (units of the + sign) or μ₂ (of the − sign)",
         "cosine with other mean": "mean |cosine| with the other of the two",
-        "m-coherence": "m-coherence of the per-example gradients of all training examples",
+        **meanings("m-coherence"),
         "coherence, clean": "mean product of two clean examples' gradients over their mean square length, "
         "in units of ‖μ‖²/‖x‖²",
         "coherence, flipped": "the same for two flipped ones",
@@ -111,16 +107,16 @@ STUDY = Study(
     },
     confirm=_confirmation,
     nulls={
-        "large start": {**_SHORT, "start": 100.0},
+        "large init scale": {**_SHORT, "init_scale": 100.0},
         "separable": {"labels": "separable", "strengths": []},
-        "by lot": {**_SHORT, "labels": "by lot"},
+        "labels at random": {**_SHORT, "labels": "at random"},
         "few dimensions": {**_SHORT, "dimension": 10},
         "noise of one length": {
             **_SHORT,
             "strengths": [8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 25.0],
             "dimensions": [1000, 2000, 4000],
-            "noise_length": "fixed",
+            "input_noise_length": "fixed",
         },
     },
-    varies=("training points", "test points", "clusters where by lot", "initialisation"),
+    varies=("training points", "test points", "clusters where at random", "initialisation"),
 )

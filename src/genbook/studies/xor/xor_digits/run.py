@@ -1,4 +1,4 @@
-"""Descent on pairs of images, bare and beside a canvas of noise, with two classes and with all of them."""
+"""Descent on pairs of images, bare and next to a canvas of noise, with two classes and with all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from genbook import data
 from genbook.base.progress import report
 from genbook.base.seeding import CORRUPTION, INITIALISATION, TRAINING_SUBSET, generator
-from genbook.studies.xor.shared import Problem, accuracies, descend, shown_steps
+from genbook.studies.xor.shared import Problem, accuracies, descend, measured_steps
 from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
 
 COLUMNS = ("seed", "run", "canvas", "step", "quantity", "value")
@@ -61,27 +61,27 @@ def draw_pairs(
     images, side = sides(spec, part, kind)
     wanted = draw.choice([-1.0, 1.0], (count, 2))
     places = np.array([[draw.choice(np.flatnonzero(side == one)) for one in pair] for pair in wanted])
-    truth = {"xor": wanted.prod(1), "separable": wanted[:, 0], "by lot": draw.choice([-1.0, 1.0], count)}[spec.labels]
-    return images[places].reshape(count, -1), truth
+    rules = {"xor": wanted.prod(1), "separable": wanted[:, 0], "at random": draw.choice([-1.0, 1.0], count)}
+    return images[places].reshape(count, -1), rules[spec.labels]
 
 
 def problem(spec: XorDigitsSpec, seed: int, kind: str, pixels: int) -> tuple[Problem, np.ndarray, np.ndarray, float]:
-    """What descent sees, labels before flips [N], which training labels are flipped [n], and the step size."""
-    streams = ((generator(seed, TRAINING_SUBSET), spec.pairs), (generator(seed, "test points"), spec.test_pairs))
+    """What descent sees, labels before flips [N], which training labels are flipped [n], the learning rate."""
+    streams = ((generator(seed, TRAINING_SUBSET), spec.n_train), (generator(seed, "test points"), spec.n_test))
     drawn = [draw_pairs(spec, part, kind, n, draw) for part, (draw, n) in zip(("train", "test"), streams, strict=True)]
     inputs, truth = (np.concatenate(both) for both in zip(*drawn, strict=True))
     noise = generator(seed, "canvas").standard_normal((len(inputs), pixels))
     inputs = np.hstack([inputs, spec.canvas_noise * noise])
-    n, square = spec.pairs, np.square(inputs[: spec.pairs]).sum(1).mean()
-    weights = generator(seed, INITIALISATION).standard_normal((spec.units, inputs.shape[1]))
-    weights *= spec.start * 4 * spec.margin / np.sqrt(spec.units * square)
-    flipped = np.isin(np.arange(n), generator(seed, CORRUPTION).permutation(n)[: round(spec.flips * n)])
+    n, square = spec.n_train, np.square(inputs[: spec.n_train]).sum(1).mean()
+    weights = generator(seed, INITIALISATION).standard_normal((spec.width, inputs.shape[1]))
+    weights *= spec.init_deviation(square)
+    flipped = np.isin(np.arange(n), generator(seed, CORRUPTION).permutation(n)[: spec.flipped()])
     found = Problem(inputs @ inputs[:n].T, inputs @ weights.T, np.where(flipped, -truth[:n], truth[:n]))
-    return found, truth, flipped, 8 * n * spec.margin / square
+    return found, truth, flipped, spec.learning_rate(square)
 
 
 def _one(spec: XorDigitsSpec, seed: int, kind: str, pixels: int) -> Iterator[tuple]:
-    found, truth, flipped, step_size = problem(spec, seed, kind, pixels)
-    for state in descend(found, step_size, shown_steps(spec.steps)):
+    found, truth, flipped, learning_rate = problem(spec, seed, kind, pixels)
+    for state in descend(found, learning_rate, measured_steps(spec.steps)):
         for quantity, value in accuracies(found, state, truth, flipped).items():
             yield (seed, kind, pixels, state.step, quantity, float(value))

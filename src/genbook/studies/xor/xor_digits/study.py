@@ -7,8 +7,10 @@ from typing import Any
 
 from genbook.base.spec import Profile
 from genbook.studies import Study
+from genbook.studies.xor.shared import QUANTITIES
 from genbook.studies.xor.xor_digits.claims import CLAIMS
 from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
+from genbook.tables.quantities import COLUMNS
 
 
 def _confirmation(spec: XorDigitsSpec) -> Mapping[str, Any]:
@@ -19,12 +21,12 @@ def _confirmation(spec: XorDigitsSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="xor_digits",
     title="XOR of pairs of images",
-    version=1,
+    version=2,
     spec=XorDigitsSpec,
     profiles={
         "smoke": Profile(
             seeds=2,
-            parameters={"pairs": 20, "units": 40, "canvas": [0, 400], "steps": 10, "test_pairs": 60},
+            parameters={"n_train": 20, "width": 40, "canvas": [0, 400], "steps": 10, "n_test": 60},
             seconds=3,
             judged=False,
         ),
@@ -35,26 +37,18 @@ STUDY = Study(
     },
     claims=CLAIMS,
     columns={
-        "seed": "the seed",
+        "seed": COLUMNS["seed"],
         "run": "'two classes', or 'odd and even' numbers from all classes",
-        "canvas": "pixels of pure noise beside the images",
-        "step": "steps taken",
-        "quantity": "what was measured (see the quantities)",
-        "value": "the measured value",
+        "canvas": "pixels of pure noise next to the images",
+        "step": "full-batch steps taken",
+        "quantity": COLUMNS["quantity"],
+        "value": COLUMNS["value"],
     },
-    quantities={
-        "train accuracy": "share of the training pairs classified as given",
-        "train accuracy, clean": "the same, of those with their true label",
-        "train accuracy, flipped": "the same, of those with a flipped label",
-        "train loss": "mean logistic loss on the training pairs",
-        "test accuracy": "share of the test pairs classified by the true rule",
-        "test accuracy, linear part": "the same, by the linear part of the network alone",
-        "test accuracy, even part": "the same, by the even part alone",
-    },
+    quantities=QUANTITIES,
     confirm=_confirmation,
     nulls={
         "separable": {"labels": "separable", "canvas": [0]},
-        "large start": {"start": 100.0, "canvas": [0]},
+        "large init scale": {"init_scale": 100.0, "canvas": [0]},
         "few steps": {"steps": 10, "canvas": [0]},
         "blank canvas": {"canvas_noise": 0.0, "canvas": [0, 1000]},
     },
