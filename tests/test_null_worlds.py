@@ -28,10 +28,6 @@ UNFAILED = {
     # and .15): within a factor of two there is nothing to tell. The 'holds' of the main world there is no evidence
     # either, and chapter 02 says so.
     ("label_permutations", "fashion-mnist-blocks-at-random", "renaming-keeps-coherence"): "holds",
-    # Rank correlations over four step sizes in five seeds: the intervals, -0.54 to 0.36 and -0.60 to 0.04, cross the
-    # thresholds of -0.4 and -0.5. Both claims fail in the main world there, so nothing rests on these null worlds.
-    ("large_steps", "fashion-mnist-nothing-to-learn", "flat-end-tests-better"): "undecided",
-    ("large_steps", "fashion-mnist-nothing-to-learn", "flat-at-equal-loss"): "undecided",
 }
 
 
