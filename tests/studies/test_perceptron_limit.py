@@ -12,7 +12,7 @@ from genbook.studies.steps.perceptron_limit.run import missing_confidence, run, 
 from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
 
 STUDY = get("perceptron_limit")
-SMALL = PerceptronLimitSpec.build(points=20, inputs=8, learning_rates=[0.5, 1e6], shown_steps=12)
+SMALL = PerceptronLimitSpec.build(n_train=20, inputs=8, learning_rates=[0.5, 1e6], shown_steps=12)
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +21,16 @@ def table():
 
 
 def test_points_lie_on_their_side_by_the_margin():
-    points = signed_points(PerceptronLimitSpec.build(points=200, inputs=5, margin=0.7), 3)
+    points = signed_points(PerceptronLimitSpec.build(n_train=200, inputs=5, margin=0.7), 3)
     # the plane is drawn first from the same stream, so a margin of its own can be checked against it
-    plain = signed_points(PerceptronLimitSpec.build(points=200, inputs=5, margin=1e-12), 3)
+    plain = signed_points(PerceptronLimitSpec.build(n_train=200, inputs=5, margin=1e-12), 3)
     pushed = points - plain
     normal = pushed[0] / np.linalg.norm(pushed[0])
     assert np.allclose(pushed, (0.7 - 1e-12) * normal)
     assert (points @ normal).min() >= 0.7 - 1e-9
 
 
-def test_weight_of_a_point_at_finite_and_infinite_steps():
+def test_weight_of_a_point_at_finite_and_infinite_learning_rates():
     margins = np.array([[-0.1, 0.0, 0.1]] * 2)
     finite, limit = missing_confidence(margins, np.array([20.0, np.inf]))
     assert finite == pytest.approx([1 / (1 + np.exp(-2)), 0.5, 1 / (1 + np.exp(2))])
@@ -62,7 +62,7 @@ def test_perceptron_row_is_the_perceptron(table):
 
 
 def test_unfinished_runs_are_censored():
-    spec = PerceptronLimitSpec.build(points=20, inputs=8, learning_rates=[1e-3, 1e6], steps=10, shown_steps=5)
+    spec = PerceptronLimitSpec.build(n_train=20, inputs=8, learning_rates=[1e-3, 1e6], steps=10, shown_steps=5)
     steps = claims.summary(run(spec, [0], "cpu"), "steps to zero error")
     assert np.isnan(steps.loc[0, 1e-3])
     speedup = next(claim for claim in claims.CLAIMS if claim.id == "large-steps-sooner")

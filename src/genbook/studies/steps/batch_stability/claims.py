@@ -11,7 +11,7 @@ from genbook.tables.statistics import claim, ratio, slope
 
 
 def scaled(table: pd.DataFrame, quantity: str, run: str) -> pd.DataFrame:
-    """Trace or sharpness at the end of one kind of run, in units of 2 / learning rate: rows seeds, columns rates.
+    """Trace or sharpness at the end of one kind of run, in units of 2 / learning rate: by seed and rate.
 
     NaN where a run diverged, which has no end.
     """

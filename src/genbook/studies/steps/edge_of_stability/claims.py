@@ -77,7 +77,7 @@ CLAIMS = (
         "cohen-et-al-2021",
         _edge("full batch"),
         below=0.15,
-        control="calm",
+        control="small learning rates",
     ),
     claim(
         "edge-relu",
@@ -85,7 +85,7 @@ CLAIMS = (
         "cohen-et-al-2021",
         _edge("ReLU"),
         below=0.15,
-        control="calm",
+        control="small learning rates",
     ),
     claim(
         "progressive-sharpening",
@@ -93,7 +93,7 @@ CLAIMS = (
         "cohen-et-al-2021",
         sharpening,
         above=1.2,
-        control="large steps",
+        control="large learning rates",
     ),
     claim(
         "cross-entropy-falls",
@@ -101,7 +101,7 @@ CLAIMS = (
         "cohen-et-al-2021",
         fall,
         below=0.5,
-        control="calm",
+        control="small learning rates",
     ),
     claim(
         "batch-moves-edge",
@@ -114,7 +114,7 @@ CLAIMS = (
             ),
         ),
         below=0.85,
-        control="calm",
+        control="small learning rates",
     ),
     claim(
         "batch-lowers-trace",
@@ -122,7 +122,7 @@ CLAIMS = (
         "wu-su-2023",
         trace,
         below=0.9,
-        control="calm",
+        control="small learning rates",
         reported="Batches of one example bound the trace by 2/η; the full batch bounds the sharpness alone.",
     ),
 )

@@ -37,8 +37,13 @@ STUDY = Study.designed(
     },
     confirm=other_images,
     nulls={
-        "calm": {"learning_rates": [0.01, 0.02], "batch_sizes": [10**6], "other_loss": "squared", "n_measurements": 4},
-        "large steps": {"learning_rates": [1.5, 1.7], "batch_sizes": [50], "steps": 400, "n_measurements": 4},
+        "small learning rates": {
+            "learning_rates": [0.01, 0.02],
+            "batch_sizes": [10**6],
+            "other_loss": "squared",
+            "n_measurements": 4,
+        },
+        "large learning rates": {"learning_rates": [1.5, 1.7], "batch_sizes": [50], "steps": 400, "n_measurements": 4},
     },
     # Settings were changed after the confirmation on the usual seeds had been looked at.
     confirmation_seed=2000,

@@ -1,1 +1,1 @@
-"""Logistic regression on separable data: as the step grows, gradient descent becomes the batch perceptron."""
+"""Logistic regression on separable data: as the learning rate grows, descent becomes the batch perceptron."""

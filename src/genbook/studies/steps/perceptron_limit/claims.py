@@ -53,7 +53,7 @@ CLAIMS = (
         ),
         equals=0,
         within=1e-3,
-        control="small steps",
+        control="small learning rates",
     ),
     claim(
         "large-steps-sooner",
@@ -61,7 +61,7 @@ CLAIMS = (
         _SOURCE,
         speedup,
         below=0.2,
-        control="large steps",
+        control="large learning rates",
     ),
     claim(
         "loss-rises-first",
@@ -72,7 +72,7 @@ CLAIMS = (
             lambda table, spec: summary(table, "highest loss").iloc[:, -1] / np.log(2),
         ),
         above=3,
-        control="small steps",
+        control="small learning rates",
     ),
     claim(
         "loss-misleads",
@@ -80,6 +80,6 @@ CLAIMS = (
         _SOURCE,
         misled,
         below=-0.5,
-        control="large steps",
+        control="large learning rates",
     ),
 )

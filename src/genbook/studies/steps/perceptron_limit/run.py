@@ -18,15 +18,15 @@ def run(spec: PerceptronLimitSpec, seeds: Sequence[int], device: str) -> pd.Data
 
 
 def signed_points(spec: PerceptronLimitSpec, seed: int) -> np.ndarray:
-    """y_i x_i, [points, inputs]: Gaussian points pushed off a random plane by the margin, each times its label."""
+    """y_i x_i, [n_train, inputs]: Gaussian points pushed off a random plane by the margin, each times its label."""
     draw = generator(seed, TRAINING_SUBSET)
     normal = draw.standard_normal(spec.inputs)
     normal /= np.linalg.norm(normal)
-    inputs = draw.standard_normal((spec.points, spec.inputs))
+    inputs = draw.standard_normal((spec.n_train, spec.inputs))
     labels = np.sign(inputs @ normal)
     inputs += spec.margin * labels[:, None] * normal
     if spec.separable == "no":
-        labels = generator(seed, CORRUPTION).choice([-1.0, 1.0], spec.points)
+        labels = generator(seed, CORRUPTION).choice([-1.0, 1.0], spec.n_train)
     return labels[:, None] * inputs
 
 
@@ -64,7 +64,7 @@ def _one_seed(spec: PerceptronLimitSpec, seed: int) -> pd.DataFrame:
             rows += [(seed, rate, step, "loss", loss) for rate, loss in zip(rates[:-1], losses, strict=True)]
         if not searching.any() and step >= spec.shown_steps:
             break
-        scaled = scaled + missing_confidence(margins, rates) @ points / spec.points
+        scaled = scaled + missing_confidence(margins, rates) @ points / spec.n_train
     summary = {"steps to zero error": first, "highest loss": highest, "distance from the perceptron": apart}
     for quantity, values in summary.items():
         kept = len(rates) if quantity == "steps to zero error" else len(rates) - 1

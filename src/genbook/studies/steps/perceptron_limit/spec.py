@@ -13,7 +13,7 @@ from genbook.experiments import Growing
 class PerceptronLimitSpec(Spec):
     """Points that a plane separates, fitted by full-batch gradient descent on the logistic loss from zero weights."""
 
-    points: int = parameter(60, "training points", "points", ge=4, le=2000)
+    n_train: int = parameter(60, "training points", "points", ge=4, le=2000)
     inputs: int = parameter(20, "dimensions of a point", "", ge=2, le=1000)
     margin: float = parameter(0.1, "least distance of a point from the separating plane", "", gt=0, le=10)
     learning_rates: Growing[Annotated[float, Field(gt=0, le=1e9)]] = parameter(

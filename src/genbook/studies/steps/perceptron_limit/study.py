@@ -13,7 +13,7 @@ from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
 
 def _confirmation(spec: PerceptronLimitSpec) -> Mapping[str, Any]:
     """There are no other data for points made up whole: more of them, in more dimensions, with fresh seeds."""
-    return {"points": min(2 * spec.points, 2000), "inputs": min(2 * spec.inputs, 1000)}
+    return {"n_train": min(2 * spec.n_train, 2000), "inputs": min(2 * spec.inputs, 1000)}
 
 
 STUDY = Study(
@@ -23,7 +23,7 @@ STUDY = Study(
     spec=PerceptronLimitSpec,
     profiles={
         "smoke": Profile(
-            seeds=2, parameters={"points": 20, "inputs": 10, "learning_rates": [1.0, 1e6]}, seconds=1, judged=False
+            seeds=2, parameters={"n_train": 20, "inputs": 10, "learning_rates": [1.0, 1e6]}, seconds=1, judged=False
         ),
         "quick": Profile(seeds=5, parameters={}, seconds=3),
         "full": Profile(seeds=20, parameters={}, seconds=12),
@@ -47,8 +47,8 @@ STUDY = Study(
     },
     confirm=_confirmation,
     nulls={
-        "small steps": {"learning_rates": [0.1, 0.2, 0.4]},
-        "large steps": {"learning_rates": [1e4, 1e5, 1e6]},
+        "small learning rates": {"learning_rates": [0.1, 0.2, 0.4]},
+        "large learning rates": {"learning_rates": [1e4, 1e5, 1e6]},
     },
     # Settings were changed after the confirmation on the usual seeds had been looked at.
     confirmation_seed=2000,
