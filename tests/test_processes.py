@@ -85,10 +85,9 @@ def command(tmp_path):
 
     yield start
     for one in started:
-        one.process.kill()
-        one.process.communicate()
-        for process in one.processes():
+        for process in (one.process, *one.processes()):
             process.kill()
+        one.process.communicate()  # only now: what is left over would keep its ends of the pipes open
         shutil.rmtree(one.temporary)
 
 
