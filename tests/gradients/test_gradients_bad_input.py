@@ -131,3 +131,4 @@ def test_not_finite_values_may_stay():
     c = coherence(model, loss, x, y, allow_nonfinite=True)
     assert c.m_coherence.isnan()
     assert c.norms.isfinite().sum() == 5
+    torch.testing.assert_close(gradient_norms(model, loss, x, y, allow_nonfinite=True), c.norms, equal_nan=True)

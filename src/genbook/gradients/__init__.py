@@ -16,7 +16,7 @@ from genbook.gradients.robust import (
     Winsorized,
     robust_average,
 )
-from genbook.gradients.scores import el2n, gradient_norms, grand, signal_to_noise
+from genbook.gradients.scores import el2n, error_norms, gradient_norms, grand, signal_to_noise
 
 __all__ = [
     "Clipped",
@@ -30,6 +30,7 @@ __all__ = [
     "Winsorized",
     "coherence",
     "el2n",
+    "error_norms",
     "gradient_norms",
     "gram",
     "grand",

@@ -12,7 +12,13 @@ from genbook.gradients.losses import Loss
 
 
 def gradient_norms(
-    model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None
+    model: nn.Module,
+    loss: Loss,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    chunk_size: int | None = None,
+    allow_nonfinite: bool = False,
 ) -> Tensor:
     """‖g_i‖ of every example, [m] ([R, m] for a stack): ghost norms alone, less than one forward and backward pass.
 
@@ -24,7 +30,8 @@ def gradient_norms(
         for chunk in batch:
             parts: list[Tensor] = []
             losses = capture.run(chunk.inputs, chunk.targets, lambda _, form: parts.append(form.squared_norms))  # noqa: B023
-            refuse_nonfinite(losses, torch.stack(parts, 1), batch.replicas)
+            if not allow_nonfinite:
+                refuse_nonfinite(losses, torch.stack(parts, 1), batch.replicas)
             chunks.append(sum(parts[1:], parts[0]).sqrt())
     norms = torch.cat(chunks, 1)
     return norms if batch.replicas else norms[0]
@@ -38,6 +45,11 @@ def grand(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, chun
     """
     norms = gradient_norms(model, loss, inputs, targets, chunk_size=chunk_size)
     return norms.mean(0) if norms.dim() == 2 else norms
+
+
+def error_norms(logits: Tensor, targets: Tensor) -> Tensor:
+    """‖softmax(logits) − onehot(targets)‖₂, [...]: EL2N of one network by its outputs [..., C] and classes [...]."""
+    return torch.linalg.vector_norm(logits.softmax(-1) - functional.one_hot(targets, logits.shape[-1]), dim=-1)
 
 
 @torch.no_grad()
@@ -68,8 +80,7 @@ def el2n(model: nn.Module, inputs: Tensor, targets: Tensor, *, chunk_size: int |
                 f"model returned {tuple(logits.shape)} for targets {tuple(chunk.targets.shape)}; EL2N needs one row of "
                 "logits per example"
             )
-        error = logits.softmax(-1) - functional.one_hot(chunk.targets, logits.shape[-1])
-        scores.append(torch.linalg.vector_norm(error, dim=-1))
+        scores.append(error_norms(logits, chunk.targets))
     norms = torch.cat(scores, -1)
     return norms.mean(0) if replicas else norms
 

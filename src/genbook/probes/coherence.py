@@ -132,5 +132,5 @@ class LargestGradient(Probe):
         """Less than one forward and one backward pass over the examples."""
         inputs = view.sets.inputs(self.on)[:, : self.examples]
         targets = view.sets.targets(self.on, self.labels)[:, : self.examples]
-        norms = gradient_norms(view.model, view.loss.module(), inputs, targets)
+        norms = gradient_norms(view.model, view.loss.module(), inputs, targets, allow_nonfinite=True)
         yield Measurement("largest gradient", norms.amax(-1), self.on, self.labels, "all", "all")

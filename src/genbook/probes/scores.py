@@ -9,25 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from scipy.stats import rankdata
-from torch import Tensor
 
-from genbook.gradients import gradient_norms
+from genbook.gradients import error_norms, gradient_norms
 from genbook.probes.probe import Measurement, Probe
 
 if TYPE_CHECKING:
     from genbook.training.view import View
-
-
-def el2n(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Length of softmax output less one-hot label, [..., n]: EL2N of one network (Paul et al., 2021, definition 2.2).
-
-    Args:
-        outputs: [..., C, n].
-        labels: [..., n], classes.
-    """
-    error = outputs.softmax(-2)
-    error.scatter_add_(-2, labels.unsqueeze(-2), -torch.ones_like(error[..., :1, :]))
-    return torch.linalg.vector_norm(error, dim=-2)
 
 
 def auc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
@@ -47,7 +34,7 @@ def auc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
 class ExampleScores(Probe):
     """AUC of each example's EL2N, gradient norm and loss for being in ``group``; quantities "AUC of ...".
 
-    The gradient norm is GraNd (Paul et al., 2021, definition 2.1) of one network, without the mean over several.
+    EL2N and the gradient norm are the scores of Paul et al. (2021), definitions 2.2 and 2.1, of one network.
     """
 
     on: str = "train"
@@ -55,23 +42,13 @@ class ExampleScores(Probe):
 
     def measure(self, view: View) -> Iterable[Measurement]:
         """One forward and one backward pass over the examples."""
+        inputs, targets = view.sets.inputs(self.on), view.sets.targets(self.on)
         scores = {
-            "EL2N": el2n(view.outputs(self.on), view.sets.targets(self.on)),
-            "gradient norm": self._norms(view),
+            "EL2N": error_norms(view.outputs(self.on).transpose(1, 2), targets),
+            "gradient norm": gradient_norms(view.model, view.loss.module(), inputs, targets, allow_nonfinite=True),
             "loss": view.values(self.on),
         }
         positive = view.sets.groups(self.on)[self.group].cpu().numpy()
         for name, values in scores.items():
             found = torch.from_numpy(auc(values.detach().cpu().numpy(), positive))
             yield Measurement(f"AUC of {name}", found, self.on, "given", self.group)
-
-    def _norms(self, view: View) -> Tensor:
-        """Gradient norms [R, n]; NaN for a replica that has diverged and is about to leave the stack."""
-        losses = view.values(self.on)
-        norms = torch.full_like(losses, torch.nan)
-        finite = torch.nonzero(losses.isfinite().all(1)).flatten().tolist()
-        if finite:
-            part = view if len(finite) == len(losses) else view.substack(finite)
-            inputs, targets = part.sets.inputs(self.on), part.sets.targets(self.on)
-            norms[finite] = gradient_norms(part.model, part.loss.module(), inputs, targets)
-        return norms

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from genbook import data
 from genbook.base.seeding import generator
+from genbook.gradients import error_norms
 from genbook.models import mlp
 from genbook.probes import Accuracy, AtEnd, GradientCoherence, LogSpaced, MeanLoss, Probe
-from genbook.probes.scores import el2n
 from genbook.studies.noise.easy_hard.spec import EasyHardSpec
 from genbook.tables.quantities import name_of
 from genbook.training import Examples, Replica, train
@@ -74,7 +74,7 @@ def _early(
     for place, replica in enumerate(replicas):
         inputs, labels = replica.data["train"].inputs, replica.data["train"].labels
         outputs = training.model(place)(inputs).detach()
-        found[replica.seed].append((el2n(outputs.T, labels), outputs.argmax(1) == labels))
+        found[replica.seed].append((error_norms(outputs, labels), outputs.argmax(1) == labels))
     return {seed: tuple(map(torch.stack, zip(*own, strict=True))) for seed, own in found.items()}
 
 
