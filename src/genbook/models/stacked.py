@@ -139,11 +139,14 @@ class StackedEmbedding(StackedLayer):
     settings = ("num_embeddings", "embedding_dim", "padding_idx")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Look up each replica's rows in its own table."""
+        """Look up each replica's rows in its own table; as in a plain layer, the padding row gets no gradient."""
         replicas = len(self.weight)
         shift = torch.arange(replicas, device=inputs.device) * self.num_embeddings
         rows = inputs + shift.view(-1, *[1] * (inputs.dim() - 1))
-        return functional.embedding(rows, self.weight.flatten(0, 1))
+        outputs = functional.embedding(rows, self.weight.flatten(0, 1))
+        if self.padding_idx is None:
+            return outputs
+        return outputs.where((inputs != self.padding_idx).unsqueeze(-1), outputs.detach())
 
 
 def _affine(layer: StackedLayer, normalised: Tensor, trailing: int) -> Tensor:
