@@ -303,7 +303,7 @@ def test_gram_is_symmetric_whatever_the_products_are(replicas, m, dtype, monkeyp
     if replicas is not None:
         model, x, y = stack([model] * replicas), x.expand(replicas, *x.shape), y.expand(replicas, *y.shape)
     for layers in (False, True):
-        result = gram(model.to(dtype), loss, x.to(dtype), y, layers=layers)
+        result = gram(model.to(dtype), loss, x.to(dtype), y, layers=layers, check=0)  # products are wrong here
         for matrix in (result.matrix, *result.by_layer.values(), result.cosines):
             assert matrix.equal(matrix.mT)
 

@@ -7,6 +7,7 @@
 from genbook.gradients.gram_matrix import Gram, gram
 from genbook.gradients.lens import coherence
 from genbook.gradients.measured import Coherence, Groups
+from genbook.gradients.refusals import Refused
 from genbook.gradients.robust import (
     Clipped,
     Mean,
@@ -25,6 +26,7 @@ __all__ = [
     "Groups",
     "Mean",
     "MedianOfMeans",
+    "Refused",
     "RunningMean",
     "RunningMedian",
     "Winsorized",

@@ -17,6 +17,17 @@ class Chunk:
     targets: Tensor
     bounds: list[list[int]]
     """For every replica K + 1 offsets into the chunk; one entry alone where all replicas agree."""
+    axis: int
+    """That of the examples: 1 for a stack."""
+
+    def some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of some of the examples."""
+        return picked(self.inputs, rows, self.axis), picked(self.targets, rows, self.axis)
+
+
+def picked(tensor: Tensor, rows: Sequence[int], axis: int) -> Tensor:
+    """Some of the rows along an axis, in the order asked for."""
+    return tensor.index_select(axis, torch.tensor(rows, device=tensor.device))
 
 
 class Batch:
@@ -87,7 +98,26 @@ class Batch:
         for start in range(0, self.m, self.chunk_size):
             columns = slice(start, min(start + self.chunk_size, self.m))
             inputs, targets = (self._take(tensor, columns) for tensor in (self.inputs, self.targets))
-            yield Chunk(columns, inputs, targets, self._bounds(columns))
+            yield Chunk(columns, inputs, targets, self._bounds(columns), self.axis)
+
+    @property
+    def whole(self) -> Chunk:
+        """All examples at once."""
+        (chunk,) = self
+        return chunk
+
+    @property
+    def axis(self) -> int:
+        """That of the examples."""
+        return 1 if self.replicas else 0
+
+    def some(self, examples: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of some of the examples, in the order in which they were given."""
+        return picked(self.inputs, examples, self.axis), picked(self.targets, examples, self.axis)
+
+    def given(self, replica: int, place: int) -> int:
+        """Where the example at a place of the sorted ones was given."""
+        return place if self.order is None else int(self.order[min(replica, len(self.order) - 1), place])
 
     def _take(self, tensor: Tensor, columns: slice) -> Tensor:
         if self.order is None:

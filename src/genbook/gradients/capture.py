@@ -1,64 +1,33 @@
 """One forward and one backward pass in which every layer hands over the form of its per-example gradients.
 
-A hook on each layer puts a `Tap` behind its output: the identity, whose backward pass sees the gradient b of the
-output, with the layer's inputs x at hand, and passes b on. Weight gradients are not computed by autograd at all, since
-nothing asks for them; the sink gets the forms as the backward pass reaches the layers, so nothing is kept longer than
-in a plain pass.
-
-The batch is the first axis of every layer's input (the second one of a stack, after the replicas). A layer without a
-rule is handled by `fallback.of_layer`; a parameter that is used where no layer's call accounts for it is found by
-walking the graph, and gets its gradients from one backward pass per example.
+A hook on each layer tells of its calls: in the two small passes of a `Plan`, which decide where rows are examples, and
+in every pass that measures, where a `Tap` is put behind them. The batch is the first axis of the model's inputs (the
+second one of a stack, after the replicas). What no call accounts for in a pass (an expert that meets some of the
+examples, a parameter used without a layer) is found by walking the graph of that pass, and gets its gradients from one
+backward pass per example.
 """
 
+import contextlib
 import warnings
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from genbook import models
-from genbook.gradients import fallback
-from genbook.gradients.forms import Explicit, Form, added
+from genbook.gradients import planning
+from genbook.gradients.batch import Batch, Chunk, picked
+from genbook.gradients.check import Check, Difference, Picked
+from genbook.gradients.culprits import Generators, refuse_draws
+from genbook.gradients.fallback import written
+from genbook.gradients.forms import Explicit, Form
 from genbook.gradients.losses import Loss, per_example
-from genbook.gradients.rules import Rule, rule_for
+from genbook.gradients.planning import Plan
+from genbook.gradients.refusals import BATCH_NORMS, Refused, called, refuse_integers, refuse_model
+from genbook.gradients.rules import ACCOUNTED, rule_for
+from genbook.gradients.taps import Layer, Pass, Sink, Watcher
 
-Sink = Callable[[str, Form], None]
-
-_BATCH_NORMS = (nn.modules.batchnorm._BatchNorm, models.StackedBatchNorm)
 _DENSE = (nn.Linear, nn.Conv1d, nn.Conv2d, models.StackedLinear, models.StackedConv1d, models.StackedConv2d)
-
-
-@dataclass
-class _Call:
-    """One call of one layer: what its Tap needs when the gradient arrives."""
-
-    layer: nn.Module
-    rule: Rule | None
-    names: dict[str, str]
-    capture: "Capture"
-    before: torch.autograd.graph.Node | None
-
-
-class Tap(torch.autograd.Function):
-    """The identity; in the backward pass it forms the per-example gradients of the layer before it."""
-
-    @staticmethod
-    def forward(ctx, anchor: Tensor, output: Tensor, inputs: Tensor, call: _Call) -> Tensor:
-        """`anchor` requires a gradient, so that the backward pass comes by even where nothing before it does."""
-        ctx.call = call
-        ctx.save_for_backward(inputs)  # autograd checks that nobody overwrites it in between
-        # A fresh tensor on the same memory: in-place activations may follow, which a view would forbid. A layer of
-        # unknown kind may have saved its output for its own backward pass, so that one is copied.
-        return output.detach() if call.rule else output.clone()
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[None, Tensor, None, None]:
-        """Hand over the forms, pass the gradient on."""
-        (inputs,) = ctx.saved_tensors
-        ctx.call.capture.receive(ctx.call, inputs, gradient)
-        return None, gradient, None, None
 
 
 class Capture:
@@ -69,19 +38,23 @@ class Capture:
 
         Raises:
             TypeError: if `model` is no module, or `loss` no function.
-            ValueError: if the model has nothing to train, or a layer whose mode mixes examples or is random.
+            Refused: if the model has nothing to train, or a layer whose mode mixes examples or is random.
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"model is {type(model).__name__}; it must be a torch.nn.Module")
-        self.model = model
+        self.model, self.loss = model, loss
         self.criterion = per_example(loss)
         self.replicas = replicas_of(model)
+        self.axis = 1 if self.replicas else 0
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         if not self.names:
-            raise ValueError("model has no parameter that requires a gradient; there is nothing to measure")
-        _refuse_modes(model)
-        self._outside: tuple[str, ...] | None = None
-        self._listening = False
+            raise Refused("model has no parameter that requires a gradient; there is nothing to measure")
+        refuse_model(model)
+        # PyTorch's backward pass through BatchNorm in evaluation mode is wrong for a single example on CPUs (2.12).
+        self._fewest = 2 if any(isinstance(layer, BATCH_NORMS) for layer in model.modules()) else 1
+        self._anchor = torch.zeros((), requires_grad=True)  # a loss that reaches no parameter has a graph, too
+        self._watcher: Watcher | None = None
+        self._told: set[str] = set()
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
@@ -89,219 +62,197 @@ class Capture:
         return {name: p.shape[1:] if self.replicas else p.shape for p, name in self.names.items()}
 
     def __enter__(self) -> "Capture":
-        """Put the hooks on."""
-        self._handles = []
-        for name, layer in self.model.named_modules():
-            own = {local: self.names[p] for local, p in layer._parameters.items() if p in self.names}
-            if isinstance(layer, _DENSE):
-                self._handles.append(layer.register_forward_pre_hook(_refuse_integers(name)))
+        """Put the hooks on; autocast, where the caller has it on, is for the model's forward pass alone."""
+        self._left, self._autocast = contextlib.ExitStack(), contextlib.nullcontext()
+        device = next(iter(self.names)).device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            self._autocast = torch.autocast(device, torch.get_autocast_dtype(device))
+            self._left.enter_context(torch.autocast(device, enabled=False))
+        for name, module in self.model.named_modules():
+            rule = rule_for(module)
+            own = {
+                local: self.names[p]
+                for local, p in module._parameters.items()
+                if p in self.names and (rule is None or local in ACCOUNTED)
+            }
+            if isinstance(module, _DENSE):
+                self._left.callback(module.register_forward_pre_hook(refuse_integers(name)).remove)
             if own:
-                self._handles.append(layer.register_forward_hook(self._hook(own, rule_for(layer))))
+                hook = self._hook(Layer(name, module, own, rule))
+                # A rule speaks of the layer's own output, before other hooks change it; torch.func runs them again.
+                hook = module.register_forward_hook(hook, prepend=rule is not None, with_kwargs=True)
+                self._left.callback(hook.remove)
         return self
 
     def __exit__(self, *exception) -> None:
         """Take the hooks off."""
-        for handle in self._handles:
-            handle.remove()
+        self._left.close()
 
-    def run(self, inputs: Tensor, targets: Tensor, sink: Sink) -> Tensor:
-        """Send the form of every parameter's gradients over these examples to `sink`; returns the losses [R, m].
-
-        Inputs and targets [m, ...], or [R, m, ...] for a stack. A parameter that does not reach the loss sends zeros.
-        """
-        with torch.enable_grad():
-            losses = self._forward(inputs, targets)
-            if self._outside is None and self._unaccounted(losses):
-                self._outside = self._plan(inputs, targets)
-                losses = self._forward(inputs, targets)
-            self._outside = self._outside or ()
-            self._backward(losses.sum(), sink)
-        if self._outside:
-            for name, form in self._one_by_one(inputs, targets).items():
-                self._send(name, form)
-        for name in self._silent:
-            nothing = losses.new_zeros(losses.shape[0], 1, self.shapes[name].numel())
-            sink(name, Explicit(nothing.expand(-1, losses.shape[1], -1), self.shapes[name]))
-        return losses.detach()
-
-    def _hook(self, own: dict[str, str], rule: Rule | None) -> Callable:
-        def hook(layer: nn.Module, arguments: tuple, output: object) -> Tensor | None:
-            inputs = arguments[0] if len(arguments) == 1 else None
-            if not (self._listening and self._fits(inputs, output)):
+    def _hook(self, layer: Layer) -> Callable:
+        def hook(module: nn.Module, arguments: tuple, keywords: dict, output: object) -> Tensor | None:
+            if self._watcher is None:
                 return None
-            if rule is None:
-                if self.replicas or layer is self.model:
-                    return None
-                self._unknown.append((layer, tuple(own.values())))
-            names = {local: name for local, name in own.items() if name not in (self._outside or ())}
-            for name in names.values():
-                self._expected[name] += 1
-            call = _Call(layer, rule, names, self, inputs.grad_fn)
-            return Tap.apply(self._anchor, output, inputs.detach(), call)
+            given = (*arguments, *keywords.values())
+            alone = len(given) == 1 and isinstance(given[0], Tensor) and (layer.rule or not keywords)
+            return self._watcher.called(layer, given[0] if alone else None, output)
 
         return hook
 
-    def _fits(self, inputs: object, output: object) -> bool:
-        """Whether a layer was called with the batch in its place, so that rows are examples."""
-        if not (isinstance(inputs, Tensor) and isinstance(output, Tensor)):
-            return False
-        return all(t.shape[: len(self._lead)] == self._lead for t in (inputs, output))
+    # -- passes --------------------------------------------------------------------------------------------------------
 
-    def _forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        self._lead = inputs.shape[: 2 if self.replicas else 1]
-        self._expected, self._forms, self._unknown = defaultdict(int), defaultdict(list), []
-        self._anchor = torch.zeros((), device=inputs.device, requires_grad=True)
-        self._listening = True
+    def prepare(self, batch: Batch, check: int | str = 3) -> None:
+        """Find or make the plan for these examples, and draw those to check unless the plan has been checked."""
+        self.plan = planning.plan_for(self, batch)
+        if self.plan.unknown:
+            self._tell(self.plan.unknown, "torch.func")
+        self.check = Check(check, self.plan, batch)
+
+    def run(self, chunk: Chunk, sink: Sink) -> Tensor:
+        """Send the form of every parameter's gradients over these examples to `sink`; returns the losses [R, m].
+
+        A parameter that does not reach the loss sends zeros. Needs `prepare` for the batch of the chunk.
+        """
+        due = self.check.of(chunk)
+        if due:
+            sink = _both(sink, due.keep)
+        losses = self.send(chunk, sink)
+        if due:
+            self._refuse_difference(due.compare(self.gradient, self.check.batch, losses.dtype))
+            self.check.passed()
+        return losses
+
+    def send(self, chunk: Chunk, sink: Sink) -> Tensor:
+        """As `run`, without a check."""
+        m = chunk.columns.stop - chunk.columns.start
+        inputs, targets = chunk.some([0] * self._fewest) if m < self._fewest else (chunk.inputs, chunk.targets)
+        wanted = sink if m >= self._fewest else lambda name, form: sink(name, form[:, :m])
+        taps = Pass(self._lead(inputs), inputs.device, self.plan.follows)
+        losses = self._tapped(taps, inputs, targets)
+        outside = {self.names[p] for p in taps.unaccounted(losses) if p in self.names}
+        with self._watched_by(taps):  # a checkpoint calls layers again
+            sent = taps.backward(losses, wanted, outside)
+        outside |= taps.failed
+        if outside:
+            self._outside(outside)
+            for name, form in self._one_by_one(chunk, outside).items():
+                sink(name, form)
+        losses = losses.detach()[:, :m]
+        for name, shape in self.shapes.items():
+            if name not in sent | outside:
+                sink(name, Explicit(losses.new_zeros(len(losses), 1, shape.numel()).expand(-1, m, -1), shape))
+        return losses
+
+    def _tapped(self, taps: Pass, inputs: Tensor, targets: Tensor) -> Tensor:
         try:
+            return self.forward(taps, inputs, targets)[1]
+        except RuntimeError as error:
+            self.forward(None, inputs, targets)  # what the model itself has to say
+            said = str(error).partition("\n")[0]
+            raise Refused(
+                f"model bears no autograd function behind its layers ({said}); take one backward pass for each example"
+            ) from error
+
+    def forward(self, watcher: Watcher | None, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs, and losses [R, m], in a pass of which `watcher` is told."""
+        generators, lead = Generators(inputs.device), self._lead(inputs)
+        with torch.enable_grad(), self._watched_by(watcher), self._autocast:
             outputs = self.model(inputs)
+            if not isinstance(outputs, Tensor) or outputs.shape[: len(lead)] != lead:
+                got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+                raise Refused(
+                    f"model returned {got} for inputs {tuple(inputs.shape)}; its outputs must be a tensor that begins "
+                    f"with {'replicas and examples' if self.replicas else 'the examples'}, {tuple(lead)}"
+                )
+            if self.replicas:
+                losses = self.criterion(outputs.flatten(0, 1), targets.flatten(0, 1)).view(lead)
+            else:
+                losses = self.criterion(outputs, targets).unsqueeze(0)
+        refuse_draws(self.model, inputs, generators)
+        return outputs, losses
+
+    def gradient(self, inputs: Tensor, targets: Tensor, row: int) -> dict[str, Tensor]:
+        """The gradient of one example's loss by name, [R, *shape], from a backward pass of its own."""
+        return self._gradients(inputs, targets, row, self.names)
+
+    def _gradients(self, inputs: Tensor, targets: Tensor, row: int, parameters: dict[Tensor, str]) -> dict[str, Tensor]:
+        if inputs.shape[self.axis] < self._fewest:
+            inputs, targets = (picked(t, [row] * self._fewest, self.axis) for t in (inputs, targets))
+        _, losses = self.forward(None, inputs, targets)
+        with torch.enable_grad():
+            total = losses[:, row].sum() + self._anchor
+        found = torch.autograd.grad(total, list(parameters), allow_unused=True, materialize_grads=True)
+        return {
+            name: gradient if self.replicas else gradient.unsqueeze(0)
+            for name, gradient in zip(parameters.values(), found, strict=True)
+        }
+
+    def disproved(self, chunk: Chunk, plan: Plan, names: set[str]) -> set[str]:
+        """Those of some parameters whose forms under a plan are not the gradients of backward passes."""
+        forms: dict[str, Form] = {}
+        self.plan = plan
+        losses = self.send(chunk, forms.__setitem__)
+        picked = Picked(range(chunk.columns.stop), chunk)
+        for name in names:
+            picked.keep(name, forms[name])
+        return picked.wrong(self.gradient, losses.dtype)
+
+    def _one_by_one(self, chunk: Chunk, names: set[str]) -> dict[str, Form]:
+        """The gradients of some parameters of a plain module from a loop over the examples."""
+        parameters = {p: name for p, name in self.names.items() if name in names}
+        rows = range(chunk.columns.stop - chunk.columns.start)
+        found = [self._gradients(*chunk.some([row]), 0, parameters) for row in rows]
+        return {
+            name: written(torch.stack([gradients[name] for gradients in found], 1), p.shape)
+            for p, name in parameters.items()
+        }
+
+    def _lead(self, inputs: Tensor) -> torch.Size:
+        return inputs.shape[: self.axis + 1]
+
+    @contextlib.contextmanager
+    def _watched_by(self, watcher: Watcher | None) -> Iterator[None]:
+        before, self._watcher = self._watcher, watcher
+        try:
+            yield
         finally:
-            self._listening = False
-        if not isinstance(outputs, Tensor) or outputs.shape[: len(self._lead)] != self._lead:
-            got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-            raise ValueError(
-                f"model returned {got} for inputs {tuple(inputs.shape)}; its outputs must be a tensor that begins with "
-                f"{'replicas and examples' if self.replicas else 'the examples'}, {tuple(self._lead)}"
-            )
-        if not self.replicas:
-            return self.criterion(outputs, targets).unsqueeze(0)
-        return self.criterion(outputs.flatten(0, 1), targets.flatten(0, 1)).view(self._lead)
+            self._watcher = before
 
-    def _backward(self, total: Tensor, sink: Sink) -> None:
-        self._sink, self._silent = sink, set(self.names.values())
-        if total.requires_grad:
-            torch.autograd.grad(total, self._anchor, allow_unused=True)
-        for name in list(self._forms):  # some use of a shared parameter does not reach the loss
-            self._send(name, added(self._forms.pop(name)))
+    # -- what is said --------------------------------------------------------------------------------------------------
 
-    def _send(self, name: str, form: Form) -> None:
-        self._silent.discard(name)
-        self._sink(name, form)
-
-    def receive(self, call: _Call, inputs: Tensor, gradient: Tensor) -> None:
-        """Form the gradients of one call, and wait for the other uses of a shared parameter."""
-        if not self.replicas:
-            inputs, gradient = inputs.unsqueeze(0), gradient.unsqueeze(0)
-        forms = (call.rule or fallback.of_layer)(call.layer, inputs, gradient)
-        for local, name in call.names.items():
-            self._forms[name].append(forms[local])
-            if len(self._forms[name]) == self._expected[name]:
-                self._send(name, added(self._forms.pop(name)))
-
-    def _unaccounted(self, losses: Tensor) -> set[str]:
-        """The parameters with a part in the losses that no rule sees."""
-        outside = {self.names[p] for p in _beyond_taps(losses) if p in self.names}
-        return outside.union(*(names for _, names in self._unknown))
-
-    def _plan(self, inputs: Tensor, targets: Tensor) -> tuple[str, ...]:
-        """The parameters that the layers by themselves do not account for, found on the first two examples."""
-        few = (slice(None), slice(2)) if self.replicas else slice(2)
-        losses = self._forward(inputs[few], targets[few])
-        unaccounted = self._unaccounted(losses)
-        local = {name for _, names in self._unknown for name in names}
-        outside = unaccounted - local
-        if local:
-            self._warn(", ".join(sorted({type(layer).__name__ for layer, _ in self._unknown})), "torch.func")
-            outside |= self._disproved(losses.sum(), local)
-        if outside and self.replicas:
-            raise ValueError(
-                f"model uses {', '.join(sorted(outside))} outside of its stacked layers, where the gradients per "
+    def _outside(self, names: set[str]) -> None:
+        if self.replicas:
+            raise Refused(
+                f"model uses {', '.join(sorted(names))} outside of its stacked layers, where the gradients per "
                 "example of a stack are not known; measure its replicas one by one, from unstack()"
             )
-        if outside:
-            self._warn(", ".join(sorted(outside)), "one backward pass per example")
-        return tuple(sorted(outside))
+        self._tell(", ".join(sorted(names)), "one backward pass per example")
 
-    def _warn(self, what: str, how: str) -> None:
+    def _tell(self, what: str, how: str) -> None:
         message = f"coherence has no rule for {what} in this model: exact by {how}, and slower"
-        warnings.warn(message, stacklevel=2)
+        if message not in self._told:
+            self._told.add(message)
+            warnings.warn(message, stacklevel=2)
 
-    def _disproved(self, total: Tensor, names: set[str]) -> set[str]:
-        """Those of the named parameters whose gradients per example do not add up to autograd's gradient."""
-        parameters = [p for p, name in self.names.items() if name in names]
-        self._sink, self._silent = (lambda name, form: None), set()
-        expected = torch.autograd.grad(total, parameters, retain_graph=True, allow_unused=True)
-        sums: dict[str, Tensor] = {}
-        self._backward(total, lambda name, form: sums.update({name: form.total()[0]}))
-        wrong = set()
-        for parameter, gradient in zip(parameters, expected, strict=True):
-            name = self.names[parameter]
-            gradient = torch.zeros_like(parameter) if gradient is None else gradient
-            close = torch.allclose(sums.get(name, torch.zeros_like(parameter)), gradient, rtol=1e-3, atol=1e-6)
-            wrong |= set() if close else {name}
-        return wrong
+    def _refuse_difference(self, found: Difference | None) -> None:
+        if found is None:
+            return
+        name = found.name.rpartition(".")[0]
+        raise Refused(
+            f"the gradient of {found.name} for example {found.example} is not that of its own backward pass (off by "
+            f"{found.fraction:.2g} of its length): {called(name, self.model.get_submodule(name))} is used in a way "
+            "that is not accounted for, or examples see each other; take one backward pass for each example"
+        )
 
-    def _one_by_one(self, inputs: Tensor, targets: Tensor) -> dict[str, Form]:
-        """The gradients of the outside parameters from a loop over the examples of a plain module."""
-        parameters = [p for p, name in self.names.items() if name in self._outside]
-        rows = []
-        for i in range(len(inputs)):
-            with torch.enable_grad():
-                loss = self.criterion(self.model(inputs[i : i + 1]), targets[i : i + 1]).sum()
-                gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-            rows.append([g.flatten() for g in gradients])
-        return {
-            self.names[p]: Explicit(torch.stack(column).unsqueeze(0), p.shape)
-            for p, column in zip(parameters, zip(*rows, strict=True), strict=True)
-        }
+
+def _both(first: Sink, second: Sink) -> Sink:
+    def sink(name: str, form: Form) -> None:
+        first(name, form)
+        second(name, form)
+
+    return sink
 
 
 def replicas_of(model: nn.Module) -> int | None:
     """R of a stack, None for a plain module."""
     stacked = any(isinstance(layer, models.StackedLayer) for layer in model.modules())
     return models.replicas_of(model) if stacked else None
-
-
-def _beyond_taps(losses: Tensor) -> set[Tensor]:
-    """The leaves that a backward pass from `losses` reaches other than through the layers with a Tap."""
-    leaves, seen, waiting = set(), set(), [losses.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        call = getattr(node, "call", None)
-        if isinstance(call, _Call) and call.rule:
-            waiting.append(call.before)
-        elif hasattr(node, "variable"):
-            leaves.add(node.variable)
-        else:
-            waiting.extend(following for following, _ in node.next_functions)
-    return leaves
-
-
-def _refuse_modes(model: nn.Module) -> None:
-    """Refuse layers that mix examples or draw at random in their present mode."""
-    for name, layer in model.named_modules():
-        where = f"{name or 'the model itself'} ({type(layer).__name__})"
-        if isinstance(layer, _BATCH_NORMS):
-            if layer.training:
-                raise ValueError(
-                    f"model has {where} in training mode, where the statistics of the batch tie the examples together "
-                    "and a per-example gradient is not defined; call model.eval() first"
-                )
-            if layer.running_mean is None:
-                raise ValueError(
-                    f"model has {where} without running statistics: it uses those of the batch in evaluation mode "
-                    "too, and a per-example gradient is not defined; build it with track_running_stats=True"
-                )
-        elif layer.training and _random(layer):
-            raise ValueError(
-                f"model has {where} in training mode, where it draws a new mask in every pass; call model.eval() first"
-            )
-
-
-def _random(layer: nn.Module) -> bool:
-    rate = layer.p if isinstance(layer, nn.modules.dropout._DropoutNd) else getattr(layer, "dropout", 0)
-    return isinstance(rate, float) and rate > 0
-
-
-def _refuse_integers(name: str) -> Callable:
-    def hook(layer: nn.Module, arguments: tuple) -> None:
-        for tensor in arguments:
-            if isinstance(tensor, Tensor) and not (tensor.is_floating_point() or tensor.is_complex()):
-                raise TypeError(
-                    f"inputs reach the layer {name or 'at the top'} ({type(layer).__name__}) as {tensor.dtype}; "
-                    f"it needs floating-point numbers, such as inputs.to({layer.weight.dtype})"
-                )
-
-    return hook

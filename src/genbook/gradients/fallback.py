@@ -21,4 +21,10 @@ def of_layer(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
 
     with torch.enable_grad():
         rows = torch.func.vmap(gradients)(x[0], b[0])
-    return {name: Explicit(g.detach().flatten(1).unsqueeze(0), own[name].shape) for name, g in rows.items()}
+    return {name: written(g.detach().unsqueeze(0), own[name].shape) for name, g in rows.items()}
+
+
+def written(gradients: Tensor, shape: torch.Size) -> Explicit:
+    """Gradients [R, m, *shape] as a form, in single precision at least."""
+    full = torch.promote_types(gradients.dtype, torch.float32)
+    return Explicit(gradients.reshape(*gradients.shape[:2], -1).to(full), shape)

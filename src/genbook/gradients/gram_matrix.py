@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +46,15 @@ class Gram:
         return self.matrix / (lengths.unsqueeze(-1) * lengths.unsqueeze(-2))
 
 
-def gram(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, layers: bool = False) -> Gram:
+def gram(
+    model: nn.Module,
+    loss: Loss,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    layers: bool = False,
+    check: int | Literal["all"] = 3,
+) -> Gram:
     """The Gram matrix of the gradients g_i of the examples' own losses, without writing dense gradients down.
 
     A dense layer gives (a_i · a_j)(b_i · b_j), m² (p + q) operations where the gradients themselves would take m² p q;
@@ -55,7 +64,7 @@ def gram(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, layer
     et al. 2018 for J of the outputs).
 
     Args:
-        model, loss, inputs, targets: as for `coherence`.
+        model, loss, inputs, targets, check: as for `coherence`.
         layers: keep the matrix of every layer, too.
 
     Raises:
@@ -69,7 +78,8 @@ def gram(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, layer
             layer, _, parameter = name.rpartition(".")
             forms.setdefault(layer, {})[parameter] = form
 
-        losses = capture.run(inputs, targets, sink)
+        capture.prepare(batch, check)
+        losses = capture.run(batch.whole, sink)
     parts: dict[str, Tensor] = {}
     for layer, own in forms.items():
         key = layer if layers else ""

@@ -8,6 +8,7 @@ model is the sum over its parameters, and so is Q.
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,7 @@ def coherence(
     chunk_size: int | None = None,
     alignments: bool = True,
     allow_nonfinite: bool = False,
+    check: int | Literal["all"] = 3,
 ) -> Coherence:
     """Coherence of the gradients g_i of the examples' own losses with respect to the trained parameters.
 
@@ -38,7 +40,7 @@ def coherence(
     2015; Li et al. 2022) or by writing gradients down, whichever is cheaper for the layer.
 
     Args:
-        model: any module in which the batch is the first axis of every layer's input, or a stack of R replicas made by
+        model: any module in which the batch is the first axis of inputs and outputs, or a stack of R replicas made by
             `genbook.models.stack`. BatchNorm and dropout must be in evaluation mode.
         loss: a loss function with its reduction, such as `nn.CrossEntropyLoss()`, or a function that returns one loss
             per example, or their mean or sum. g_i is the gradient of example i's own loss whatever the reduction; class
@@ -52,17 +54,22 @@ def coherence(
         alignments: False leaves out g_i · ḡ and the cosines; S, Q and the norms then cost less than one plain forward
             and backward pass.
         allow_nonfinite: True leaves NaN where a replica has diverged instead of raising.
+        check: how many examples, drawn by a seed, the first call for a model and a loss compares with backward passes
+            of their own; "all" compares all in every call.
 
     Returns:
         A `Coherence`; its values have a leading axis R for a stack.
 
     Raises:
         TypeError: for integer inputs to a dense layer, or a model or loss of the wrong kind.
-        ValueError: for an empty batch, lengths that differ, a loss that is not a mean or sum over examples, layers in
-            the wrong mode, or gradients that are not finite.
+        ValueError: for an empty batch, lengths that differ, or gradients that are not finite.
+        Refused: a ValueError, for a model or loss of which no exact answer is known: a loss that is not a mean or sum
+            over examples, layers in the wrong mode, examples that see each other, random draws, or a difference from
+            a backward pass of an example's own.
     """
     with Capture(model, loss) as capture:
         batch = Batch(capture.replicas, inputs, targets, groups, group_names, chunk_size)
+        capture.prepare(batch, check)
         sums = _Sums(capture, batch, alignments)
         for chunk in batch:
             sums.add(chunk)
@@ -99,7 +106,7 @@ class _Sums:
             if self.alignments:
                 self.dots[name].append(form.dots(total))
 
-        self.losses.append(self.capture.run(chunk.inputs, chunk.targets, sink))
+        self.losses.append(self.capture.run(chunk, sink))
         if not alone and chunk.columns.stop == self.batch.m:
             self.sums = {name: self._close(name, sums) for name, sums in self.sums.items()}
 
@@ -109,7 +116,7 @@ class _Sums:
         def sink(name: str, form: Form) -> None:
             self.dots[name].append(form.dots(self.sums[name]))
 
-        self.capture.run(chunk.inputs, chunk.targets, sink)
+        self.capture.run(chunk, sink)
 
     def _close(self, name: str, sums: Tensor) -> Tensor:
         """Keep the products of the groups' sums [R, K, ...]; returns S."""

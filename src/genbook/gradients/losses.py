@@ -13,10 +13,22 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from genbook.gradients.refusals import Refused
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 _REDUCTIONS = ("mean", "sum", "batchmean", "none")
+_BY_INDEX = {
+    nn.CrossEntropyLoss,
+    nn.NLLLoss,
+    nn.MultiMarginLoss,
+    functional.cross_entropy,
+    functional.nll_loss,
+    functional.multi_margin_loss,
+}
+"""PyTorch's losses whose targets are not of the shape of the outputs."""
 
 
 def per_example(loss: Loss) -> Loss:
@@ -28,39 +40,42 @@ def per_example(loss: Loss) -> Loss:
 
     Raises:
         TypeError: if `loss` cannot be called.
-        ValueError: if its reduction is unknown; when called, if it returns neither [m] nor a mean or sum over examples.
+        Refused: if its reduction is unknown; when called, if it returns neither [m] nor a mean or sum over examples,
+            or meets the targets of other examples.
     """
     if not callable(loss):
         raise TypeError(f"loss is {loss!r}; it must be a loss function such as torch.nn.CrossEntropyLoss()")
-    reduction = _reduction(loss)
-    if reduction is None:
+    reduction = option(loss, "reduction")
+    if not isinstance(reduction, str):
         return partial(_of_function, loss)
     if reduction not in _REDUCTIONS:
-        raise ValueError(f"loss has the reduction {reduction!r}; it must be one of {', '.join(_REDUCTIONS)}")
+        raise Refused(f"loss has the reduction {reduction!r}; it must be one of {', '.join(_REDUCTIONS)}")
     if isinstance(loss, nn.Module):
         entries = copy.copy(loss)
         entries.reduction = "none"
     else:
         entries = partial(loss, reduction="none")
-    return partial(_of_entries, entries, reduction, getattr(loss, "ignore_index", None))
+    return partial(_of_entries, loss, entries, reduction)
 
 
-def _reduction(loss: Loss) -> str | None:
-    if isinstance(getattr(loss, "reduction", None), str):
-        return loss.reduction
-    if isinstance(loss, partial) and "reduction" in loss.keywords:
-        return loss.keywords["reduction"]
+def option(loss: Loss, name: str) -> object:
+    """A setting of a loss: an attribute, a keyword that was given, or a default; None where it has none."""
+    if hasattr(loss, name):
+        return getattr(loss, name)
+    if isinstance(loss, partial):
+        return loss.keywords[name] if name in loss.keywords else option(loss.func, name)
     try:
-        parameter = inspect.signature(loss).parameters.get("reduction")
+        parameter = inspect.signature(loss).parameters.get(name)
     except (TypeError, ValueError):
         return None
-    return parameter.default if parameter is not None and isinstance(parameter.default, str) else None
+    return None if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
-def _of_entries(entries: Loss, reduction: str, ignore_index: int | None, outputs: Tensor, targets: Tensor) -> Tensor:
+def _of_entries(loss: Loss, entries: Loss, reduction: str, outputs: Tensor, targets: Tensor) -> Tensor:
+    _refuse_broadcast(loss, outputs, targets)
     losses = entries(outputs, targets)
     if losses.dim() == 0 or len(losses) != len(outputs):
-        raise ValueError(
+        raise Refused(
             f"loss gives a tensor of shape {tuple(losses.shape)} for {len(outputs)} examples even without a reduction; "
             "it must be a mean or a sum over examples"
         )
@@ -68,10 +83,29 @@ def _of_entries(entries: Loss, reduction: str, ignore_index: int | None, outputs
         return losses
     if reduction != "mean":
         return losses.flatten(1).sum(1)
-    if ignore_index is None or targets.is_floating_point():
+    ignored = option(loss, "ignore_index")
+    if ignored is None or targets.is_floating_point():
         return losses.flatten(1).mean(1)
-    counted = (targets != ignore_index).flatten(1).sum(1)
+    counted = (targets != ignored).flatten(1).sum(1)
     return losses.flatten(1).sum(1) / counted.clamp(min=1)
+
+
+def _refuse_broadcast(loss: Loss, outputs: Tensor, targets: Tensor) -> None:
+    """Refuse what PyTorch's losses would stretch over the batch: targets, or a weight for each of its examples."""
+    kind = loss.func if isinstance(loss, partial) else loss if inspect.isfunction(loss) else type(loss)
+    if not str(getattr(kind, "__module__", "")).startswith("torch.nn") or kind in _BY_INDEX:
+        return
+    if outputs.dim() != targets.dim():
+        raise Refused(
+            f"loss compares outputs {tuple(outputs.shape)} with targets {tuple(targets.shape)} by stretching them over "
+            "each other, so that examples meet the targets of others; give targets such as targets.view_as(outputs)"
+        )
+    weight = option(loss, "weight")
+    if isinstance(weight, Tensor) and weight.dim() == outputs.dim() and len(weight) > 1:
+        raise Refused(
+            f"loss has a weight of shape {tuple(weight.shape)}, a row for each example of one batch; put the weights "
+            "of examples into the targets, with a loss of your own that returns one value for each example"
+        )
 
 
 def _of_function(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -80,15 +114,18 @@ def _of_function(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
     if value.shape == outputs.shape[:1]:
         return value
     if value.dim() > 0:
-        raise ValueError(
+        raise Refused(
             f"loss returned a tensor of shape {tuple(value.shape)}; it must return one loss for each of the "
             f"{len(outputs)} examples, or their mean or sum"
         )
     losses = torch.stack([loss(outputs[i : i + 1], targets[i : i + 1]) for i in range(len(outputs))])
-    whole, parts = value.detach(), losses.detach()
-    tolerance = 1e3 * torch.finfo(value.dtype).eps * parts.abs().sum()
-    if not any((whole - reduced).abs() <= tolerance for reduced in (parts.mean(), parts.sum())):
-        raise ValueError(
+    whole, parts, eps = value.detach(), losses.detach(), torch.finfo(value.dtype).eps
+    # Half of the digits of the losses, and the digits that they lose where outputs are large and losses small.
+    allowed = eps**0.5 * parts.abs().mean() + 100 * eps * outputs.detach().abs().amax()
+    if whole.isfinite() and not (
+        (whole - parts.mean()).abs() <= allowed or (whole - parts.sum()).abs() <= allowed * len(parts)
+    ):
+        raise Refused(
             f"loss is neither a mean nor a sum over examples: {whole:g} for the batch, {parts.mean():g} and "
             f"{parts.sum():g} from its examples one by one; its gradients per example are not defined"
         )

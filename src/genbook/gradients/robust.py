@@ -45,7 +45,8 @@ class Mean:
         with Capture(model, loss) as capture:
             batch = Batch(capture.replicas, inputs, targets)
             self.refuse(batch.m)
-            losses = capture.run(inputs, targets, sink)
+            capture.prepare(batch)
+            losses = capture.run(batch.whole, sink)
             averages = self.finish(averages)
         if batch.replicas:
             return losses, averages
@@ -61,7 +62,7 @@ class Mean:
             if name in averages and parameter.grad is not None:
                 parameter.grad.copy_(averages[name])
             elif name in averages:
-                parameter.grad = averages[name].contiguous()
+                parameter.grad = averages[name].to(parameter.dtype).contiguous()
             elif parameter.grad is not None:
                 parameter.grad.zero_()
         return losses
@@ -232,7 +233,8 @@ class Clipped(Mean):
         forms: dict[str, Form] = {}
         with Capture(model, loss) as capture:
             batch = Batch(capture.replicas, inputs, targets)
-            losses = capture.run(inputs, targets, forms.__setitem__)
+            capture.prepare(batch)
+            losses = capture.run(batch.whole, forms.__setitem__)
         averages = self.combined(forms, batch.m)
         if batch.replicas:
             return losses, averages

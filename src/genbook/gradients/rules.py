@@ -91,6 +91,9 @@ RULES: dict[type[nn.Module], Rule] = {
 }
 """Layers whose gradients are known in a form."""
 
+ACCOUNTED = ("weight", "bias")
+"""The parameters whose gradients a rule gives."""
+
 # Options under which the gradient of one example depends on the others, or the weight changes in the forward pass.
 _UNRULY = ("scale_grad_by_freq", "max_norm")
 
@@ -99,9 +102,16 @@ def rule_for(layer: nn.Module) -> Rule | None:
     """The rule of a layer, or None where its forward pass or its parameters are not the ones that the rule knows."""
     for kind, rule in RULES.items():
         if isinstance(layer, kind):
-            same_forward = type(layer).forward is kind.forward
             own = {name for name, p in layer._parameters.items() if p is not None}
-            missing = {name for name in ("weight", "bias") if getattr(layer, name, None) is not None} - own
+            missing = {name for name in ACCOUNTED if getattr(layer, name, None) is not None} - own
             unruly = any(getattr(layer, option, None) for option in _UNRULY)
-            return rule if same_forward and not missing and not unruly else None
+            return rule if not missing and not unruly and not _replaced(layer, kind) else None
     return None
+
+
+def _replaced(layer: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether a subclass, or somebody on the instance, has put another forward pass in the place of the known one."""
+    return any(
+        name in vars(layer) or getattr(type(layer), name, None) is not getattr(kind, name, None)
+        for name in ("forward", "_conv_forward")
+    )

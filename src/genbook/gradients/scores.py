@@ -1,5 +1,7 @@
 """Scores that rank examples by how hard or how suspect they are, and the signal-to-noise ratio by coordinate."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +21,7 @@ def gradient_norms(
     *,
     chunk_size: int | None = None,
     allow_nonfinite: bool = False,
+    check: int | Literal["all"] = 3,
 ) -> Tensor:
     """‖g_i‖ of every example, [m] ([R, m] for a stack): ghost norms alone, less than one forward and backward pass.
 
@@ -26,10 +29,11 @@ def gradient_norms(
     """
     with Capture(model, loss) as capture:
         batch = Batch(capture.replicas, inputs, targets, chunk_size=chunk_size)
+        capture.prepare(batch, check)
         chunks = []
         for chunk in batch:
             parts: list[Tensor] = []
-            losses = capture.run(chunk.inputs, chunk.targets, lambda _, form: parts.append(form.squared_norms))  # noqa: B023
+            losses = capture.run(chunk, lambda _, form: parts.append(form.squared_norms))  # noqa: B023
             if not allow_nonfinite:
                 refuse_nonfinite(losses, torch.stack(parts, 1), batch.replicas)
             chunks.append(sum(parts[1:], parts[0]).sqrt())
@@ -37,13 +41,21 @@ def gradient_norms(
     return norms if batch.replicas else norms[0]
 
 
-def grand(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None) -> Tensor:
+def grand(
+    model: nn.Module,
+    loss: Loss,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    chunk_size: int | None = None,
+    check: int | Literal["all"] = 3,
+) -> Tensor:
     """GraNd score E‖g_i‖ of every example, [m]: the mean over the replicas of a stack, early in training.
 
     Paul, Ganguli and Dziugaite (2021), "Deep learning on a data diet", definition 2.1; the expectation is over
     initialisations, so a plain module gives one draw of it. Arguments and errors as for `coherence`.
     """
-    norms = gradient_norms(model, loss, inputs, targets, chunk_size=chunk_size)
+    norms = gradient_norms(model, loss, inputs, targets, chunk_size=chunk_size, check=check)
     return norms.mean(0) if norms.dim() == 2 else norms
 
 
@@ -86,7 +98,13 @@ def el2n(model: nn.Module, inputs: Tensor, targets: Tensor, *, chunk_size: int |
 
 
 def signal_to_noise(
-    model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None
+    model: nn.Module,
+    loss: Loss,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    chunk_size: int | None = None,
+    check: int | Literal["all"] = 3,
 ) -> dict[str, Tensor]:
     """ḡ² / Var(g_i) of every coordinate, by parameter name and in its shape (Liu et al. 2020, GSNR, equation 2).
 
@@ -95,6 +113,7 @@ def signal_to_noise(
     """
     with Capture(model, loss) as capture:
         batch = Batch(capture.replicas, inputs, targets, chunk_size=chunk_size)
+        capture.prepare(batch, check)
         sums: dict[str, Tensor] = {}
         squares: dict[str, Tensor] = {}
 
@@ -104,7 +123,7 @@ def signal_to_noise(
             squares[name] = squares[name] + moment if name in squares else moment
 
         for chunk in batch:
-            capture.run(chunk.inputs, chunk.targets, sink)
+            capture.run(chunk, sink)
     ratios = {}
     for name, total in sums.items():
         mean_square = (total / batch.m).square()

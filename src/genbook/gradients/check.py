@@ -1,0 +1,121 @@
+"""A few examples, compared with backward passes of their own while the answer is made.
+
+Of every form that is sent on, the factors of the examples drawn are kept, and nothing else of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbook.gradients.batch import Batch, Chunk
+from genbook.gradients.forms import Form, Outer, squared
+from genbook.gradients.planning import Plan
+
+_SEED = 0
+_FINE = {torch.float64: 3e-7, torch.float32: 5e-3, torch.bfloat16: 0.2, torch.float16: 0.1}
+"""Allowed of a parameter's gradient: a distance by products has half of the digits."""
+_COARSE = {torch.float64: 3e-7, torch.float32: 0.1, torch.bfloat16: 0.5, torch.float16: 0.5}
+"""Allowed where the form is that of the batch: in single precision a ReLU may round to the other side of zero there."""
+_FLOOR = 1e-2
+"""Of what is allowed, taken of the whole gradient: what is zero but for rounding has no digits of its own."""
+
+Gradient = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A gradient that is not that of the example's own backward pass, apart by a fraction of its whole length."""
+
+    name: str
+    example: int
+    fraction: float
+
+
+class Check:
+    """The examples of a batch that are due to be compared."""
+
+    def __init__(self, check: int | str, plan: Plan, batch: Batch):
+        """Draw `check` examples, or take "all"; none where the plan has been checked before."""
+        if check != "all" and (isinstance(check, str) or int(check) != check or check < 0):
+            raise ValueError(f'check is {check!r}; it must be a number of examples from 0 on, or "all"')
+        self.plan, self.batch = plan, batch
+        if check == "all":
+            self.due = set(range(batch.m))
+        elif plan.checked:
+            self.due = set()
+        else:
+            draw = torch.randperm(batch.m, generator=torch.Generator().manual_seed(_SEED))
+            self.due = set(draw[:check].tolist())
+
+    def of(self, chunk: Chunk) -> "Picked | None":
+        """The examples of a chunk that are due, which they are only once."""
+        places = sorted(self.due.intersection(range(chunk.columns.start, chunk.columns.stop)))
+        self.due.difference_update(places)
+        return Picked(places, chunk) if places else None
+
+    def passed(self) -> None:
+        """All that was drawn has been compared."""
+        self.plan.checked = self.plan.checked or not self.due
+
+
+class Picked:
+    """The examples of one chunk to compare, and the factors of their gradients."""
+
+    def __init__(self, places: Sequence[int], chunk: Chunk):
+        """`places` in the batch."""
+        self.places, self.chunk = places, chunk
+        self.rows = [place - chunk.columns.start for place in places]
+        self.forms: dict[str, Form] = {}
+
+    def keep(self, name: str, form: Form) -> None:
+        """Copies of the factors of these examples."""
+        self.forms[name] = form[:, self.rows]
+
+    def compare(
+        self, gradient: Callable[[Tensor, Tensor, int], Gradient], batch: Batch, dtype: torch.dtype
+    ) -> Difference | None:
+        """The first difference, or None.
+
+        `gradient` gives that of one example's loss, [R, *shape] by name, from a backward pass over inputs and targets.
+        """
+        inputs, targets = self.chunk.inputs, self.chunk.targets
+        for k, (row, place) in enumerate(zip(self.rows, self.places, strict=True)):
+            alone = gradient(*self.chunk.some([row]), 0)
+            found = self._differences(k, alone, _FINE[dtype])
+            if found and not self._differences(k, alone, _COARSE[dtype]):
+                found = self._differences(k, gradient(inputs, targets, row), _FINE[dtype])
+            for name, (replica, fraction) in found.items():
+                return Difference(name, batch.given(replica, place), fraction)
+        return None
+
+    def wrong(self, gradient: Callable[[Tensor, Tensor, int], Gradient], dtype: torch.dtype) -> set[str]:
+        """The parameters that are kept and differ in any example."""
+        return {
+            name
+            for k, row in enumerate(self.rows)
+            for name in self._differences(k, gradient(*self.chunk.some([row]), 0), _FINE[dtype])
+        }
+
+    def _differences(self, k: int, own: Gradient, tolerance: float) -> dict[str, tuple[int, float]]:
+        """The parameters in which the k-th example's form is not the gradient `own`: replica, and fraction of it."""
+        own = {name: own[name].to(form.squared_norms.dtype) for name, form in self.forms.items()}
+        squares = {name: squared(g.flatten(1)) for name, g in own.items()}
+        whole = sum(squares.values())
+        found = {}
+        for name, g in own.items():
+            form = self.forms[name][:, k : k + 1]
+            apart = _squared_distance(form, g, squares[name])
+            wrong = (apart > tolerance**2 * (squares[name] + _FLOOR**2 * whole)) & apart.isfinite()
+            if wrong.any():
+                replica = int(wrong.nonzero()[0])
+                found[name] = replica, float((apart / whole)[replica].sqrt())
+        return found
+
+
+def _squared_distance(form: Form, gradient: Tensor, its_square: Tensor) -> Tensor:
+    """‖g − G‖² of one example's form and a gradient [R, *shape], [R]; for g = b aᵀ by ‖G‖² + ‖g‖² − 2 G·g."""
+    if isinstance(form, Outer):
+        return its_square + form.squared_norms[:, 0] - 2 * form.dots(gradient)[:, 0]
+    return squared(form.explicit()[:, 0] - gradient.flatten(1))
