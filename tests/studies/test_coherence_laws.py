@@ -1,6 +1,7 @@
 """The laws of coherence against brute force."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from genbook.base.claims import judge
 from genbook.models import mlp
 from genbook.studies import get
 from genbook.studies.coherence.coherence_laws import claims, theory
-from genbook.studies.coherence.coherence_laws.run import alpha, per_example_gradients
+from genbook.studies.coherence.coherence_laws.run import _counts, alpha, per_example_gradients
 
 LAWS = get("coherence_laws")
 SMALL = {"n_train": 50, "steps": 30, "batch_sizes": [1, 4, 16], "draws": 2000}
@@ -49,10 +50,43 @@ def test_relatives_of_written_out_gradients():
 
 def test_zeros_dilute_and_scale_does_not_matter(worlds):
     table, _ = worlds["main"]
-    at = claims.law(table, "diluted alpha").pivot(index="seed", columns="at", values="value")
+    at = claims.varied(table, "diluted alpha").unstack("at")
     np.testing.assert_allclose(at[0.5], at[1.0] / 2, rtol=1e-9)
-    scaled = claims.law(table, "scaled alpha").pivot(index="seed", columns="at", values="value")
+    scaled = claims.varied(table, "scaled alpha").unstack("at")
     np.testing.assert_allclose(scaled[0.1], at[1.0], rtol=1e-9)
+
+
+def test_statistics_of_a_table_that_is_known():
+    """Two seeds, one step; what differs between them is α, .2 and .5, and what batches of four add to the law."""
+    found = []
+    for seed, alpha_, off in ((0, 0.2, 1.05), (1, 0.5, 0.9)):
+        law = 4 * alpha_ / (1 + 3 * alpha_)
+        mine = [("alpha", 1, alpha_), ("batch alpha", 1, alpha_), ("batch alpha", 4, off * law)]
+        mine += [("subset m-coherence", n, 1 + (n - 1) * alpha_) for n in (2, 11)]
+        rows = [(seed, 5, quantity, "all", at, value) for quantity, at, value in mine]
+        implied = {"gradient diversity": 1 / 40, "noise scale": 1.5, "signal-to-noise": 2 / 3}
+        for quantity, value in {"m-coherence": 40.0, "layers combined": 42.0, **implied}.items():
+            rows.append((seed, 5, quantity, "all", np.nan, value))
+        for layer, part in (("b", 0.7 + 0.2 * seed), ("a", 0.3 - 0.2 * seed)):
+            rows += [(seed, 5, "norm fraction", layer, np.nan, part), (seed, 5, "m-coherence", layer, np.nan, 1.0)]
+        found += rows
+    table = pd.DataFrame(found, columns=["seed", "step", "quantity", "layer", "at", "value"])
+    spec = LAWS.build("quick", {"n_train": 100, "batch_sizes": [1, 4]})
+    known = {claim.id: claim.statistic(table, spec) for claim in LAWS.claims}
+    assert known["relatives-agree"].tolist() == pytest.approx([1.0] * 6)
+    assert known["layers-average"].tolist() == pytest.approx([1.05] * 2)
+    assert known["batches-law"].to_dict() == pytest.approx({0: 0.05, 1: 0.1})
+    assert known["batches-inflate"].to_dict() == pytest.approx({0: 1.05 * 0.5 / 0.2, 1: 0.9 * 0.8 / 0.5})
+    assert known["grows-with-m"].to_dict() == pytest.approx({0: 3 / 1.2, 1: 6 / 1.5})
+    fractions = claims.norm_fractions(table)
+    assert fractions.index.tolist() == ["b", "a"]
+    assert fractions.tolist() == pytest.approx([0.8, 0.2])
+
+
+def test_draws_are_counted_where_the_products_lie():
+    """An accelerator refuses to be mixed with the CPU; 'meta' is a device that every machine has."""
+    assert _counts(np.array([[0, 0, 3]]), 5, torch.device("meta")).device.type == "meta"
+    assert _counts(np.array([[0, 0, 3], [4, 1, 4]]), 5, "cpu").tolist() == [[2, 0, 0, 1, 0], [0, 1, 0, 0, 2]]
 
 
 @pytest.mark.parametrize("claim", LAWS.claims, ids=lambda claim: claim.id)

@@ -56,6 +56,15 @@ def test_statistics_on_a_table_with_known_answers():
     assert by_id["bound-vacuous"] == pytest.approx(np.log10(200 * 0.2 / 100 * np.sqrt(2) / 0.5))
 
 
+def test_what_is_told_relative_to_real_labels_is_missing_without_a_gap():
+    spec = STUDY.build("quick", {"noise_levels": [0.0, 0.5, 1.0], "n_train": 100})
+    rows = claims.over_real(_followed((0.1, 1.0, -0.5), (0.5, 0.25, 0.0)), spec)
+    assert rows["noise"].tolist() == [0.0, 0.5, 1.0]
+    assert rows["gap over real"].tolist() == pytest.approx([1, 10, np.nan], nan_ok=True)
+    assert rows["bound over real"].tolist() == pytest.approx([1, np.sqrt(1.5), np.sqrt(2)])
+    assert rows["per cent"].tolist() == pytest.approx([0, 100 * (np.sqrt(1.5) - 1), 100 * (np.sqrt(2) - 1)])
+
+
 def test_constants_are_the_largest_of_a_seed_over_all_its_runs():
     table = _followed((0.1, 1.0, 0.5), (0.5, 0.25, 0.0))
     for quantity, noise, step, value in (("largest gradient", 0.5, 0, 7.0), ("sharpness", 1.0, 200, 3.0)):

@@ -30,18 +30,24 @@ def test_l_ends_at_the_least_norm_solution():
 @pytest.mark.parametrize(("data", "strength"), [("L", 1.0), ("M", 0.0)])
 def test_descent_follows_the_closed_form_step_by_step(worlds, data, strength):
     table, spec = worlds["main"]
-    output = claims.course(table, data, "train output").groupby("step").mean()
-    np.testing.assert_allclose(
-        output, theory.training_output(output.index, 4, strength, spec.learning_rate), atol=1e-12
-    )
+    for quantity in ("train output", "test output", "m-coherence"):
+        found = claims.mean_course(table, data, quantity)
+        expected = theory.expected(quantity, found.index, 4, strength, spec.learning_rate)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        assert claims.ends(table, data)[quantity] == pytest.approx(expected[-1])
 
 
 @pytest.mark.parametrize(("m", "s"), [(4, 1.0), (4, 0.0), (7, 0.3), (20, 2.0)])
 def test_coherence_of_written_out_gradients(m, s):
     gradients = np.hstack([np.eye(m), np.full((m, 1), s)])
     np.testing.assert_allclose(m_coherence(gradients), theory.coherence(m, s))
-    share = theory.shared_part(m, s)
-    np.testing.assert_allclose(share, 1 - 1 / ((1 + s**2) * theory.coherence(m, s)), atol=1e-12)
+    assert np.isnan(m_coherence(0 * gradients))
+    fraction = theory.shared_part(m, s)
+    np.testing.assert_allclose(fraction, 1 - 1 / ((1 + s**2) * theory.coherence(m, s)), atol=1e-12)
+
+
+def test_half_is_reached_at_the_strength_for_half():
+    assert theory.shared_part(20, theory.half_strength(20)) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("depth", "init", "m", "s"), [(2, 0.1, 4, 1.0), (3, 0.2, 4, 1.0), (4, 0.3, 5, 0.6)])
@@ -56,6 +62,17 @@ def test_products_follow_gradient_flow(depth, init, m, s):
     powers = np.array([own, shared]) ** (2 * depth - 2)
     expected = (powers[0] + m * s**2 * powers[1]) / (powers[0] + s**2 * powers[1])
     assert theory.product_coherence(depth, init, m, s) == pytest.approx(expected, rel=0.01)
+
+
+def test_closed_forms_on_l_are_missing_where_a_start_is_beyond_the_output():
+    assert theory.on_l(theory.own_weight, 2, [0.1, 0.8]).tolist() == [
+        theory.own_weight(2, 0.1),
+        pytest.approx(np.nan, nan_ok=True),
+    ]
+    found = theory.on_l(theory.product_coherence, 2, 0.5, [0.4, 0.6])
+    assert np.isnan(found[0])
+    assert found[1] == theory.product_coherence(2, 0.5, output=0.6)
+    assert theory.on_l(theory.own_weight, 1, [0.1, 0.8]).tolist() == [0.2, 0.2]
 
 
 def test_a_start_beyond_the_solution_is_refused():

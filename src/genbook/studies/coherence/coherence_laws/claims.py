@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genbook.base.claims import Claim
 from genbook.studies.coherence.coherence_laws import theory
 from genbook.studies.coherence.coherence_laws.spec import CoherenceLawsSpec
 from genbook.tables import tidy
+from genbook.tables.readings import curve
+from genbook.tables.statistics import claim, difference, identity, ratio
 
 RELATIVES = {
     "gradient diversity": theory.from_diversity,
@@ -16,109 +17,105 @@ RELATIVES = {
 }
 
 
-def course(table: pd.DataFrame, quantity: str, layer: str = "all") -> pd.Series:
-    """A quantity of the whole network or of a layer along the run: index (seed, step)."""
-    return tidy.series(table, ("seed", "step"), quantity=quantity, layer=layer)
+def implied(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
+    """m-coherence as each relative implies it: indexed by (relative, seed, step)."""
+    measured = {name: curve(table, name) for name in RELATIVES}
+    parts = {name: pd.Series(RELATIVES[name](of, spec.n_train), of.index) for name, of in measured.items()}
+    return pd.concat(parts, names=["relative"])
 
 
-def implied(table: pd.DataFrame, m: int) -> pd.DataFrame:
-    """m-coherence as each relative implies it: columns ``seed``, ``step``, ``relative``, ``value``."""
-    parts = {}
-    for name, convert in RELATIVES.items():
-        measured = course(table, name)
-        parts[name] = pd.Series(convert(measured, m), measured.index)
-    return pd.concat(parts, names=["relative"]).rename("value").reset_index()
+def varied(table: pd.DataFrame, quantity: str) -> pd.Series:
+    """A quantity by what was varied: indexed by (seed, at)."""
+    return tidy.series(table, ("seed", "at"), quantity=quantity)
 
 
-def law(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """A quantity by what was varied: columns ``seed``, ``at``, ``value``."""
-    return tidy.select(table, quantity=quantity)[["seed", "at", "value"]].reset_index(drop=True)
+def alpha(table: pd.DataFrame) -> pd.Series:
+    """α of single examples at the step that the laws are checked at, by seed."""
+    return varied(table, "alpha").droplevel("at")
 
 
-def _layers(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
-    return course(table, "layers combined") / course(table, "m-coherence")
+def norm_fractions(table: pd.DataFrame) -> pd.Series:
+    """What each layer makes up of the squared gradient norms, mean over seeds and steps, in the network's order."""
+    rows = tidy.select(table, quantity="norm fraction")
+    return rows.groupby("layer", sort=False)["value"].mean()
 
 
-def _relatives(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
-    rows = implied(table, spec.n_train).set_index(["seed", "step", "relative"])["value"]
-    return rows / course(table, "m-coherence").reindex(rows.index.droplevel("relative")).to_numpy()
+@identity("times the m-coherence measured")
+def relatives(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
+    """m-coherence as the relatives imply it over that measured, at every step."""
+    found = implied(table, spec)
+    return found / curve(table, "m-coherence").reindex(found.index.droplevel("relative")).to_numpy()
 
 
-def _batches(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
+@identity("times the α of the network")
+def layers(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
+    """The weighted mean of the layers' α over the network's, at every step."""
+    return curve(table, "layers combined") / curve(table, "m-coherence")
+
+
+@difference("relative distance from the law, at worst")
+def off_the_law(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
     """Largest relative distance of the measured α of mini-batches from the law, over the batch sizes."""
-    rows = law(table, "batch alpha")
-    alpha = rows["seed"].map(law(table, "alpha").set_index("seed")["value"])
-    distance = (rows["value"] / theory.of_batches(alpha, rows["at"]) - 1).abs()
-    return distance.groupby(rows["seed"]).max()
+    measured = varied(table, "batch alpha")
+    seeds, sizes = (measured.index.get_level_values(name) for name in ("seed", "at"))
+    expected = theory.of_batches(alpha(table).loc[seeds], sizes)
+    return (measured / expected - 1).abs().groupby("seed").max()
 
 
-def _inflation(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
+@ratio("times α, at the largest batches")
+def inflation(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
     """α of the largest mini-batches over α of single examples."""
-    rows = law(table, "batch alpha").query("at == @spec.batch_sizes[-1]").set_index("seed")["value"]
-    return rows / law(table, "alpha").set_index("seed")["value"]
+    return varied(table, "batch alpha").xs(spec.batch_sizes[-1], level="at") / alpha(table)
 
 
-def _growth(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
+@ratio("times that of the smallest subsets")
+def growth(table: pd.DataFrame, spec: CoherenceLawsSpec) -> pd.Series:
     """m-coherence of all examples over that of the smallest subsets."""
-    wide = law(table, "subset m-coherence").pivot(index="seed", columns="at", values="value")
-    return wide.iloc[:, -1] / wide.iloc[:, 0]
+    by_size = varied(table, "subset m-coherence").groupby("seed")
+    return by_size.last() / by_size.first()
 
 
 CLAIMS = (
-    Claim(
-        id="relatives-agree",
-        statement="Gradient diversity, simple noise scale and signal-to-noise ratio are m-coherence in other units.",
-        source="chatterjee-zielinski-2022",
-        statistic=_relatives,
-        kind="exact",
-        relation="=",
-        threshold=1,
-        threshold_text="times the m-coherence measured",
-        tolerance=1e-3,
-        null="other examples, equal weights",
+    claim(
+        "relatives-agree",
+        "Gradient diversity, simple noise scale and signal-to-noise ratio are m-coherence in other units.",
+        "chatterjee-zielinski-2022",
+        relatives,
+        equals=1,
+        within=1e-3,
+        control="other examples, equal weights",
     ),
-    Claim(
-        id="layers-average",
-        statement="α of the network is the mean of its layers' α, weighted with their shares of the squared norm.",
-        source="chatterjee-zielinski-2022",
-        statistic=_layers,
-        kind="exact",
-        relation="=",
-        threshold=1,
-        threshold_text="times the α of the network",
-        tolerance=1e-6,
-        null="other examples, equal weights",
+    claim(
+        "layers-average",
+        "α of the network is the mean of its layers' α, weighted with their fractions of the squared norm.",
+        "chatterjee-zielinski-2022",
+        layers,
+        equals=1,
+        within=1e-6,
+        control="other examples, equal weights",
     ),
-    Claim(
-        id="batches-law",
-        statement="Averages of k gradients have the coherence kα / (1 + (k − 1)α).",
-        source="chatterjee-zielinski-2020",
-        statistic=_batches,
-        relation="<",
-        threshold=0.1,
-        threshold_text="relative distance from the law, at worst",
-        null="copies, isotropic",
+    claim(
+        "batches-law",
+        "Averages of k gradients have the coherence kα / (1 + (k − 1)α).",
+        "chatterjee-zielinski-2020",
+        off_the_law,
+        below=0.1,
+        control="copies, isotropic",
     ),
-    Claim(
-        id="batches-inflate",
-        statement="Coherence measured from mini-batch gradients is far above that of the examples.",
-        source="chatterjee-zielinski-2020",
-        statistic=_inflation,
-        relation=">",
-        threshold=4,
-        threshold_text="times α, at the largest batches",
-        scale="log",
-        null="copies, isotropic",
+    claim(
+        "batches-inflate",
+        "Coherence measured from mini-batch gradients is far above that of the examples.",
+        "chatterjee-zielinski-2020",
+        inflation,
+        above=4,
+        control="copies, isotropic",
     ),
-    Claim(
-        id="grows-with-m",
-        statement="m-coherence grows with the number of examples it is measured on.",
-        source="chatterjee-zielinski-2020",
-        statistic=_growth,
-        relation=">",
-        threshold=1.5,
-        threshold_text="times that of the smallest subsets",
-        scale="log",
-        null="copies, isotropic",
+    claim(
+        "grows-with-m",
+        "m-coherence grows with the number of examples it is measured on.",
+        "chatterjee-zielinski-2020",
+        growth,
+        above=1.5,
+        control="copies, isotropic",
     ),
 )

@@ -18,8 +18,8 @@ from genbook.probes import AtSteps, LogSpaced, Measurement, Probe
 from genbook.studies.coherence.coherence_laws.spec import CoherenceLawsSpec
 from genbook.training import SGD, Examples, Recipe, Replica, View, train
 
-SUBSET_SHARES = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-NONZERO_SHARES = (1.0, 0.75, 0.5, 0.25)
+SUBSET_FRACTIONS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+NONZERO_FRACTIONS = (1.0, 0.75, 0.5, 0.25)
 SCALES = (0.1, 10.0)
 _SUBSETS = 200
 
@@ -50,7 +50,7 @@ def alpha(gradients: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Relatives(Probe):
-    """m-coherence without writing gradients down, beside its relatives by their own definitions."""
+    """m-coherence without writing gradients down, and its relatives by their own definitions."""
 
     spec: CoherenceLawsSpec
 
@@ -58,12 +58,12 @@ class Relatives(Probe):
         """Of each layer and of the whole."""
         inputs, targets = view.sets.inputs("train"), view.sets.targets("train")
         measured = coherence(view.model, view.loss.module(), inputs, targets, alignments=False)
-        combined = torch.zeros(len(inputs), dtype=torch.float64)
+        combined = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
         for name, layer in measured.layers.items():
-            weight = layer.share if self.spec.layer_weights == "norm shares" else 1 / len(measured.layers)
+            weight = layer.share if self.spec.layer_weights == "norm fractions" else 1 / len(measured.layers)
             combined = combined + weight * layer.alpha
             yield Measurement("m-coherence", layer.m_coherence, layer=name)
-            yield Measurement("share", layer.share, layer=name)
+            yield Measurement("norm fraction", layer.share, layer=name)
         yield Measurement("m-coherence", measured.m_coherence, layer="all")
         yield Measurement("layers combined", combined * measured.m, layer="all")
         on = "train" if self.spec.relatives_on == "the same examples" else "test"
@@ -103,16 +103,16 @@ class Laws(Probe):
         m, products = len(gradients), gradients @ gradients.T  # of them all squared norms of weighted sums are made
         yield ("alpha", 1), alpha(gradients)
         for k in self.spec.batch_sizes:
-            mean_square = _squared_norms(self._draws(m, k, rng) / k, products).mean()
+            mean_square = _squared_norms(self._draws(m, k, rng, products.device) / k, products).mean()
             yield ("batch alpha", k), float(products.mean() / mean_square)
-        for share in SUBSET_SHARES:
-            n = max(2, round(share * m))
-            chosen = _counts(np.argsort(rng.random((_SUBSETS, m)), axis=1)[:, :n], m)
+        for fraction in SUBSET_FRACTIONS:
+            n = max(2, round(fraction * m))
+            chosen = _counts(np.argsort(rng.random((_SUBSETS, m)), axis=1)[:, :n], m, products.device)
             ratio = _squared_norms(chosen, products) / (chosen @ products.diagonal())
             yield ("subset m-coherence", n), float(ratio.mean())
-        for share in NONZERO_SHARES:
-            zeros = gradients.new_zeros(round(m / share) - m, gradients.shape[1])
-            yield ("diluted alpha", share), alpha(torch.cat([gradients, zeros]))
+        for fraction in NONZERO_FRACTIONS:
+            zeros = gradients.new_zeros(round(m / fraction) - m, gradients.shape[1])
+            yield ("diluted alpha", fraction), alpha(torch.cat([gradients, zeros]))
         for factor in SCALES:
             yield ("scaled alpha", factor), alpha(factor * gradients)
 
@@ -121,18 +121,18 @@ class Laws(Probe):
         gradients = per_example_gradients(unstack(view.model, place), view.loss.module(), inputs, targets)
         if self.spec.gradients == "of the network":
             return gradients
-        return torch.from_numpy(rng.normal(size=tuple(gradients.shape)))
+        return torch.from_numpy(rng.normal(size=tuple(gradients.shape))).to(gradients.device)
 
-    def _draws(self, m: int, k: int, rng: np.random.Generator) -> Tensor:
+    def _draws(self, m: int, k: int, rng: np.random.Generator, device: torch.device) -> Tensor:
         chosen = rng.integers(m, size=(self.spec.draws, k))
-        return _counts(np.repeat(chosen[:, :1], k, axis=1) if self.spec.batches == "copies" else chosen, m)
+        return _counts(np.repeat(chosen[:, :1], k, axis=1) if self.spec.batches == "copies" else chosen, m, device)
 
 
-def _counts(chosen: np.ndarray, m: int) -> Tensor:
+def _counts(chosen: np.ndarray, m: int, device: torch.device) -> Tensor:
     """How often each draw [draws, k] has each of the m examples, [draws, m]."""
     draws = len(chosen)
     flat = (chosen + m * np.arange(draws)[:, None]).ravel()
-    return torch.from_numpy(np.bincount(flat, minlength=draws * m).reshape(draws, m).astype(float))
+    return torch.from_numpy(np.bincount(flat, minlength=draws * m).reshape(draws, m).astype(float)).to(device)
 
 
 def _squared_norms(weights: Tensor, products: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from genbook.base.spec import Spec, parameter
+from genbook.experiments import Growing
 
 
 class CoherenceLawsSpec(Spec):
@@ -17,10 +18,10 @@ class CoherenceLawsSpec(Spec):
     hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = parameter(
         (16,), "widths of the hidden layers", "units", min_length=1, max_length=4
     )
-    learning_rate: float = parameter(0.2, "step size of gradient descent", "", gt=0, le=1)
+    learning_rate: float = parameter(0.2, "learning rate of gradient descent", "", gt=0, le=1)
     steps: int = parameter(200, "full-batch steps", "steps", ge=20, le=5000)
     at_step: int = parameter(10, "step at which the gradients are averaged, sampled, diluted and scaled", "steps", ge=1)
-    batch_sizes: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = parameter(
+    batch_sizes: Growing[Annotated[int, Field(ge=1, le=1000)]] = parameter(
         (1, 4, 16, 64), "numbers of gradients averaged", "examples", min_length=2, max_length=12
     )
     draws: int = parameter(1000, "mini-batches drawn of each size", "", ge=10, le=100_000)
@@ -30,8 +31,8 @@ class CoherenceLawsSpec(Spec):
     relatives_on: Literal["the same examples", "other examples"] = parameter(
         "the same examples", "on which examples the relatives are measured; others are a null world"
     )
-    layer_weights: Literal["norm shares", "equal"] = parameter(
-        "norm shares", "how the layers' coherences are combined; equal weights are a null world"
+    layer_weights: Literal["norm fractions", "equal"] = parameter(
+        "norm fractions", "how the layers' coherences are combined; equal weights are a null world"
     )
     gradients: Literal["of the network", "isotropic"] = parameter(
         "of the network", "what is averaged, sampled, diluted and scaled; random directions are a null world"
@@ -39,9 +40,7 @@ class CoherenceLawsSpec(Spec):
 
     @model_validator(mode="after")
     def _on_the_way(self) -> Self:
-        """The state that is looked at lies on the way, and a law of batches needs batches that grow."""
+        """The state whose gradients are looked at lies on the way."""
         if self.at_step > self.steps:
             raise ValueError(f"parameter at_step = {self.at_step}: want at most steps = {self.steps}")
-        if sorted(set(self.batch_sizes)) != list(self.batch_sizes):
-            raise ValueError(f"parameter batch_sizes = {list(self.batch_sizes)}: want sizes that grow")
         return self

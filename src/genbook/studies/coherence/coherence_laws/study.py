@@ -6,11 +6,12 @@ from genbook.base.spec import Profile
 from genbook.studies import Study, from_pool, other_images
 from genbook.studies.coherence.coherence_laws.claims import CLAIMS
 from genbook.studies.coherence.coherence_laws.spec import CoherenceLawsSpec
+from genbook.tables.quantities import COLUMNS, meanings
 
 STUDY = Study(
     name="coherence_laws",
     title="The laws of coherence",
-    version=1,
+    version=2,
     spec=CoherenceLawsSpec,
     profiles={
         "smoke": Profile(
@@ -24,16 +25,16 @@ STUDY = Study(
     },
     claims=CLAIMS,
     columns={
-        "seed": "the seed of the network",
+        "seed": COLUMNS["seed"],
         "step": "full-batch gradient steps taken",
-        "quantity": "what was measured (see the quantities)",
-        "layer": "'all', or the layer that the value belongs to",
-        "at": "what was varied: batch size, subset size, share of nonzero gradients, scale; else missing",
-        "value": "the measured value",
+        "quantity": COLUMNS["quantity"],
+        "layer": COLUMNS["layer"],
+        "at": "what was varied: batch size, subset size, fraction of nonzero gradients, scale; else missing",
+        "value": COLUMNS["value"],
     },
     quantities={
-        "m-coherence": "‖Σ gᵢ‖² / Σ ‖gᵢ‖² over the training examples, from ghost norms",
-        "share": "share of a layer in Σ ‖gᵢ‖²",
+        **meanings("m-coherence"),
+        "norm fraction": "what a layer makes up of Σ ‖gᵢ‖²",
         "layers combined": "m times the weighted mean of the layers' α",
         "gradient diversity": "Σ ‖gᵢ‖² / ‖Σ gᵢ‖², from gradients written out",
         "noise scale": "tr Cov / ‖ḡ‖², from gradients written out",
@@ -41,7 +42,7 @@ STUDY = Study(
         "alpha": "‖ḡ‖² / mean ‖gᵢ‖² of the gradients written out, at the step that the laws are checked at",
         "batch alpha": "the same of averages of `at` gradients drawn with replacement",
         "subset m-coherence": "m-coherence of `at` of the examples, mean over random subsets",
-        "diluted alpha": "α with zeros added until the share `at` of the gradients is not zero",
+        "diluted alpha": "α with zeros added until the fraction `at` of the gradients is not zero",
         "scaled alpha": "α of `at` times the gradients",
     },
     confirm=other_images,

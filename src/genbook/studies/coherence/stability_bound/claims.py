@@ -43,6 +43,19 @@ def evaluated(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["seed", "noise"])
 
 
+def over_real(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
+    """`evaluated`, and what of it is ``over real`` labels of the same seed: rows, with columns for seed and noise.
+
+    Missing where a gap, or that of real labels, is not positive: a ratio says nothing there.
+    """
+    rows = evaluated(table, spec)
+    real = rows.xs(spec.noise_levels[0], level="noise").reindex(rows.index.get_level_values("seed"))
+    gap, real_gap = (gaps.where(gaps > 0).to_numpy() for gaps in (rows["gap"], real["gap"]))
+    bound = 10 ** (rows["log10 bound"] - real["log10 bound"].to_numpy())
+    ratios = {"gap over real": gap / real_gap, "bound over real": bound, "per cent": 100 * (bound - 1)}
+    return rows.assign(**ratios).reset_index()
+
+
 @order("Kendall's τ of bound and gap")
 def order_of_gaps(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
     """Kendall's τ of bound and gap over the noise levels, by seed."""

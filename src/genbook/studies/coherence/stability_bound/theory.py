@@ -1,7 +1,8 @@
 """The bound on the generalization gap, as a number.
 
 Chatterjee and Zielinski (2022), after Hardt, Recht and Singer (2016): for a loss that is L-Lipschitz and β-smooth in
-the weights, T steps of (stochastic) gradient descent of size η on m examples have in expectation
+the weights, T steps of (stochastic) gradient descent with the learning rate η on m examples have in
+expectation
 
     |gap| ≤ (L² η / m) Σ_{t=1}^{T} (1 + ηβ)^{T−t} √(2 (1 − α(w_{t−1}))),
 

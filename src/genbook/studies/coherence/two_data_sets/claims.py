@@ -9,6 +9,7 @@ from genbook.base import stats
 from genbook.studies.coherence.two_data_sets import theory
 from genbook.studies.coherence.two_data_sets.spec import TwoDataSetsSpec
 from genbook.tables import tidy
+from genbook.tables.readings import power
 from genbook.tables.statistics import claim, difference, identity, order, ratio, slope
 
 #: Losses below this are fitted to rounding; gradients that are only rounding have no direction.
@@ -21,6 +22,17 @@ def course(table: pd.DataFrame, data: str, quantity: str) -> pd.Series:
     rows = table[(table["data"] == data) & (table["depth"] == 1)]
     wide = rows.pivot(index=["seed", "step"], columns="quantity", values="value")
     return wide.loc[wide["train loss"] > _ROUNDING, quantity]
+
+
+def mean_course(table: pd.DataFrame, data: str, quantity: str) -> pd.Series:
+    """A quantity of L or M with one weight per input, mean over seeds, by step."""
+    return course(table, data, quantity).groupby("step").mean()
+
+
+def ends(table: pd.DataFrame, data: str) -> pd.Series:
+    """All quantities of L or M at the last step with one weight per input, means over seeds."""
+    last = tidy.last(table, ["seed", "quantity"], data=data, depth=1)
+    return last.groupby("quantity").mean()
 
 
 def generalizing_fraction(table: pd.DataFrame, data: str) -> pd.Series:
@@ -48,9 +60,14 @@ def progress(table: pd.DataFrame, outputs: np.ndarray) -> pd.DataFrame:
 
 
 def family(table: pd.DataFrame) -> pd.DataFrame:
-    """The random family: a row per (seed, strength), a column per quantity."""
-    rows = table[table["data"] == "family"]
-    return rows.pivot(index=["seed", "strength"], columns="quantity", values="value")
+    """The random family: a row per (seed, strength), a column per quantity, and the ``mean m-coherence`` over seeds."""
+    rows = tidy.wide(table, ["seed", "strength"], "quantity", data="family")
+    return rows.assign(**{"mean m-coherence": rows["m-coherence"].groupby("strength").transform("mean")})
+
+
+def by_strength(table: pd.DataFrame) -> pd.DataFrame:
+    """The random family, means over seeds: rows strengths, columns quantities."""
+    return family(table).groupby("strength").mean()
 
 
 @order("Kendall's τ of m-coherence and test loss, reversed")
@@ -79,10 +96,8 @@ def starvation(table: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
 @slope("exponent of the start, at the least depth")
 def start_exponent(table: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
     """Slope of log own weight over log start, at the least depth."""
-    ends = at_end(table, "own weight").query("depth == @spec.depths[0]")
-    return ends.groupby("seed")[["init scale", "value"]].apply(
-        lambda rows: float(np.polyfit(np.log(rows["init scale"]), np.log(rows["value"]), 1)[0])
-    )
+    ends = at_end(table, "own weight")
+    return power(tidy.wide(ends, "seed", "init scale", depth=spec.depths[0]))
 
 
 @ratio("times that of the linear model, when half is fitted")

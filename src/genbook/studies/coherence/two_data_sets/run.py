@@ -36,9 +36,9 @@ def inputs_of(data: str, shared: str = "as published") -> np.ndarray:
 
 
 def m_coherence(gradients: np.ndarray) -> np.ndarray:
-    """‖Σ g_i‖² / Σ ‖g_i‖² of gradients [..., m, p]."""
-    total = np.square(gradients.sum(-2)).sum(-1)
-    return total / np.square(gradients).sum((-2, -1))
+    """‖Σ g_i‖² / Σ ‖g_i‖² of gradients [..., m, p]; NaN where all of them are zero."""
+    total, squares = np.square(gradients.sum(-2)).sum(-1), np.square(gradients).sum((-2, -1))
+    return total / np.where(squares > 0, squares, np.nan)
 
 
 def _one_layer(spec: TwoDataSetsSpec, data: str, seed: int) -> Iterator[dict[str, Any]]:

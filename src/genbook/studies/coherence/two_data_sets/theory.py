@@ -7,6 +7,8 @@ and all residuals are equal, so the weights stay on the line b = m s a with b th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
@@ -19,7 +21,7 @@ def coherence(m: ArrayLike, s: ArrayLike) -> np.ndarray:
 
 
 def shared_part(m: ArrayLike, s: ArrayLike) -> np.ndarray:
-    """The share m s² / (1 + m s²) of an example's output that rests on the shared feature, at every step.
+    """The fraction m s² / (1 + m s²) of an example's output that rests on the shared feature, at every step.
 
     It is what a new example, whose own feature was never seen, gets; 1 − 1 / ((1 + s²) · m-coherence).
     """
@@ -30,6 +32,19 @@ def shared_part(m: ArrayLike, s: ArrayLike) -> np.ndarray:
 def training_output(step: ArrayLike, m: int, s: float, learning_rate: float) -> np.ndarray:
     """y f(x) on the training examples after ``step`` steps: 1 − (1 − η (1/m + s²))^step, with 1/m + s² = α ‖x‖²."""
     return 1 - (1 - learning_rate * (1 / m + s**2)) ** np.asarray(step)
+
+
+def expected(quantity: str, step: ArrayLike, m: int, s: float, learning_rate: float) -> np.ndarray:
+    """What "train output", "test output" (of a new example) or "m-coherence" is after ``step`` steps."""
+    if quantity == "m-coherence":
+        return np.full(np.shape(step), coherence(m, s))
+    fraction = shared_part(m, s) if quantity == "test output" else 1.0
+    return fraction * training_output(step, m, s, learning_rate)
+
+
+def half_strength(m: int) -> float:
+    """The strength of the shared feature at which a new example gets half: m s² = 1."""
+    return float(1 / np.sqrt(m))
 
 
 def own_weight(depth: int, init: float, m: int = 4, s: float = 1.0, output: float = 1.0) -> float:
@@ -65,6 +80,17 @@ def product_coherence(depth: int, init: float, m: int = 4, s: float = 1.0, outpu
     own = own_weight(depth, init, m, s, output)
     weight, shared = (np.array([own, (output - own) / s]) ** (2 - 2 / depth)).tolist()
     return (weight + m * s**2 * shared) / (weight + s**2 * shared)
+
+
+def on_l(formula: Callable[..., float], depth: int, init: ArrayLike, output: ArrayLike = 1.0) -> np.ndarray:
+    """One of the two formulas on L (m = 4, s = 1) for many starts or outputs; NaN for a start at or beyond the output.
+
+    Args:
+        formula: `own_weight` or `product_coherence`.
+        init, output: numbers or [n].
+    """
+    places = np.broadcast(init, output)
+    return np.array([formula(depth, v, output=f) if depth == 1 or 2 * v**depth < f else np.nan for v, f in places])
 
 
 def _shared_from_own(log_a: float, depth: int, start: float, ratio: float) -> float:
