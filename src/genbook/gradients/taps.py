@@ -124,6 +124,7 @@ class Pass:
         for name in list(self._forms):  # some use of a shared parameter does not reach the loss
             if name not in self.failed:
                 self._send(name)
+        self.calls.clear()  # they hold the graph, and the graph holds them: it would outlive the pass
         return self._sent
 
     def _send(self, name: str) -> None:
