@@ -1,10 +1,9 @@
-"""What the studies of double descent share: errors along an axis, how they rise, powers."""
+"""What the studies of double descent share: errors along an axis, how they rise."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from genbook.studies.descent.shared import end_error, power, rise, stopped_error
+from genbook.studies.descent.shared import end_error, rise, stopped_error
 
 
 def test_errors_at_the_end_and_stopped_early():
@@ -22,11 +21,3 @@ def test_errors_at_the_end_and_stopped_early():
 
 def test_rise_of_known_curves():
     assert rise(pd.DataFrame([[5.0, 4, 3], [5, 1, 2], [1, 3, 2]])).tolist() == [1, 2, 3]
-
-
-def test_powers_of_known_curves():
-    x = np.array([1.0, 2.0, 8.0])
-    curves = pd.DataFrame([3 * x**0.5, x**-1.0], index=["a", "b"])
-    assert power(x, curves).to_dict() == pytest.approx({"a": 0.5, "b": -1.0})
-    assert power([x**2, x], curves).to_dict() == pytest.approx({"a": 0.25, "b": -1.0})
-    assert power([1.0], curves[[0]]).isna().all()

@@ -7,7 +7,7 @@ import pytest
 from genbook import studies
 from genbook.studies.memorisation.label_permutations import claims
 from genbook.studies.memorisation.label_permutations.design import design
-from genbook.studies.memorisation.shared import power
+from genbook.tables.readings import power
 
 STUDY = studies.get("label_permutations")
 

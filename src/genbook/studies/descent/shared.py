@@ -23,17 +23,3 @@ def rise(curves: pd.DataFrame) -> pd.Series:
     """Per row, the largest factor by which a value exceeds one to its left: 1 where the curve only falls."""
     values = curves.to_numpy()
     return pd.Series((values / np.minimum.accumulate(values, axis=1)).max(axis=1), curves.index)
-
-
-def power(x: object, y: pd.DataFrame) -> pd.Series:
-    """Per row, the slope of log y against log x, by least squares; NaN where there are fewer than two places.
-
-    Args:
-        x: [places], or [rows, places] with an x for each y.
-        y: [rows, places].
-    """
-    if y.shape[1] < 2:
-        return pd.Series(np.nan, y.index)
-    logs = np.broadcast_to(np.log(np.asarray(x, dtype=float)), y.shape)
-    slopes = [np.polyfit(*pair, 1)[0] for pair in zip(logs, np.log(y.to_numpy()), strict=True)]
-    return pd.Series(slopes, y.index)

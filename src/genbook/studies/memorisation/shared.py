@@ -89,16 +89,3 @@ def annealed_against_loss(table: pd.DataFrame, spec: StoppedSpec, by: str) -> pd
     """
     loss, value = (annealed(table, spec, name, by, "small steps") for name in ("train loss", "m-coherence"))
     return pd.DataFrame({"loss": loss, "value": value}).reset_index("step", drop=True)
-
-
-def power(values: pd.DataFrame) -> pd.Series:
-    """The power of the columns' numbers with which a positive quantity grows, by least squares on logarithms, by seed.
-
-    NaN where fewer than two columns have a value.
-    """
-
-    def fitted(row: pd.Series) -> float:
-        row = row.dropna()
-        return np.polyfit(np.log(row.index.to_numpy(float)), row, 1)[0] if len(row) > 1 else np.nan
-
-    return np.log(values).apply(fitted, axis=1)

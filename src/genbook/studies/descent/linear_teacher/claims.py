@@ -7,7 +7,8 @@ import pandas as pd
 
 from genbook.studies.descent.linear_teacher import theory
 from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
-from genbook.studies.descent.shared import power, rise
+from genbook.studies.descent.shared import rise
+from genbook.tables.readings import power
 from genbook.tables.statistics import claim, difference, identity, ratio, slope
 from genbook.tables.tidy import select, series, wide
 
@@ -71,7 +72,7 @@ def growth(table: pd.DataFrame, spec: LinearTeacherSpec) -> pd.Series:
     """Slope of log(error − 1) against log time at α = 1, one value per seed."""
     curves = errors(table, spec).xs(PEAK, level="ratio")
     curves = curves.loc[:, (curves.columns >= GROWTH[0]) & (curves.columns <= GROWTH[1])]
-    return power(curves.columns, curves - 1)
+    return power(curves - 1)
 
 
 @ratio("times the error at twice and at half as many samples")
@@ -111,7 +112,7 @@ CLAIMS = (
         _SOURCE,
         slope(
             "slope of log deviation against log N",
-            lambda table, spec: power(spec.inputs, deviations(table, spec)),
+            lambda table, spec: power(deviations(table, spec)),
         ),
         below=-0.25,
         control="uneven inputs",

@@ -10,7 +10,8 @@ import pandas as pd
 from genbook.base import stats
 from genbook.studies.descent.random_features.conditions import SITES
 from genbook.studies.descent.random_features.spec import RandomFeaturesSpec
-from genbook.studies.descent.shared import power, rise
+from genbook.studies.descent.shared import rise
+from genbook.tables.readings import power
 from genbook.tables.statistics import claim, difference, order, ratio
 from genbook.tables.tidy import select, wide
 
@@ -86,7 +87,7 @@ def growth(table: pd.DataFrame, spec: RandomFeaturesSpec, against: str = "steps"
     steps = [count for count in spec.steps if count >= GROWTH_FROM] or list(spec.steps)
     rows = select(table, group="optimiser", family="steps", width=PEAK)
     losses, fitted = (curve(rows[rows["steps"].isin(steps)], name, "steps") for name in ("test loss", "training loss"))
-    return power(steps if against == "steps" else fitted, losses)
+    return power(losses, steps if against == "steps" else fitted)
 
 
 def agreement(table: pd.DataFrame, predictor: str, groups: tuple[str, ...]) -> pd.Series:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from genbook.studies.memorisation.label_permutations.design import LabelPermutationsSpec
-from genbook.studies.memorisation.shared import annealed, annealed_against_loss, power
-from genbook.tables.readings import at_equal_loss, complete, final, geometric_mean
+from genbook.studies.memorisation.shared import annealed, annealed_against_loss
+from genbook.tables.readings import at_equal_loss, complete, final, geometric_mean, power
 from genbook.tables.statistics import claim, ratio, slope
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from genbook.studies.memorisation.late_coherence.spec import LateCoherenceSpec
-from genbook.studies.memorisation.shared import ANNEALED, annealed_against_loss, power
-from genbook.tables.readings import at_loss, complete, curve, final, geometric_mean, rows
+from genbook.studies.memorisation.shared import ANNEALED, annealed_against_loss
+from genbook.tables.readings import at_loss, complete, curve, final, geometric_mean, power, rows
 from genbook.tables.statistics import claim, ratio, slope
 
 
