@@ -104,9 +104,18 @@ def test_a_diverged_run_has_no_trace():
     assert judge(BY_ID["single-examples-bound-trace"], made[~gone], SMALL).verdict == "undecided"
 
 
+def test_where_every_run_diverged_its_start_is_no_end():
+    made = synthetic(0.5, 1.7, {1: 0.1, 2: 0.2})
+    gone = made["run"].isin(["single", "whole"]) & (made["step"] == 10)
+    for name in ("single-examples-bound-trace", "whole-set-bounds-sharpness-alone"):
+        values = BY_ID[name].statistic(made[~gone], SMALL)
+        assert len(values) == made["seed"].nunique()
+        assert values.isna().all()
+
+
 def test_steps_on_single_examples_in_its_null_world():
     """Trained on the whole set instead, both kinds of run are the same."""
     spec = BatchStabilitySpec.build(**{**SMALL.model_dump(), "single_batch": 10**6})
     made = design(spec).run([0], "cpu")
-    traces = [claims.scaled(made, "Hessian trace", name).to_numpy() for name in ("single", "whole")]
+    traces = [claims.scaled(made, "Hessian trace", name, 10).to_numpy() for name in ("single", "whole")]
     assert traces[0] == pytest.approx(traces[1], rel=1e-4)

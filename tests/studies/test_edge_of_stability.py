@@ -50,17 +50,31 @@ def synthetic(late):
         (seed, "full batch", rate, 100, step, "sharpness", 2 / rate * (0.5 if step == 0 else late))
         for seed in (0, 1, 2)
         for rate in (0.5, 1.0)
-        for step in (0, 5, 10)
+        for step in (0, 10, 20)
     ]
     return pd.DataFrame(rows, columns=["seed", "run", "learning rate", "batch size", "step", "quantity", "value"])
 
 
 def test_edge_and_sharpening_on_a_synthetic_table():
     by_id = {claim.id: claim for claim in claims.CLAIMS}
-    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0])
+    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0], steps=20)
     assert by_id["edge"].statistic(synthetic(1.02), spec).tolist() == pytest.approx([0.02] * 3)
     assert by_id["progressive-sharpening"].statistic(synthetic(1.0), spec).tolist() == pytest.approx([2.0] * 3)
     assert judge(by_id["edge"], synthetic(0.4), spec).verdict == "fails"
+
+
+def test_what_diverged_has_no_late_sharpness_and_no_trace():
+    by_id = {claim.id: claim for claim in claims.CLAIMS}
+    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0], steps=20)
+    whole = synthetic(1.0)
+    larger = whole[(whole["learning rate"] == 0.5) | (whole["step"] < 20)]
+    assert by_id["edge"].statistic(larger, spec).isna().all()
+    assert by_id["progressive-sharpening"].statistic(larger, spec).tolist() == pytest.approx([2.0] * 3)
+    every = whole[whole["step"] < 20]
+    assert by_id["progressive-sharpening"].statistic(every, spec).isna().all()
+    both = pd.concat([every, every.assign(run="mini-batch", **{"batch size": 5})])
+    assert by_id["batch-lowers-trace"].statistic(both, spec).isna().all()
+    assert len(by_id["batch-lowers-trace"].statistic(both, spec)) == 3
 
 
 def test_a_whole_batch_is_full_batch_descent():
@@ -81,6 +95,6 @@ def test_trace_of_the_smallest_batches_over_the_whole_sets_at_the_smallest_rate(
 
 def test_the_other_losss_sharpness_over_its_highest():
     columns = ["seed", "run", "learning rate", "step", "quantity", "value"]
-    values = ((0, 1.0), (4, 8.0), (7, 3.0), (10, 1.0))
+    values = ((0, 1.0), (8, 8.0), (14, 3.0), (20, 1.0))
     rows = [(seed, "other loss", 0.5, step, "sharpness", value) for seed in (0, 1) for step, value in values]
-    assert claims.fall(pd.DataFrame(rows, columns=columns), EdgeOfStabilitySpec()).tolist() == [0.25, 0.25]
+    assert claims.fall(pd.DataFrame(rows, columns=columns), EdgeOfStabilitySpec(steps=20)).tolist() == [0.25, 0.25]

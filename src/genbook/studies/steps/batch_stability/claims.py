@@ -10,14 +10,14 @@ from genbook.tables import readings, tidy
 from genbook.tables.statistics import claim, ratio, slope
 
 
-def scaled(table: pd.DataFrame, quantity: str, run: str) -> pd.DataFrame:
-    """Trace or sharpness at the end of one kind of run, in units of 2 / learning rate: by seed and rate.
+def scaled(table: pd.DataFrame, quantity: str, run: str, steps: int) -> pd.DataFrame:
+    """Trace or sharpness after all ``steps`` of one kind of run, in units of 2 / learning rate: by seed and rate.
 
     NaN where a run diverged, which has no end.
     """
-    ran = readings.rows(table, run=run)
-    found = tidy.wide(in_units_of_edge(ran), "seed", "learning rate", quantity=quantity, step=ran["step"].max())
-    return found.reindex(columns=sorted(ran["learning rate"].unique()), index=sorted(ran["seed"].unique()))
+    ran = in_units_of_edge(readings.rows(table, run=run))
+    found = tidy.wide(ran, "seed", "learning rate", quantity=quantity, step=steps)
+    return readings.complete(found, ran, "learning rate")
 
 
 def largest_stable(table: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +61,7 @@ CLAIMS = (
         "wu-su-2023",
         ratio(
             "of 2/η, at the worst learning rate",
-            lambda table, spec: scaled(table, "Hessian trace", "single").max(axis=1, skipna=False),
+            lambda table, spec: scaled(table, "Hessian trace", "single", spec.steps).max(axis=1, skipna=False),
         ),
         below=1,
         control="whole set",
@@ -73,7 +73,7 @@ CLAIMS = (
         "wu-su-2023",
         ratio(
             "times 2/η, at the largest learning rate",
-            lambda table, spec: scaled(table, "Hessian trace", "whole").iloc[:, -1],
+            lambda table, spec: scaled(table, "Hessian trace", "whole", spec.steps).iloc[:, -1],
         ),
         above=1.2,
         control="single examples",

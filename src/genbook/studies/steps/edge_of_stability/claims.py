@@ -17,9 +17,13 @@ def scaled_sharpness(table: pd.DataFrame, run: str) -> pd.DataFrame:
     return in_units_of_edge(readings.rows(table, quantity="sharpness", run=run))
 
 
-def late(rows: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Mean over the last part of the training: rows seeds, columns the levels of ``by``."""
-    return rows[rows["step"] >= _LATE * rows["step"].max()].groupby(["seed", by])["value"].mean().unstack(by)
+def late(rows: pd.DataFrame, by: str, steps: int) -> pd.DataFrame:
+    """Mean over the last part of a training of ``steps``: rows seeds, columns the levels of ``by``.
+
+    NaN where it had diverged by then.
+    """
+    means = rows[rows["step"] >= _LATE * steps].groupby(["seed", by])["value"].mean().unstack(by)
+    return readings.complete(means, rows, by)
 
 
 def initial(rows: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -33,16 +37,18 @@ def highest(rows: pd.DataFrame) -> pd.Series:
 
 
 def _edge(run: str) -> Statistic:
-    """Largest distance from the edge among the learning rates of full-batch descent."""
-    return difference(
-        "relative distance from 2/η, at the worst learning rate",
-        lambda table, spec: (late(scaled_sharpness(table, run), "learning rate") - 1).abs().max(axis=1),
-    )
+    """Largest distance from the edge among the learning rates of full-batch descent; NaN where one diverged."""
+
+    def farthest(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
+        off = late(scaled_sharpness(table, run), "learning rate", spec.steps) - 1
+        return off.abs().max(axis=1, skipna=False)
+
+    return difference("relative distance from 2/η, at the worst learning rate", farthest)
 
 
 def _at_smallest(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
     """Late sharpness of full batches at the smallest learning rate."""
-    return late(scaled_sharpness(table, "full batch"), "learning rate")[spec.learning_rates[0]]
+    return late(scaled_sharpness(table, "full batch"), "learning rate", spec.steps)[spec.learning_rates[0]]
 
 
 @ratio("times its initial value, at the smallest learning rate")
@@ -56,18 +62,17 @@ def sharpening(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
 def fall(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
     """Late sharpness under the other loss over its highest."""
     rows = scaled_sharpness(table, "other loss")
-    return late(rows, "learning rate").iloc[:, 0] / highest(rows)
+    return late(rows, "learning rate", spec.steps).iloc[:, 0] / highest(rows)
 
 
 @ratio("of the full batch's trace")
 def trace(table: pd.DataFrame, spec: EdgeOfStabilitySpec) -> pd.Series:
     """The Hessian's trace at the end with the smallest batches over that with the whole set, at one learning rate."""
-    where = {"learning rate": spec.learning_rates[0]}
     small, whole = (
-        readings.final(table, "Hessian trace", "batch size", run=run, **where).iloc[:, 0]
-        for run in ("mini-batch", "full batch")
+        readings.complete(readings.final(table, "Hessian trace", "batch size", **of), table, "batch size", **of)
+        for of in ({"run": run, "learning rate": spec.learning_rates[0]} for run in ("mini-batch", "full batch"))
     )
-    return small / whole
+    return small.iloc[:, 0] / whole.iloc[:, 0]
 
 
 CLAIMS = (
@@ -110,7 +115,8 @@ CLAIMS = (
         ratio(
             "of the full batch's sharpness",
             lambda table, spec: (
-                late(scaled_sharpness(table, "mini-batch"), "batch size").iloc[:, 0] / _at_smallest(table, spec)
+                late(scaled_sharpness(table, "mini-batch"), "batch size", spec.steps).iloc[:, 0]
+                / _at_smallest(table, spec)
             ),
         ),
         below=0.85,
