@@ -7,7 +7,7 @@ from genbook import studies
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
 from genbook.studies.noise.easy_hard import claims
-from genbook.studies.noise.easy_hard.run import _agreement, _halves, run
+from genbook.studies.noise.easy_hard.run import COLUMNS, _agreement, _halves, run
 
 STUDY = studies.get("easy_hard")
 SPEC = STUDY.build("smoke", {})
@@ -73,6 +73,19 @@ def test_halves_are_compared_by_what_is_left_of_their_accuracy_elsewhere():
     found = {claim.id: claim.statistic for claim in STUDY.claims}
     assert found["easy-generalize"](table, SPEC)[0] == pytest.approx(0.3 - 0.05)
     assert found["easy-suffice"](table, SPEC)[0] == pytest.approx(-0.1)
+
+
+def test_what_diverged_on_a_half_is_missing():
+    rows = [(0, half, 9, "test accuracy", "all", 0.5) for half in ("easy", "mixed")]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    assert claims.values(table, "test accuracy").loc[0].isna().to_dict() == {
+        "easy": False,
+        "hard": True,
+        "mixed": False,
+        "all": True,
+    }
+    (statistic,) = (claim.statistic for claim in STUDY.claims if claim.id == "easy-suffice")
+    assert statistic(table, SPEC).isna().all()
 
 
 @pytest.mark.parametrize("null", ["shuffled labels", "random halves"])

@@ -129,6 +129,8 @@ def test_gains_are_counted_from_the_step_at_which_frequent_clusters_fit():
     assert claims.stopping_step(table)[0] == 2
     assert claims.gained(table)[0] == pytest.approx(0.1)
     assert claims.predicted_gain(table)[0] == pytest.approx(0.15 * 0.8 + 0.65 * 0.01)
+    read = claims.outcomes(table, ["all"]).set_index(["seen", "learner"])["value"]
+    assert read.to_dict() == {("all", "plain"): 0.7, ("all", "plain, stopped"): 0.6}
 
 
 @pytest.mark.parametrize("fits", [{("train accuracy", "4 times or more"): [0.5, 0.6]}, {}])

@@ -9,10 +9,14 @@ from genbook.tables import readings
 from genbook.tables.readings import LEARNING_ENDS, LEARNING_STARTS, geometric_mean
 from genbook.tables.statistics import claim, difference, order, ratio
 
+#: What is trained on.
+TRAINED_ON = ("easy", "hard", "mixed", "all")
+
 
 def values(table: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """A quantity at the end of the training: rows seeds, columns what was trained on."""
-    return readings.final(table, quantity, "trained on")
+    """A quantity at the end of the training, NaN of what has diverged: rows seeds, columns what was trained on."""
+    seeds = pd.Index(sorted(table["seed"].unique()), name="seed")
+    return readings.final(table, quantity, "trained on").reindex(index=seeds, columns=TRAINED_ON)
 
 
 def told(table: pd.DataFrame, quantity: str) -> pd.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -26,6 +28,13 @@ def stopping_step(table: pd.DataFrame) -> pd.Series:
     return readings.first_crossing(frequent.reindex_like(whole), FITTED).fillna(whole.columns[-1]).astype(int)
 
 
+def stopped(table: pd.DataFrame, seen: str = "all") -> pd.Series:
+    """By seed, the test accuracy of plain descent where it is stopped; NaN where no cluster was seen so often."""
+    values, steps = curve(table, "test accuracy", seen), stopping_step(table)
+    known = {seed: row[steps[seed]] for seed, row in values.iterrows()}
+    return pd.Series(known, dtype=float).reindex(steps.index).rename_axis("seed")
+
+
 def gained(table: pd.DataFrame, quantity: str = "test accuracy", seen: str = "all") -> pd.Series:
     """By seed, what plain descent gains from there to the end; NaN for a seed in which no cluster was seen so often."""
     values, steps = curve(table, quantity, seen), stopping_step(table)
@@ -37,6 +46,12 @@ def at_end(table: pd.DataFrame, seen: str = "all") -> pd.DataFrame:
     """The last test accuracy of every network: rows seeds, columns learners."""
     networks = table[~table["learner"].str.startswith("vote")]
     return readings.final(networks, "test accuracy", "learner", seen=seen)
+
+
+def outcomes(table: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
+    """Test accuracy at the end, and where plain descent is stopped, on clusters seen so often; tidy, value last."""
+    ends = {seen: at_end(table, seen).assign(**{"plain, stopped": stopped(table, seen)}) for seen in kinds}
+    return tidy.long(pd.concat(ends, names=["seen"]), "learner")
 
 
 def suppressing_costs(learner: str) -> Statistic:

@@ -63,6 +63,11 @@ def more_misled(table: pd.DataFrame) -> pd.Series:
     return geometric_mean(rates.div(rates["uniform"], axis=0))
 
 
+def best_test(table: pd.DataFrame) -> pd.DataFrame:
+    """Test accuracy at its best step, picked on the test set (an oracle): rows seeds, columns kinds of mistakes."""
+    return curve(table, "test accuracy").max(axis=1).unstack("mistakes")
+
+
 @ratio("times as many steps to half of the corrupted labels as to half of the clean ones")
 def _corrupted_later(table: pd.DataFrame, spec: NoisyLabelsSpec) -> pd.Series:
     return steps_to(table, HALF, "corrupted")["uniform"] / steps_to(table, HALF, "clean")["uniform"]
