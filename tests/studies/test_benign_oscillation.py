@@ -14,6 +14,7 @@ from genbook.studies.steps.benign_oscillation.orbit import descend
 from genbook.studies.steps.benign_oscillation.run import (
     Condition,
     first_weights,
+    growth,
     run,
     training_set,
     visits,
@@ -113,6 +114,16 @@ def test_orbit_is_that_of_autograd_on_the_patch_network(batch):
     assert snapshots[-1] == pytest.approx(model[0].weight.detach().numpy(), abs=1e-10)
 
 
+def test_growth_is_that_of_the_projections_that_help_and_missing_where_there_is_none():
+    """Two units for +, two for −; a weak projection of 1 on the side of its label, grown by e, the other one by e³."""
+    first = np.zeros((4, 3))
+    first[[0, 1, 2, 3], 1] = 1, -5, -1, 5
+    last = np.zeros((4, 3))
+    last[[0, 1, 2, 3], 1] = np.e, -5, -(np.e**3), 5
+    assert growth(np.stack([first, last]), 1) == pytest.approx([0, 2])
+    assert np.isnan(growth(np.stack([0 * first, last]), 1)).all()
+
+
 def test_an_escape_ends_the_run():
     patches, labels = training_set(SMALL, 1.0, 0)
     weights, order = first_weights(SMALL, 0), visits(SMALL, Condition("single", 1.0, 2.0, 500), 0)
@@ -138,6 +149,12 @@ def test_table_keeps_the_identity(table):
     assert judge(BY_ID["growth-identity"], table, SMALL).verdict == "holds"
     weak, strong = (claims.course(table, q) for q in ("weak fraction", "strong fraction"))
     assert ((weak + strong).dropna() < 3).all(axis=None)
+    # Where nothing oscillates the strong feature has grown to carry the output, and the weak one has not.
+    ends = {
+        quantity: claims.final(table, quantity)[0.2] for quantity in ("strong fraction", "strong growth", "weak growth")
+    }
+    assert (ends["strong fraction"] > 0.8).all()
+    assert (ends["strong growth"] > 5 * ends["weak growth"].abs()).all()
 
 
 def test_critical_rate_is_interpolated():
@@ -169,13 +186,13 @@ def synthetic(seeds=(0, 1, 2)):
     rows = []
     for seed in seeds:
         k = 1 + 0.01 * seed
-        for rate, growth in grown.items():
+        for rate, whole in grown.items():
             rows.append((seed, "single", 1.0, rate, 100, "escaped", float(rate == 0.42)))
             for step in (0, 5, 50, 60, 100):
                 measured = {
-                    "weak growth": growth * k * step / 100,
-                    "weak growth by the sum": growth * k * step / 100,
-                    "weak accuracy": 0.5 + (0.4 if growth and step else 0),
+                    "weak growth": whole * k * step / 100,
+                    "weak growth by the sum": whole * k * step / 100,
+                    "weak accuracy": 0.5 + (0.4 if whole and step else 0),
                     "residual": 0.1 * k if step > 50 else 0.9,
                     "unsettled": 1.0 if rate == 0.3 else 0.0,
                     "weak fraction": 1.05 * rest,
@@ -188,8 +205,8 @@ def synthetic(seeds=(0, 1, 2)):
             ("jump only", 0.36, 0.1 * k),
             ("no jump", 0.36, 3 * k),
         )
-        for name, rate, growth in ends:
-            rows += [(seed, name, 1.0, rate, 100, "weak growth", growth), (seed, name, 1.0, rate, 100, "escaped", 0.0)]
+        for name, rate, whole in ends:
+            rows += [(seed, name, 1.0, rate, 100, "weak growth", whole), (seed, name, 1.0, rate, 100, "escaped", 0.0)]
     return pd.DataFrame(rows, columns=COLUMNS), spec
 
 

@@ -165,11 +165,14 @@ def fraction_of_output(snapshots: np.ndarray, feature: int, length: float) -> np
 def growth(snapshots: np.ndarray, feature: int) -> np.ndarray:
     """Log of the helping projections' sum over its value at the start, mean over both labels, [K].
 
-    A label for which no unit fires at the start has no growth and is left out.
+    A label for which no unit fires at the start has no growth and is left out; NaN where that is so of both.
     """
     sums = _projections(snapshots, feature)[0].sum(2)
+    fires = sums[0] > 0
+    if not fires.any():
+        return np.full(len(sums), np.nan)
     with np.errstate(divide="ignore"):
-        return np.log(sums[:, sums[0] > 0] / sums[0, sums[0] > 0]).mean(1)
+        return np.log(sums[:, fires] / sums[0, fires]).mean(1)
 
 
 def summed_growth(

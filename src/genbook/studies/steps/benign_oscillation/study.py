@@ -67,7 +67,8 @@ STUDY = Study(
         "missing in the diagram where the run escaped",
         "weak fraction": "part of y f on the training examples that the weak feature contributes",
         "strong fraction": "the part that the strong feature contributes; the rest is noise",
-        "weak growth": "log of the weak projections that help their label, over their initial size",
+        "weak growth": "log of the weak projections that help their label, over their initial size; missing where "
+        "none helps at the start",
         "strong growth": "the same for the strong feature",
         "weak growth by the sum": "what the recorded residuals say the weak growth must be",
         "residual": "mean of 1 − y f over the steps since the measured step before; missing at the start",
