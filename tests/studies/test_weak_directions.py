@@ -191,6 +191,7 @@ def test_claims_fail_where_every_average_is_the_mean():
         ({"winsorised": [5, 1]}, "grow"),
         ({"winsorised": [30]}, "can lose 24 a side"),
         ({"batch_size": 400}, "training set's size, 300"),
+        ({"momentum": 0.5}, "want 0, the running median RM3 bears none"),
         ({"noise": 0.999}, "300 would be wrong; want from 0.0033 to 0.9967"),
         ({"noise": 0.001}, "0 would be wrong"),
         ({"learning_rate_factors": [0.1, 0.10000001]}, "each once"),

@@ -45,8 +45,10 @@ class WeakDirectionsSpec(Dataset, Descent):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        """Some labels are wrong and some right; a batch keeps examples between its extremes; controls differ."""
+        """Some labels are wrong and some right; every rule can average a batch; controls differ."""
         check_some_wrong(self.noise, self.n_train)
+        if self.momentum:
+            raise ValueError(f"parameter momentum = {self.momentum:g}: want 0, the running median RM3 bears none")
         most = (self.batch_size - 2) // 2
         if self.winsorised[-1] > most:
             raise ValueError(
