@@ -1,10 +1,15 @@
 """The Hessian of every replica's loss as a linear operator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from genbook.gradients import Refused
+from genbook.gradients.culprits import Generators, refuse_draws
+from genbook.gradients.losses import option
+from genbook.gradients.planning import close
 from genbook.models import StackedLayer, replicas_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -33,11 +38,21 @@ class Hessian:
             inputs: [B, ...]; for a stack [R, B, ...] (one set for all: ``inputs.expand(R, *inputs.shape)``).
             targets: [B, ...]; for a stack [R, B, ...].
             batch_size: where the graph of all examples does not fit into memory, the number of examples of one pass;
-                every product then recomputes the gradient, and the loss has to be a mean over examples.
+                every product then recomputes the gradient. Batches are weighted as the loss weights them: by their
+                numbers of examples, by those that `ignore_index` leaves with their class weights, or not, in a sum.
 
         Raises:
+            TypeError: a model that is no module, inputs or targets that are no tensors.
             ValueError: nothing to train, inputs and targets that do not fit the stack, or a loss that is no scalar.
+            Refused: a ValueError, for random draws, and for batches whose losses do not add up to that of all examples.
         """
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model is {type(model).__name__}; it must be a torch.nn.Module")
+        if isinstance(model, nn.DataParallel | torch.jit.ScriptModule):
+            raise Refused(f"model is a {type(model).__name__}, which takes no other parameters; give the module in it")
+        for name, value in {"inputs": inputs, "targets": targets}.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{name} is {type(value).__name__}; it must be a tensor")
         self.model, self.loss = model, loss
         self.stacked = any(isinstance(module, StackedLayer) for module in model.modules())
         self.replicas = replicas_of(model) if self.stacked else 1
@@ -49,6 +64,7 @@ class Hessian:
         self.size = self.point.shape[1]
         self.batches = self._split(inputs, targets, batch_size)
         self._graph = self._gradient(*self.batches[0]) if len(self.batches) == 1 else None
+        self._weights = None if self._graph else self._weighted(inputs, targets)
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """Return H v of each replica for vectors [R, P] or [R, b, P], in the same shape."""
@@ -58,11 +74,10 @@ class Hessian:
             raise ValueError(f"vectors have shape {tuple(vectors.shape)}; they need {tuple(self.point.shape)}")
         if self._graph is not None:
             return _product(*self._graph, vectors, retain_graph=True)
-        total = sum(targets.shape[self.stacked] for _, targets in self.batches)
         product = torch.zeros_like(vectors)
-        for inputs, targets in self.batches:
-            share = targets.shape[self.stacked] / total
-            product.add_(_product(*self._gradient(inputs, targets), vectors), alpha=share)
+        for batch, weights in zip(self.batches, self._weights, strict=True):
+            weights = weights.unsqueeze(1)  # zero where nothing counts, and the mean over nothing is NaN
+            product += (weights * _product(*self._gradient(*batch), vectors)).where(weights != 0, 0)
         return product
 
     def dense(self) -> Tensor:
@@ -94,18 +109,76 @@ class Hessian:
             values = {
                 name: piece.reshape(shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
             }
-            # Copies, so that running statistics stay as they are.
-            values.update((name, buffer.clone()) for name, buffer in self.model.named_buffers())
-            outputs = torch.func.functional_call(self.model, values, (inputs,))
-            pairs = zip(outputs, targets, strict=True) if self.stacked else [(outputs, targets)]
-            losses = [self.loss(*pair) for pair in pairs]
-            if losses[0].dim() > 0:
-                raise ValueError(f"the loss of one replica has to be a scalar, got shape {tuple(losses[0].shape)}")
-            (gradient,) = torch.autograd.grad(sum(losses), leaf, create_graph=True)
+            (gradient,) = torch.autograd.grad(sum(self._losses(values, inputs, targets)), leaf, create_graph=True)
         return leaf, gradient
+
+    def _losses(self, values: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> list[Tensor]:
+        """Each replica's loss at some parameters."""
+        generators = Generators(inputs.device)
+        losses = self._reduced(self._outputs(values, inputs), targets)
+        refuse_draws(self.model, inputs, generators, "a Hessian is of one network")
+        return losses
+
+    def _outputs(self, values: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        # Copies, so that running statistics stay as they are.
+        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        with sdpa_kernel(SDPBackend.MATH):  # the one kernel for attention with a second derivative
+            return torch.func.functional_call(self.model, {**values, **buffers}, (inputs,))
+
+    def _reduced(self, outputs: Tensor, targets: Tensor) -> list[Tensor]:
+        pairs = zip(outputs, targets, strict=True) if self.stacked else [(outputs, targets)]
+        losses = [self.loss(*pair) for pair in pairs]
+        if losses[0].dim() > 0:
+            raise ValueError(f"the loss of one replica has to be a scalar, got shape {tuple(losses[0].shape)}")
+        return losses
+
+    @torch.no_grad()
+    def _weighted(self, inputs: Tensor, targets: Tensor) -> list[Tensor]:
+        """What the loss of each batch counts for in that of all examples, [R] each."""
+        axis = int(self.stacked)
+        outputs = [self._outputs({}, batch) for batch, _ in self.batches]
+        self._refuse_mixing(inputs, torch.cat(outputs, axis))
+        of_all = torch.stack(self._reduced(torch.cat(outputs, axis), targets))
+        parts = [
+            torch.stack(self._reduced(o, t)).nan_to_num(0) for o, (_, t) in zip(outputs, self.batches, strict=True)
+        ]
+        masses = [_mass(self.loss, wanted, axis) for _, wanted in self.batches]
+        mean = [(mass / sum(masses)).to(self.point) for mass in masses]
+        for weights in (mean, [torch.ones_like(weight) for weight in mean]):
+            if close(of_all, sum(weight * part for weight, part in zip(weights, parts, strict=True))):
+                return weights
+        raise Refused(
+            "the losses of the batches do not add up to the loss of all examples, which is no mean or sum over "
+            "examples; leave batch_size away"
+        )
+
+    def _refuse_mixing(self, inputs: Tensor, outputs: Tensor) -> None:
+        """Refuse a model whose outputs for some examples, one of every batch, are others among each other."""
+        axis = int(self.stacked)
+        size = self.batches[0][1].shape[axis]
+        some = torch.arange(0, inputs.shape[axis], size, device=inputs.device)
+        if not close(self._outputs({}, inputs.index_select(axis, some)), outputs.index_select(axis, some)):
+            raise Refused(
+                "model gives an example another output in another batch, as BatchNorm does in training mode, so that "
+                "batches have no common Hessian; leave batch_size away"
+            )
+
+
+def _mass(loss: Loss, targets: Tensor, axis: int) -> Tensor:
+    """What a batch of targets counts for in a mean, [R] float64: entries with class weights, less those ignored."""
+    weight, ignored = option(loss, "weight"), option(loss, "ignore_index")
+    if targets.is_floating_point() or ignored is None:
+        entries = torch.ones(targets.shape, dtype=torch.float64, device=targets.device)
+    else:
+        counts = targets != ignored
+        entries = counts.double() if weight is None else counts * weight.double()[targets * counts]
+    return entries.flatten(axis).sum(axis).reshape(targets.shape[:axis] or 1)
 
 
 def _product(leaf: Tensor, gradient: Tensor, vectors: Tensor, retain_graph: bool = False) -> Tensor:
     if not gradient.requires_grad:  # a loss that is linear in the parameters
         return torch.zeros_like(vectors)
-    return torch.autograd.grad(gradient, leaf, vectors, retain_graph=retain_graph, materialize_grads=True)[0]
+    try:
+        return torch.autograd.grad(gradient, leaf, vectors, retain_graph=retain_graph, materialize_grads=True)[0]
+    except NotImplementedError as error:
+        raise Refused(f"PyTorch has no second derivative of a part of the model: {error}") from error

@@ -101,7 +101,7 @@ class Picked:
     def _differences(self, k: int, own: Gradient, tolerance: float) -> dict[str, tuple[int, float]]:
         """The parameters in which the k-th example's form is not the gradient `own`: replica, and fraction of it."""
         own = {name: own[name].to(form.squared_norms.dtype) for name, form in self.forms.items()}
-        squares = {name: squared(g.flatten(1)) for name, g in own.items()}
+        squares = {name: squared(g.reshape(len(g), -1)) for name, g in own.items()}
         whole = sum(squares.values())
         found = {}
         for name, g in own.items():
@@ -118,4 +118,4 @@ def _squared_distance(form: Form, gradient: Tensor, its_square: Tensor) -> Tenso
     """‖g − G‖² of one example's form and a gradient [R, *shape], [R]; for g = b aᵀ by ‖G‖² + ‖g‖² − 2 G·g."""
     if isinstance(form, Outer):
         return its_square + form.squared_norms[:, 0] - 2 * form.dots(gradient)[:, 0]
-    return squared(form.explicit()[:, 0] - gradient.flatten(1))
+    return squared(form.explicit()[:, 0] - gradient.reshape(len(gradient), -1))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genbook.gradients.forms import Explicit, OuterSum
+from genbook.gradients.forms import Explicit, OuterSum, Some
 
 # Entries of the patches that are cut out at a time: they stay in a core's cache until they are multiplied.
 _BLOCK = 1 << 18
@@ -29,7 +29,7 @@ class Convolved(OuterSum):
         self.channels, self.outputs = x.shape[2] // layer.groups, b.shape[2] // layer.groups
         self.shape = (b.shape[2], self.channels, *self.kernel)
 
-    def __getitem__(self, rows: tuple[slice, slice]) -> "Convolved":
+    def __getitem__(self, rows: Some) -> "Convolved":
         """The gradients of some replicas and examples."""
         some = Convolved(self.layer, self.x[rows], self.output_gradients[rows])
         if "_gradients" in self.__dict__:

@@ -33,7 +33,9 @@ class Generators:
             torch.cuda.set_rng_state(self.states[1], self.device)
 
 
-def refuse_draws(model: nn.Module, inputs: Tensor, before: Generators) -> None:
+def refuse_draws(
+    model: nn.Module, inputs: Tensor, before: Generators, what: str = "a per-example gradient is not defined"
+) -> None:
     """Refuse a model or loss that has drawn random numbers since `before`, and put the generators back."""
     if not before.moved:
         return
@@ -52,10 +54,10 @@ def refuse_draws(model: nn.Module, inputs: Tensor, before: Generators) -> None:
         model(inputs)
     before.put_back()
     if not where:
-        raise Refused("loss draws random numbers, and a per-example gradient is not defined; switch that off")
+        raise Refused(f"loss draws random numbers, and {what}; switch that off")
     raise Refused(
         f"model has {where[0]} that draws random numbers in its forward pass: every pass is one of another network, "
-        "and a per-example gradient is not defined; switch it off, as model.eval() does"
+        f"and {what}; switch it off, as model.eval() does"
     )
 
 

@@ -52,6 +52,10 @@ def _columns(weight: Tensor | None, axes: int) -> Tensor | None:
     return None if weight is None else weight.view(*weight.shape, *[1] * axes)
 
 
+Some = tuple[slice, slice | Sequence[int]]
+"""Replicas and examples: a slice is a view, a list makes a copy of these alone."""
+
+
 class Explicit:
     """Gradients written down, [R, m, *shape]."""
 
@@ -60,7 +64,7 @@ class Explicit:
         self.gradients = gradients
         self.shape = tuple(shape)
 
-    def __getitem__(self, rows: tuple[slice, slice]) -> "Explicit":
+    def __getitem__(self, rows: Some) -> "Explicit":
         """The gradients of some replicas and examples."""
         return Explicit(self.gradients[rows], self.shape)
 
@@ -77,7 +81,7 @@ class Explicit:
 
     def dots(self, direction: Tensor) -> Tensor:
         """g_i · direction, [R, m]; `direction` [R, *shape]."""
-        return product(self.gradients, direction.flatten(1).unsqueeze(2)).squeeze(2)
+        return product(self.gradients, direction.reshape(len(direction), -1, 1)).squeeze(2)
 
     def second_moment(self) -> Tensor:
         """Σ g_i² by coordinate, [R, *shape]."""
@@ -101,7 +105,7 @@ class Outer:
         self.shape = (b.shape[-1], a.shape[-1])
         self._squared = a_squared, b_squared
 
-    def __getitem__(self, rows: tuple[slice, slice]) -> "Outer":
+    def __getitem__(self, rows: Some) -> "Outer":
         """The gradients of some replicas and examples."""
         return Outer(self.a[rows], self.b[rows])
 
@@ -162,7 +166,7 @@ class OuterSum:
         self.a, self.b = a, b
         self.shape = tuple(shape)
 
-    def __getitem__(self, rows: tuple[slice, slice]) -> "OuterSum":
+    def __getitem__(self, rows: Some) -> "OuterSum":
         """The gradients of some replicas and examples."""
         some = OuterSum(self.a[rows], self.b[rows], self.shape)
         if "_gradients" in self.__dict__:
@@ -235,7 +239,7 @@ class Rows:
         self.indices, self.b, self.rows = indices, b, rows
         self.shape = (rows, b.shape[-1])
 
-    def __getitem__(self, rows: tuple[slice, slice]) -> "Rows":
+    def __getitem__(self, rows: Some) -> "Rows":
         """The gradients of some replicas and examples."""
         return Rows(self.indices[rows], self.b[rows], self.rows)
 

@@ -112,6 +112,6 @@ def _upper_blocks(m: int) -> Iterator[tuple[slice, slice]]:
 def _block(rows: dict[str, Form], columns: dict[str, Form]) -> Tensor:
     """One block of a layer's matrix; weight and bias of a dense layer share the products of output gradients."""
     weight, bias = rows.get("weight"), rows.get("bias")
-    if isinstance(weight, Outer) and isinstance(bias, Explicit) and weight.shares(bias):
-        return weight.gram(columns["weight"], bias=True)
-    return sum(form.gram(columns[name]) for name, form in rows.items())
+    paired = isinstance(weight, Outer) and isinstance(bias, Explicit) and weight.shares(bias)
+    blocks = [form.gram(columns[name]) for name, form in rows.items() if not (paired and name in ("weight", "bias"))]
+    return sum(blocks, weight.gram(columns["weight"], bias=True) if paired else 0)

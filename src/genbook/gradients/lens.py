@@ -121,9 +121,9 @@ class _Sums:
     def _close(self, name: str, sums: Tensor) -> Tensor:
         """Keep the products of the groups' sums [R, K, ...]; returns S."""
         total = sums[:, 0] if sums.shape[1] == 1 else sums.sum(1)
-        self.totals[name] = squared(total.flatten(1))
+        self.totals[name] = squared(total.reshape(len(total), -1))
         if sums.shape[1] > 1:
-            flat = sums.flatten(2)
+            flat = sums.reshape(*sums.shape[:2], -1)
             self.products[name] = torch.stack([dot(flat[:, g : g + 1], flat) for g in range(flat.shape[1])], 1)
         return total
 

@@ -173,7 +173,7 @@ class Probes:
         if (a.shape[axis], b.shape[axis]) != (len(self.first), len(self.second)):
             return False
         a, b = a.detach(), b.detach().index_select(axis, torch.tensor(self.places, device=b.device))
-        return a.shape == b.shape and _close(a, b, floor)
+        return a.shape == b.shape and close(a, b, floor)
 
 
 def _probes(m: int, shapes: Iterable[torch.Size]) -> Probes:
@@ -187,7 +187,7 @@ def _probes(m: int, shapes: Iterable[torch.Size]) -> Probes:
     return Probes(shared, second, [1, *range(large - small + 1, large)])
 
 
-def _close(a: Tensor, b: Tensor, floor: float = 0.0) -> bool:
+def close(a: Tensor, b: Tensor, floor: float = 0.0) -> bool:
     """Equal to half of the digits; what is not finite agrees with what is not."""
     if not (a.is_floating_point() or a.is_complex()):
         return a.equal(b)
