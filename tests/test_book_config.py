@@ -72,7 +72,7 @@ def figure_cell(name, caption):
 
 def chapter():
     claim = Claim("a-claim", "It is so.", "zhang-et-al-2017", lambda table, spec: table, ">", 1, "nothing")
-    row = claim, {"Main": html.Cell(NOT_RUN)}
+    row = claim, {"Discovery": html.Cell(NOT_RUN)}
     table = nbformat.v4.new_output("display_data", data={"text/html": claims_table([row])})
     sentence = nbformat.v4.new_output("display_data", data={"text/markdown": "As {numref}`fig-two`: $x = 3$."})
     cells = [

@@ -33,7 +33,7 @@ def book(store, tmp_path, monkeypatch):
     return stage
 
 
-def test_a_claim_that_fails_in_its_null_world_goes_into_the_book(book):
+def test_a_claim_that_fails_in_its_control_goes_into_the_book(book):
     folder = book(toy_study())
     assert "above-half" in (folder / "scoreboard.md").read_text()
 
@@ -41,37 +41,37 @@ def test_a_claim_that_fails_in_its_null_world_goes_into_the_book(book):
 @pytest.mark.parametrize(
     ("effect", "verdict"), [(0.9, "holds"), (0.5, "undecided")], ids=["holds there", "undecided there"]
 )
-def test_a_claim_that_does_not_fail_in_its_null_world_stops_the_build_by_name(book, effect, verdict):
-    study = toy_study(nulls={"nothing": {"effect": effect}})
+def test_a_claim_that_does_not_fail_in_its_control_stops_the_build_by_name(book, effect, verdict):
+    study = toy_study(controls={"nothing": {"effect": effect}})
     with pytest.raises(BuildError) as raised:
         book(study)
     said = str(raised.value)
     assert "study toy, profile quick" in said
-    assert "null world 'nothing' the claim above-half" in said
+    assert "control 'nothing' the claim above-half" in said
     assert f"came out as '{verdict}'" in said
     assert "where > 0.5 is claimed; it must come out as 'fails'" in said
 
 
-def test_a_null_world_that_was_not_run_stops_the_build(book, monkeypatch):
+def test_a_control_that_was_not_run_stops_the_build(book, monkeypatch):
     monkeypatch.setattr(data, "available", lambda name: name != "mnist1d")
     monkeypatch.setattr(data, "load", lambda name: (_ for _ in ()).throw(data.DataNotFound(name)))
     with pytest.raises(BuildError, match="came out as 'not run'"):
-        book(toy_study(nulls={"nothing": {"effect": 0.0, "dataset": "mnist1d"}}, confirm=None))
+        book(toy_study(controls={"nothing": {"effect": 0.0, "dataset": "mnist1d"}}, replication=None))
 
 
 def test_a_profile_that_judges_nothing_is_not_held_to_it(book):
-    folder = book(toy_study(nulls={"nothing": {"effect": 0.9}}), "smoke")
+    folder = book(toy_study(controls={"nothing": {"effect": 0.9}}), "smoke")
     assert "above-half" in (folder / "scoreboard.md").read_text()
 
 
 def test_a_build_that_is_refused_leaves_the_old_book(book, tmp_path, monkeypatch):
-    study = toy_study(nulls={"nothing": {"effect": 0.9}})
+    study = toy_study(controls={"nothing": {"effect": 0.9}})
     monkeypatch.setattr(build, "studies_of", lambda chapter: [study])
     monkeypatch.setattr(build, "_execute_all", lambda profile, jobs, say: None)
     index = tmp_path / "out" / "html" / "index.html"
     index.parent.mkdir(parents=True)
     index.write_text("the old book")
     (tmp_path / "out" / build._MARK).touch()
-    with pytest.raises(BuildError, match="null world 'nothing'"):
+    with pytest.raises(BuildError, match="control 'nothing'"):
         build.build("quick", tmp_path / "out")
     assert index.read_text() == "the old book"

@@ -16,7 +16,7 @@ def claim(**changes):
         "statistic": lambda table, spec: table.set_index("seed")["value"],
         "relation": ">",
         "threshold": 1.0,
-        "null": "shuffled",
+        "control": "shuffled",
     }
     return Claim(**{**settings, **changes})
 

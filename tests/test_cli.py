@@ -75,7 +75,11 @@ def test_help_names_every_command(genbook):
         (["run", "2", "--out", "."], 2, "is a folder"),
         (["claims", "random_label"], 2, "did you mean 'random_labels'"),
         (["claims", "random_labels", "-p", "n_train", "many"], 2, "n_train = 'many'"),
-        (["table", "random_labels", "--world", "mane"], 2, "unknown world 'mane': did you mean 'main'"),
+        (
+            ["table", "random_labels", "--setting", "discover"],
+            2,
+            "unknown setting 'discover': did you mean 'discovery'",
+        ),
         (["params", "9"], 2, "unknown chapter '9'"),
         (["params", "²"], 2, "unknown chapter '²'"),
         (["params", "٢"], 2, "or by number: 01, 02"),
@@ -137,7 +141,7 @@ def test_claims_in_a_terminal_name_verdict_and_interval(genbook, toy):
 
 
 def test_a_table_is_csv_alone(genbook, toy):
-    status, out, _ = genbook("table", "toy", "-p", "seeds", "[4, 6]", "--world", "nothing")
+    status, out, _ = genbook("table", "toy", "-p", "seeds", "[4, 6]", "--setting", "nothing")
     assert status == 0
     frame = pd.read_csv(io.StringIO(out))
     assert frame["seed"].tolist() == [4, 6]
@@ -173,11 +177,14 @@ def test_a_store_that_is_a_file_is_told_in_one_message(genbook, toy, store):
     assert "Traceback" not in err
 
 
-def test_publish_writes_every_world_and_lists_it(genbook, toy, tmp_path, monkeypatch):
+def test_publish_writes_every_setting_and_lists_it(genbook, toy, tmp_path, monkeypatch):
     monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
     status, out, _ = genbook("publish", "toy", "--profile", "quick", "--name", "mine.2")
     assert status == 0
-    written = [tmp_path / "results" / "toy" / f"mine.2-{world}.parquet" for world in ("main", "confirm", "nothing")]
+    written = [
+        tmp_path / "results" / "toy" / f"mine.2-{setting}.parquet"
+        for setting in ("discovery", "replication", "nothing")
+    ]
     assert out.split() == [str(path) for path in written]
     assert list(manifest.read(tmp_path / "results")) == sorted(f"toy/{path.name}" for path in written)
     manifest.check(tmp_path / "results")
@@ -312,7 +319,7 @@ def test_nothing_to_compute_is_said_where_that_is_so(genbook, toy, monkeypatch, 
     run = ["run", "99", "--profile", "smoke"]
     assert "99_toy (smoke): about 5 s to compute" in genbook(*run)[2]
     assert genbook("claims", "toy", "--profile", "smoke", "--blind")[0] == 0
-    assert "about 5 s to compute" in genbook(*run)[2], "the confirmation is missing, though it takes no second"
+    assert "about 5 s to compute" in genbook(*run)[2], "the replication is missing, though it takes no second"
     assert genbook("claims", "toy", "--profile", "smoke")[0] == 0
     assert "nothing to compute" in genbook(*run)[2]
 

@@ -93,7 +93,7 @@ def claim(**changes):
         "statistic": final,
         "relation": "<",
         "threshold": 0.5,
-        "null": "shuffled labels",
+        "control": "shuffled labels",
     }
     return Claim(**{**settings, **changes})
 
@@ -112,8 +112,8 @@ def plant(**changes):
         "claims": (claim(),),
         "columns": {name: name for name in ("seed", "rate", "step", "quantity", "value")},
         "quantities": {name: name for name in ("train loss", "test loss", "test accuracy")},
-        "confirm": lambda spec: {"size": max(spec.batch, min(40, spec.size))},
-        "nulls": {"shuffled labels": {"labels": "shuffled"}},
+        "replication": lambda spec: {"size": max(spec.batch, min(40, spec.size))},
+        "controls": {"shuffled labels": {"labels": "shuffled"}},
     }
     return Plant(**{**settings, **changes})
 
@@ -245,18 +245,18 @@ PLANTED = [
     ("bounds_are_kept", {"spec": Lax}, "does not say"),
     ("bounds_are_kept", {"spec": Unbounded}, "batch has no bound"),
     ("parameters_are_documented", {"spec": Undocumented}, "batch wants one line of meaning"),
-    ("profiles_have_all_settings", {"nulls": {"shuffled labels": {"labels": "real"}}}, "the main one's spec"),
-    ("profiles_have_all_settings", {"nulls": {"shuffled labels": {"batch": 1000}}}, "profile smoke is accepted"),
+    ("profiles_have_all_settings", {"controls": {"shuffled labels": {"labels": "real"}}}, "the spec of discovery"),
+    ("profiles_have_all_settings", {"controls": {"shuffled labels": {"batch": 1000}}}, "profile smoke is accepted"),
     ("profiles_have_all_settings", {"profiles": {"smoke": Profile(2, {}, 1)}}, "want the profiles"),
     (
         "accepted_specs_have_all_settings",
-        {"confirm": lambda spec: {"size": 8}, "gated": False},
-        "'confirm' is refused: parameter batch",
+        {"replication": lambda spec: {"size": 8}, "gated": False},
+        "'replication' is refused: parameter batch",
     ),
-    ("accepted_specs_have_all_settings", {"confirm": lambda spec: {"size": 1}}, "none is accepted"),
+    ("accepted_specs_have_all_settings", {"replication": lambda spec: {"size": 1}}, "none is accepted"),
     ("accepted_specs_have_all_settings", {"spec": Lax}, "begin with the parameter"),
     ("accepted_specs_have_all_settings", {"spec": Wrong}, "ends in ZeroDivisionError"),
-    ("claims_are_complete", {"claims": (claim(null="nothing"),)}, "no null world 'nothing'"),
+    ("claims_are_complete", {"claims": (claim(control="nothing"),)}, "no control 'nothing'"),
     ("claims_are_complete", {"claims": (claim(source="nobody-1900"),)}, "no source 'nobody-1900'"),
     ("claims_are_complete", {"claims": (claim(), claim())}, "an id|a claim's id is its own"),
     (
@@ -314,7 +314,7 @@ PLANTED = [
     (
         "statistics_have_a_value_per_seed",
         {"claims": (claim(statistic=lambda table, spec: final(table[table["seed"] < 100], spec)),)},
-        "setting 'confirm': values for no seed",
+        "setting 'replication': values for no seed",
     ),
     (
         "statistics_have_a_value_per_seed",

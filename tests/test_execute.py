@@ -88,13 +88,13 @@ def test_an_execution_depends_on_its_notebook(chapter, tmp_path):
 @pytest.mark.parametrize("change", ["rewritten", "removed", "added"])
 def test_an_execution_depends_on_the_published_tables_of_its_studies(chapter, tmp_path, change):
     key = chapter()
-    path = tmp_path / "book" / "results" / "random_labels" / "full-main.parquet"
+    path = tmp_path / "book" / "results" / "random_labels" / "full-discovery.parquet"
     if change == "rewritten":
         path.write_bytes(path.read_bytes()[:-1])
     elif change == "removed":
         path.unlink()
     else:
-        shutil.copyfile(path, path.with_name("more-main.parquet"))
+        shutil.copyfile(path, path.with_name("more-discovery.parquet"))
     assert chapter() != key
 
 

@@ -352,12 +352,12 @@ CLAIM = Claim(
     statistic=lambda table, spec: table,
     relation=">",
     threshold=0.5,
-    null="shuffled",
+    control="shuffled",
 )
 CELLS = {
-    "Main": html.Cell(Judgement(0.9812, 0.977, 0.985, "holds"), ("digits",)),
-    "Confirmation": html.Cell(NOT_RUN, ("mnist1d",)),
-    "Null world": html.Cell(Judgement(0.101, 0.098, 0.104, "fails"), ("shuffled & <more>",)),
+    "Discovery": html.Cell(Judgement(0.9812, 0.977, 0.985, "holds"), ("digits",)),
+    "Replication": html.Cell(NOT_RUN, ("mnist1d",)),
+    "Control": html.Cell(Judgement(0.101, 0.098, 0.104, "fails"), ("shuffled & <more>",)),
 }
 
 
@@ -371,7 +371,7 @@ def test_badges():
         figures.verdict_badge("true")
 
 
-def test_claims_table_shows_every_world():
+def test_claims_table_shows_every_setting():
     text = figures.claims_table([(CLAIM, CELLS)], references="refs.html")
     assert "&lt;better&gt;" in text
     assert r'<span class="math notranslate nohighlight">\(1/k\)</span>' in text
@@ -389,7 +389,7 @@ def test_claims_table_says_all_that_a_claim_does():
     assert "holds if &gt;\u00a00.333 left" in claimed(threshold=1 / 3, threshold_text="left")
     assert "reported there: 5 &lt; 6" in claimed(reported="5 < 6")
     assert r'Smaller than <span class="math notranslate nohighlight">\(n\)</span>' in claimed(note="Smaller than $n$")
-    starred = {**CELLS, "Confirmation": dataclasses.replace(CELLS["Confirmation"], star=True)}
+    starred = {**CELLS, "Replication": dataclasses.replace(CELLS["Replication"], star=True)}
     assert "★" in figures.claims_table([(CLAIM, starred)])
 
 

@@ -50,38 +50,38 @@ def test_a_claim_that_was_asked_for_alone_does_not_hide_the_others(request_):
 
 def test_another_table_is_judged_anew(request_):
     before = estimates(verdicts.evaluate(request_))
-    study, main = request_.study, request_.main
-    key, store = key_of(study, main.spec), Store()
-    part = store.read(key, main.seeds[0], {})
+    study, discovery = request_.study, request_.discovery
+    key, store = key_of(study, discovery.spec), Store()
+    part = store.read(key, discovery.seeds[0], {})
     frame = part.frame.assign(value=part.frame["value"] * 3)
-    store.write(key, main.seeds[0], Part(frame, part.provenance))
+    store.write(key, discovery.seeds[0], Part(frame, part.provenance))
     after = estimates(verdicts.evaluate(request_))
     changed = {name for name in before if before[name] != pytest.approx(after[name], nan_ok=True)}
     assert changed
-    assert {world for _, world in changed} == {"main"}
+    assert {setting for _, setting in changed} == {"discovery"}
 
 
 def test_other_code_of_claims_other_libraries_and_another_profile_are_other_keys(request_, monkeypatch):
     verdicts.evaluate(request_)
-    study, main = request_.study, request_.main
-    key = judged.key(study, main.spec, main.seeds, judged=False)
+    study, discovery = request_.study, request_.discovery
+    key = judged.key(study, discovery.spec, discovery.seeds, judged=False)
     assert judged.read(study, key)
-    assert judged.key(study, main.spec, main.seeds, judged=True) != key
-    assert judged.key(study, main.spec, main.seeds[:1], judged=False) != key
+    assert judged.key(study, discovery.spec, discovery.seeds, judged=True) != key
+    assert judged.key(study, discovery.spec, discovery.seeds[:1], judged=False) != key
     monkeypatch.setattr(judged, "_versions", lambda: ["another pandas"])
-    assert judged.key(study, main.spec, main.seeds, judged=False) != key
+    assert judged.key(study, discovery.spec, discovery.seeds, judged=False) != key
     monkeypatch.undo()
     monkeypatch.setattr(judged, "_code", lambda name: "another threshold")
-    assert judged.key(study, main.spec, main.seeds, judged=False) != key
+    assert judged.key(study, discovery.spec, discovery.seeds, judged=False) != key
 
 
 def test_nothing_is_kept_where_the_code_does_not_say_what_is_claimed_or_a_part_is_missing(request_):
-    study, main = request_.study, request_.main
-    assert judged.key(study, main.spec, main.seeds, judged=False) is None, "no part is there yet"
+    study, discovery = request_.study, request_.discovery
+    assert judged.key(study, discovery.spec, discovery.seeds, judged=False) is None, "no part is there yet"
     verdicts.evaluate(request_)
-    assert judged.key(study, main.spec, main.seeds, judged=False) is not None
+    assert judged.key(study, discovery.spec, discovery.seeds, judged=False) is not None
     other = dataclasses.replace(study, claims=study.claims[:1])
-    assert judged.key(other, main.spec, main.seeds, judged=False) is None
+    assert judged.key(other, discovery.spec, discovery.seeds, judged=False) is None
 
 
 @pytest.mark.parametrize("damage", ["verdict", "another key", "truncated", "gone"])

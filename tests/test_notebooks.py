@@ -107,7 +107,7 @@ def test_a_chapter_asks_for_predictions_and_sets_three_exercises_with_solutions(
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_chapter_has_six_claims_with_sources_and_null_worlds(name):
+def test_a_chapter_has_six_claims_with_sources_and_controls(name):
     told = studies_of(name)
     claims = [(study, claim) for study in told for claim in study.claims]
     assert len(claims) >= 6
@@ -116,7 +116,7 @@ def test_a_chapter_has_six_claims_with_sources_and_null_worlds(name):
     keys = set(re.findall(r"^@\w+\{([^,]+),", (notebooks_root().parent / "book/references.bib").read_text(), re.M))
     for study, claim in claims:
         assert claim.source in keys, claim.id
-        assert claim.null in study.nulls, claim.id
+        assert claim.control in study.controls, claim.id
 
 
 @pytest.mark.parametrize("name", studies.names())
@@ -127,15 +127,15 @@ def test_a_study_documents_its_parameters_and_has_the_three_profiles(name):
     for row in study.spec.described():
         assert row["meaning"], f"{name}.{row['name']}"
     for profile in study.profiles:
-        for changes in study.nulls.values():
-            study.world(study.build(profile, {}), changes)
+        for changes in study.controls.values():
+            study.changed(study.build(profile, {}), changes)
 
 
 @pytest.mark.parametrize("name", studies.names())
-def test_a_null_world_is_another_world_in_which_a_claim_must_fail(name):
+def test_a_control_is_another_setting_in_which_a_claim_must_fail(name):
     study = studies.get(name)
-    assert {claim.null for claim in study.claims} == set(study.nulls)
+    assert {claim.control for claim in study.claims} == set(study.controls)
     for profile, preset in study.profiles.items():
         main = study.build(profile, {})
-        for world, changes in study.nulls.items() if preset.judged else ():
-            assert study.world(main, changes) != main, f"{profile}: {world}"
+        for setting, changes in study.controls.items() if preset.judged else ():
+            assert study.changed(main, changes) != main, f"{profile}: {setting}"

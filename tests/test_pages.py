@@ -16,10 +16,10 @@ from tests.toy import toy_study
 
 @pytest.fixture
 def row(store, monkeypatch):
-    """A claim that comes out as another number in every setting: 2, 0.4 on other data, 0 in the null world."""
+    """A claim that comes out as another number in every setting: 2, 0.4 on other data, 0 in the control."""
     monkeypatch.setattr(data, "fingerprint", lambda name: f"fingerprint of {name}")
     monkeypatch.setattr(data, "available", lambda name: True)
-    study = toy_study(confirm=lambda spec: {"dataset": "mnist1d", "effect": 0.4})
+    study = toy_study(replication=lambda spec: {"dataset": "mnist1d", "effect": 0.4})
     (row,) = evaluate(Request.build(study, "quick", {"effect": 2.0}))
     return row
 
@@ -36,14 +36,14 @@ def shown(judgement: Judgement):
 
 
 def assert_columns(page, row):
-    main, confirm, null = row.main, row.confirm, row.null
-    assert len({round(judgement.estimate, 1) for judgement in (main, confirm, null)}) == 3
-    assert (main.verdict, confirm.verdict, null.verdict) == ("holds", "fails", "fails")
+    discovery, replication, control = row.discovery, row.replication, row.control
+    assert len({round(judgement.estimate, 1) for judgement in (discovery, replication, control)}) == 3
+    assert (discovery.verdict, replication.verdict, control.verdict) == ("holds", "fails", "fails")
     found = cells(page)
-    assert list(found) == ["Main", "Confirmation", "Null world"]
-    assert found["Main"] == shown(main) + '<span class="details">digits</span>'
-    assert found["Confirmation"] == shown(confirm) + '<span class="details">mnist1d</span>'
-    assert found["Null world"] == shown(null) + '<span class="details">nothing</span>'
+    assert list(found) == ["Discovery", "Replication", "Control"]
+    assert found["Discovery"] == shown(discovery) + '<span class="details">digits</span>'
+    assert found["Replication"] == shown(replication) + '<span class="details">mnist1d</span>'
+    assert found["Control"] == shown(control) + '<span class="details">nothing</span>'
 
 
 def test_a_chapter_shows_each_setting_in_its_own_column(row):
@@ -54,12 +54,12 @@ def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_main
     monkeypatch.setattr(generated, "chapter_title", lambda name: "A chapter")
     page = generated.scoreboard([row], "quick")
     assert_columns(page, row)
-    assert "In the main world: **1** holds." in page
+    assert "In the discovery setting: **1** holds." in page
 
 
 def test_the_settings_are_those_that_were_asked_for(row):
     """Each judgement belongs to the table of its own setting."""
-    for name, judgement in (("main", row.main), ("confirm", row.confirm), ("nothing", row.null)):
+    for name, judgement in (("discovery", row.discovery), ("replication", row.replication), ("nothing", row.control)):
         values = row.request.table(name).frame.set_index("seed")["value"]
         assert judgement.estimate == pytest.approx(values.mean())
         assert judgement.values == dict(values)

@@ -141,14 +141,14 @@ def test_coherence_in_all_by_layer_and_by_group(widths):
         first = 6 * widths[r]
         for layer, part in (("0", g[:, :first]), ("2", g[:, first:])):
             assert values["m-coherence", "all", layer] == pytest.approx(m_coherence(part), rel=1e-10)
-            assert values["share", "all", layer] == pytest.approx(
+            assert values["norm fraction", "all", layer] == pytest.approx(
                 (part.square().sum() / g.square().sum()).item(), rel=1e-10
             )
         mask = replica.data["train"].groups["corrupted"][:15]
         assert values["m-coherence", "clean", "all"] == pytest.approx(m_coherence(g[~mask]), rel=1e-10)
         total = g.sum(0)
         share = (g[~mask].sum(0) @ total / (total @ total)).item()
-        assert values["descent share", "clean", "all"] == pytest.approx(share, rel=1e-10)
+        assert values["descent fraction", "clean", "all"] == pytest.approx(share, rel=1e-10)
         if mask.any():
             assert values["m-coherence", "corrupted", "all"] == pytest.approx(m_coherence(g[mask]), rel=1e-10)
             cosine = torch.cosine_similarity(g[~mask].sum(0), g[mask].sum(0), dim=0).item()
@@ -176,9 +176,9 @@ def test_the_written_coherence_is_that_of_the_lens(activation, loss, grouped, mo
         torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-10, atol=1e-12)
     for layer in expected.layers:
         torch.testing.assert_close(found.layers[layer].m_coherence, expected.layers[layer].m_coherence)
-        torch.testing.assert_close(found.layers[layer].share, expected.layers[layer].share)
+        torch.testing.assert_close(found.layers[layer].fraction, expected.layers[layer].fraction)
     if grouped:
-        for name in ("m_coherence", "off_diagonal", "between", "cosines", "descent_share", "counts"):
+        for name in ("m_coherence", "off_diagonal", "between", "cosines", "descent_fraction", "counts"):
             torch.testing.assert_close(getattr(found.groups, name), getattr(expected.groups, name), check_dtype=False)
 
 

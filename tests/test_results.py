@@ -116,7 +116,7 @@ def test_a_damaged_part_is_computed_anew_and_the_others_are_not(study):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_part_in_anothers_place_is_computed_anew(study, seed):
-    """Another seed's, a null world's, another study's: named, and the table is what it was."""
+    """Another seed's, a control's, another study's: named, and the table is what it was."""
     spec, nothing = study.build("quick", {}), study.build("quick", {"effect": 0.0})
     other = toy_study(name="other")
     before = obtain(study, spec, [0, 1])
@@ -187,8 +187,8 @@ def test_a_column_without_a_meaning_is_refused(study):
 def test_a_published_table_serves_the_same_spec_and_version_alone(study, tmp_path, monkeypatch):
     monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
     spec = study.build("quick", {})
-    path = published.publish(obtain(study, spec, [0, 1]), "quick-main")
-    assert path == tmp_path / "results" / "toy" / "quick-main.parquet"
+    path = published.publish(obtain(study, spec, [0, 1]), "quick-discovery")
+    assert path == tmp_path / "results" / "toy" / "quick-discovery.parquet"
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
     assert missing_seeds(study, spec, [0, 1, 2]) == [2]
     found = obtain(study, spec, [0, 1])
@@ -207,8 +207,8 @@ def test_a_published_table_serves_where_its_data_are_not(study, tmp_path, monkey
     published.publish(request.table(), "fashion")
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
     monkeypatch.setattr(data, "available", lambda name: False)
-    assert request.runnable(request.main)
-    assert not request.runnable(request.world("nothing"))
+    assert request.runnable(request.discovery)
+    assert not request.runnable(request.setting("nothing"))
     assert request.table().published
     assert request.table().fingerprint == "fingerprint of fashion-mnist"
 
@@ -230,7 +230,7 @@ def test_a_published_table_is_found_by_its_name_unless_it_is_outdated(study, tmp
 def listed(study, tmp_path, monkeypatch):
     """A published table beside another one, and a store in which neither is."""
     monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
-    for name, effect in (("quick-main", 1.0), ("larger", 2.0)):
+    for name, effect in (("quick-discovery", 1.0), ("larger", 2.0)):
         published.publish(obtain(study, study.build("quick", {"effect": effect}), [0, 1]), name)
     manifest.check(tmp_path / "results")
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "another store"))
@@ -247,12 +247,18 @@ def forged(path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda folder: forged(folder / "quick-main.parquet"), "quick-main.parquet is not as it was published"),
-        (lambda folder: (folder / "quick-main.parquet").unlink(), "quick-main.parquet is missing, but .* lists it"),
+        (
+            lambda folder: forged(folder / "quick-discovery.parquet"),
+            "quick-discovery.parquet is not as it was published",
+        ),
+        (
+            lambda folder: (folder / "quick-discovery.parquet").unlink(),
+            "quick-discovery.parquet is missing, but .* lists it",
+        ),
         (lambda folder: (folder.parent / manifest.NAME).unlink(), "is not listed in .*SHA256SUMS"),
         (
-            lambda folder: (folder / "larger.parquet").rename(folder / "quick-main.parquet"),
-            "larger.parquet is missing|quick-main.parquet is not as it was published",
+            lambda folder: (folder / "larger.parquet").rename(folder / "quick-discovery.parquet"),
+            "larger.parquet is missing|quick-discovery.parquet is not as it was published",
         ),
     ],
     ids=["forged", "missing", "no list", "another"],
@@ -260,7 +266,7 @@ def forged(path):
 def test_a_published_table_that_is_not_as_listed_is_an_error_that_names_it(study, listed, change, said):
     change(listed)
     with pytest.raises(DamagedTable, match=said):
-        published.table(study, "quick-main")
+        published.table(study, "quick-discovery")
     with pytest.raises(DamagedTable, match=said):
         obtain(study, study.build("quick", {}), [0, 1])
     assert seeds_computed() == [(0, 1), (0, 1)]
@@ -296,7 +302,9 @@ def test_a_published_file_is_read_once_whatever_is_asked_of_it(study, listed, mo
     specs = [study.build("quick", {"effect": effect}) for effect in (1.0, 2.0, 3.0)]
     for spec in specs * 2:
         missing_seeds(study, spec, [0, 1, 2])
-    assert sorted(opened) == ["larger.parquet", "quick-main.parquet"], "what each says is enough to look for a spec"
+    assert sorted(opened) == ["larger.parquet", "quick-discovery.parquet"], (
+        "what each says is enough to look for a spec"
+    )
     opened.clear()
     for _ in range(3):
         assert set(published.parts(study, specs[1], [0, 1, 2])) == {0, 1}
@@ -325,16 +333,16 @@ def test_who_changes_a_published_tables_rows_changes_them_for_no_one_else(study,
 def test_a_name_that_leads_elsewhere_is_refused_and_nothing_is_written(study, listed, tmp_path, name):
     table = obtain(study, study.build("quick", {}), [0])
     before = sorted(tmp_path.rglob("*"))
-    for use in (lambda: published.publish(table, name), lambda: published.name_of(name, "main")):
+    for use in (lambda: published.publish(table, name), lambda: published.name_of(name, "discovery")):
         with pytest.raises(ParameterError, match=r"want letters, digits, '-', '\.' and '_'"):
             use()
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_every_world_has_a_name_under_which_it_can_be_published():
+def test_every_setting_has_a_name_under_which_it_can_be_published():
     for study in map(studies.get, studies.names()):
-        for world in ("main", "confirm", *study.nulls):
-            assert published.name_of("quick", world)
+        for setting in ("discovery", "replication", *study.controls):
+            assert published.name_of("quick", setting)
 
 
 def test_a_table_that_is_too_large_to_publish_leaves_the_one_that_stands_there(study, listed):
@@ -390,13 +398,13 @@ def test_the_largest_seed_is_computed_stored_and_read_as_it_is(study):
     assert len(ToyStudy.computed) == 1
 
 
-def test_a_world_that_cannot_be_had_is_named_when_the_request_is_made(study):
-    study = dataclasses.replace(study, confirm=lambda spec: {"effect": 5 * spec.effect})
-    assert Request.build(study, "quick", {"effect": 2.0}).world("confirm").spec.effect == 10
-    with pytest.raises(ParameterError, match=r"study toy: .* its confirmation .* effect = 15.0: .* <= 10"):
+def test_a_setting_that_cannot_be_had_is_named_when_the_request_is_made(study):
+    study = dataclasses.replace(study, replication=lambda spec: {"effect": 5 * spec.effect})
+    assert Request.build(study, "quick", {"effect": 2.0}).setting("replication").spec.effect == 10
+    with pytest.raises(ParameterError, match=r"study toy: .* its replication .* effect = 15.0: .* <= 10"):
         Request.build(study, "quick", {"effect": 3.0})
-    study = dataclasses.replace(study, nulls={"nothing": {"effect": -1.0}})
-    with pytest.raises(ParameterError, match=r"null world 'nothing' .* effect = -1.0: .* >= 0"):
+    study = dataclasses.replace(study, controls={"nothing": {"effect": -1.0}})
+    with pytest.raises(ParameterError, match=r"control 'nothing' .* effect = -1.0: .* >= 0"):
         Request.build(study, "quick", {"effect": 1.0})
 
 
@@ -406,21 +414,21 @@ def test_a_device_that_is_no_word_is_refused(study, device):
         Request.build(study, "quick", {}, device)
 
 
-def test_worlds_have_their_own_specs_and_the_confirmation_fresh_seeds(study):
+def test_settings_have_their_own_specs_and_the_replication_fresh_seeds(study):
     request = Request.build(study, "quick", {"seeds": 3, "effect": 2.0})
-    worlds = {world.name: world for world in request.worlds()}
-    assert set(worlds) == {"main", "confirm", "nothing"}
-    assert worlds["main"].seeds == worlds["nothing"].seeds == (0, 1, 2)
-    assert worlds["confirm"].seeds == (1000, 1001, 1002)
-    assert worlds["confirm"].spec.dataset == "mnist1d"
-    assert (worlds["nothing"].spec.effect, worlds["confirm"].spec.effect) == (0.0, 2.0)
-    with pytest.raises(ParameterError, match="unknown world 'nothin': did you mean 'nothing'"):
-        request.world("nothin")
+    settings = {setting.name: setting for setting in request.settings()}
+    assert set(settings) == {"discovery", "replication", "nothing"}
+    assert settings["discovery"].seeds == settings["nothing"].seeds == (0, 1, 2)
+    assert settings["replication"].seeds == (1000, 1001, 1002)
+    assert settings["replication"].spec.dataset == "mnist1d"
+    assert (settings["nothing"].spec.effect, settings["replication"].spec.effect) == (0.0, 2.0)
+    with pytest.raises(ParameterError, match="unknown setting 'nothin': did you mean 'nothing'"):
+        request.setting("nothin")
 
 
-def test_a_claim_is_judged_in_its_three_worlds(study):
+def test_a_claim_is_judged_in_its_three_settings(study):
     (row,) = evaluate(Request.build(study))
-    assert (row.main.verdict, row.confirm.verdict, row.null.verdict) == ("holds", "holds", "fails")
+    assert (row.discovery.verdict, row.replication.verdict, row.control.verdict) == ("holds", "holds", "fails")
     told = row.as_dict()
     assert list(told) == [
         "chapter", "study", "id", "statement", "source", "kind", "origin", "relation", "threshold", "primary",
@@ -431,7 +439,7 @@ def test_a_claim_is_judged_in_its_three_worlds(study):
     assert list(settings) == ["discovery", "replication", "control"]
     fields = ["name", "dataset", "data_fingerprint", "seeds", "estimate", "low", "high", "verdict", "reason"]
     assert all(list(setting) == fields for setting in settings.values())
-    assert [setting["name"] for setting in settings.values()] == ["main", "confirm", "nothing"]
+    assert [setting["name"] for setting in settings.values()] == ["discovery", "replication", "nothing"]
     assert [setting["dataset"] for setting in settings.values()] == ["digits", "mnist1d", "digits"]
     assert [setting["verdict"] for setting in settings.values()] == ["holds", "holds", "fails"]
     assert [setting["reason"] for setting in settings.values()] == [None] * 3
@@ -447,35 +455,35 @@ def test_a_setting_without_a_verdict_says_why(study):
 
     assert reasons(study, "smoke") == ["profile smoke judges nothing"] * 3
     assert reasons(study, blind=True) == [None, "left alone", None]
-    assert reasons(dataclasses.replace(study, confirm=None)) == [None, "the study has no replication", None]
+    assert reasons(dataclasses.replace(study, replication=None)) == [None, "the study has no replication", None]
 
 
-def test_a_study_whose_settings_changed_late_draws_its_confirmation_anew(study):
-    fresh = dataclasses.replace(study, confirmation_seed=2000)
+def test_a_study_whose_settings_changed_late_draws_its_replication_anew(study):
+    fresh = dataclasses.replace(study, replication_seed=2000)
     request = Request.build(fresh, "quick", {"seeds": 3})
-    assert request.world("confirm").seeds == (2000, 2001, 2002)
-    assert request.world("nothing").seeds == request.main.seeds == (0, 1, 2)
+    assert request.setting("replication").seeds == (2000, 2001, 2002)
+    assert request.setting("nothing").seeds == request.discovery.seeds == (0, 1, 2)
 
 
-def test_a_blind_evaluation_computes_no_confirmation(study):
+def test_a_blind_evaluation_computes_no_replication(study):
     (row,) = evaluate(Request.build(study), blind=True)
-    assert (row.main.verdict, row.confirm.verdict, row.null.verdict) == ("holds", "not run", "fails")
+    assert (row.discovery.verdict, row.replication.verdict, row.control.verdict) == ("holds", "not run", "fails")
     assert seeds_computed() == [(0, 1, 2, 3, 4)] * 2
 
 
 def test_smoke_judges_nothing(study):
     (row,) = evaluate(Request.build(study, "smoke"))
-    assert {row.main.verdict, row.confirm.verdict, row.null.verdict} == {"not judged"}
+    assert {row.discovery.verdict, row.replication.verdict, row.control.verdict} == {"not judged"}
 
 
-def test_a_world_without_its_data_is_not_run_and_the_main_world_says_what_to_do(study, monkeypatch):
+def test_a_setting_without_its_data_is_not_run_and_discovery_says_what_to_do(study, monkeypatch):
     def load(name):
         raise data.DataNotFound(f"{name} is not there: genbook data fetch {name}")
 
     monkeypatch.setattr(data, "load", load)
     monkeypatch.setattr(data, "available", lambda name: name == "digits")
     (row,) = evaluate(Request.build(study))
-    assert (row.main.verdict, row.confirm.verdict) == ("holds", "not run")
+    assert (row.discovery.verdict, row.replication.verdict) == ("holds", "not run")
     replication = row.as_dict()["settings"]["replication"]
     assert (replication["estimate"], replication["reason"]) == (None, "the data set is not there")
     with pytest.raises(data.DataNotFound, match="fetch"):
@@ -508,7 +516,7 @@ def test_a_chapters_parameters_are_checked_before_anything_runs(parameters, word
 
 def test_none_means_as_the_profile_says():
     request = requests("02_random_vs_real_labels", {"profile": "smoke", "n_train": None})["random_labels"]
-    assert request.main.spec.n_train == request.study.profile("smoke").parameters["n_train"]
+    assert request.discovery.spec.n_train == request.study.profile("smoke").parameters["n_train"]
 
 
 CHAPTER = "02_random_vs_real_labels"
@@ -516,14 +524,14 @@ CHAPTER = "02_random_vs_real_labels"
 
 def test_a_parameter_belongs_to_its_study_and_a_bare_one_to_all_that_have_it():
     found = requests(CHAPTER, {"steps": 700, "random_labels.steps": 500, "late_coherence__n_train": 200})
-    assert {name: request.main.spec.steps for name, request in found.items()} == {
+    assert {name: request.discovery.spec.steps for name, request in found.items()} == {
         "random_labels": 500,
         "label_permutations": 700,
         "late_coherence": 700,
     }
     usual = studies.get("random_labels").build("quick", {}).n_train
-    assert found["late_coherence"].main.spec.n_train == 200
-    assert found["random_labels"].main.spec.n_train == usual
+    assert found["late_coherence"].discovery.spec.n_train == 200
+    assert found["random_labels"].discovery.spec.n_train == usual
 
 
 @pytest.mark.parametrize(
@@ -545,8 +553,8 @@ def test_a_studys_parameter_that_there_is_not_is_named(parameters, words):
 
 
 def test_a_study_asked_for_alone_takes_its_own_name_or_none(study):
-    assert Request.build(study, "quick", {"toy.effect": 2.0}).main.spec.effect == 2.0
-    assert Request.build(study, "quick", {"toy__effect": 2.0, "seeds": 3}).main.seeds == (0, 1, 2)
+    assert Request.build(study, "quick", {"toy.effect": 2.0}).discovery.spec.effect == 2.0
+    assert Request.build(study, "quick", {"toy__effect": 2.0, "seeds": 3}).discovery.seeds == (0, 1, 2)
     with pytest.raises(ParameterError, match="effect was given twice"):
         Request.build(study, "quick", {"toy.effect": 2.0, "effect": 3.0})
     with pytest.raises(ParameterError, match="unknown study 'random_labels'"):
@@ -570,8 +578,8 @@ def test_the_command_that_reruns_a_chapter_means_what_ran(given, said):
     words = command.split()[3:]
     asked = {name: json.loads(value) for name, value in zip(words[1::3], words[2::3], strict=True)}
     again = requests(CHAPTER, asked)
-    assert {name: request.main for name, request in again.items()} == {
-        name: request.main for name, request in requests(CHAPTER, given).items()
+    assert {name: request.discovery for name, request in again.items()} == {
+        name: request.discovery for name, request in requests(CHAPTER, given).items()
     }
 
 

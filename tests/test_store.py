@@ -173,7 +173,7 @@ def test_two_parts_that_were_swapped_are_not_believed(store, tmp_path):
     not_believed(store, second, "its seed is 0, not 1", seed=1)
 
 
-@pytest.mark.parametrize("key", ["toy/def", "other/abc"], ids=["a null world's", "another study's"])
+@pytest.mark.parametrize("key", ["toy/def", "other/abc"], ids=["a control's", "another study's"])
 def test_a_part_of_another_key_is_not_believed(store, key):
     path = put(store)
     put(store, key=key).replace(path)

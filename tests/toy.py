@@ -50,12 +50,12 @@ def toy_study(**changes):
                 statistic=lambda table, spec: table.set_index("seed")["value"],
                 relation=">",
                 threshold=0.5,
-                null="nothing",
+                control="nothing",
             ),
         ),
         "columns": {"seed": "the seed", "quantity": "what", "value": "how much"},
         "quantities": {"effect": "the effect"},
-        "confirm": lambda spec: {"dataset": "mnist1d"},
-        "nulls": {"nothing": {"effect": 0.0}},
+        "replication": lambda spec: {"dataset": "mnist1d"},
+        "controls": {"nothing": {"effect": 0.0}},
     }
     return ToyStudy(**{**settings, **changes})

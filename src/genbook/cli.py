@@ -172,7 +172,7 @@ def build(profile: str | None, out: Path | None, jobs: int | None) -> None:
 @_PROFILE
 @_DEVICE
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output and nothing else.")
-@click.option("--blind", is_flag=True, help="Leave the confirmation alone, while settings are still being chosen.")
+@click.option("--blind", is_flag=True, help="Leave the replication alone, while settings are still being chosen.")
 @_PARAMETER
 def claims(
     names: tuple[str, ...],
@@ -208,13 +208,15 @@ def _print_rows(rows: list[Any]) -> None:
         return f"{number}[{colour}]{judgement.verdict}[/{colour}]"
 
     table = Table(box=None, pad_edge=False)
-    for column in ("study", "claim", "main", "95 % interval", "wanted", "confirm", "null"):
+    for column in ("study", "claim", "discovery", "95 % interval", "wanted", "replication", "control"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        interval = f"{row.main.low:.3g} to {row.main.high:.3g}"
+        interval = f"{row.discovery.low:.3g} to {row.discovery.high:.3g}"
         wanted = f"{row.claim.relation} {row.claim.threshold:.3g}"
         study = row.request.study.name
-        table.add_row(study, row.claim.id, shown(row.main), interval, wanted, shown(row.confirm), shown(row.null))
+        table.add_row(
+            study, row.claim.id, shown(row.discovery), interval, wanted, shown(row.replication), shown(row.control)
+        )
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -291,14 +293,14 @@ def params(chapter: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("study")
-@_option("--world", help="main (the default), confirm, or the name of a null world.")
+@_option("--setting", help="discovery (the default), replication, or the name of a control.")
 @_PROFILE
 @_DEVICE
 @click.option("--columns", is_flag=True, help="Say what the columns and quantities mean instead.")
 @_PARAMETER
 def table(
     study: str,
-    world: str | None,
+    setting: str | None,
     profile: str | None,
     device: str | None,
     columns: bool,
@@ -312,7 +314,7 @@ def table(
         return
     request = _request(chosen, parameters, profile, device)
     with progress.bar(chosen.title) as tell:
-        found = request.table(world or "main", tell)
+        found = request.table(setting or "discovery", tell)
     click.echo(found.frame.to_csv(index=False), nl=False)
 
 
@@ -321,29 +323,29 @@ def table(
 @_PROFILE
 @_DEVICE
 @_option("--name", help="Name of the files in book/results/STUDY (default: the profile).")
-@click.option("--world", "chosen_worlds", multiple=True, help="Publish this world alone; may be repeated.")
+@click.option("--setting", "chosen_settings", multiple=True, help="Publish this setting alone; may be repeated.")
 @_PARAMETER
 def publish(
     study: str,
     profile: str | None,
     device: str | None,
     name: str | None,
-    chosen_worlds: tuple[str, ...],
+    chosen_settings: tuple[str, ...],
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
-    """Compute the worlds of STUDY (all; profile full unless told) and publish their tables in book/results/."""
+    """Compute the settings of STUDY (all; profile full unless told) and publish their tables in book/results/."""
     from genbook.results import published
 
     chosen = studies.get(study)
     request = _request(chosen, parameters, profile, device, usual="full")
     name = request.profile if name is None else name
-    for world in map(request.world, chosen_worlds) if chosen_worlds else request.worlds():
-        if not request.runnable(world):
-            click.echo(f"{world.name}: data not there, not published", err=True)
+    for setting in map(request.setting, chosen_settings) if chosen_settings else request.settings():
+        if not request.runnable(setting):
+            click.echo(f"{setting.name}: data not there, not published", err=True)
             continue
-        file = published.name_of(name, world.name)  # checked before anything is computed
-        with progress.bar(f"{chosen.title}, {world.name}") as tell:
-            found = request.table(world.name, tell)
+        file = published.name_of(name, setting.name)  # checked before anything is computed
+        with progress.bar(f"{chosen.title}, {setting.name}") as tell:
+            found = request.table(setting.name, tell)
         click.echo(str(published.publish(found, file)))
 
 

@@ -130,11 +130,11 @@ def problem(m=12, seed=0):
 
 def test_layers_combine_by_their_shares():
     c = coherence(*problem())
-    torch.testing.assert_close(sum(layer.share * layer.alpha for layer in c.layers.values()), c.alpha, **EXACT)
-    torch.testing.assert_close(sum(layer.share for layer in c.layers.values()), torch.ones(()).double(), **EXACT)
+    torch.testing.assert_close(sum(layer.fraction * layer.alpha for layer in c.layers.values()), c.alpha, **EXACT)
+    torch.testing.assert_close(sum(layer.fraction for layer in c.layers.values()), torch.ones(()).double(), **EXACT)
     for layer in c.layers.values():
         parameters = [c.parameters[name] for name in layer.names]
-        torch.testing.assert_close(sum(p.alpha * p.share for p in parameters) / layer.share, layer.alpha, **EXACT)
+        torch.testing.assert_close(sum(p.alpha * p.share for p in parameters) / layer.fraction, layer.alpha, **EXACT)
     assert list(c.layers) == ["0", "2", "4"]
 
 
@@ -186,7 +186,9 @@ def test_groups_against_the_gradients(labels, chunk_size):
     for k, mine in enumerate(parts):
         assert c.groups.counts[k] == len(mine)
         torch.testing.assert_close(c.groups.m_coherence[k], mine.sum(0).square().sum() / mine.square().sum(), **EXACT)
-        torch.testing.assert_close(c.groups.descent_share[k], mine.sum(0) @ g.sum(0) / g.sum(0).square().sum(), **EXACT)
+        torch.testing.assert_close(
+            c.groups.descent_fraction[k], mine.sum(0) @ g.sum(0) / g.sum(0).square().sum(), **EXACT
+        )
         torch.testing.assert_close(c.groups.squared_norm_share[k], mine.square().sum() / g.square().sum(), **EXACT)
         torch.testing.assert_close(
             c.groups.m_coherence_at()[k], 1 + (min(map(len, parts)) - 1) * off_diagonal(mine), **EXACT
@@ -218,9 +220,9 @@ def test_shuffled_group_labels_drive_equal_shares():
     """Negative control: with labels at random the share of the descent is the share of the examples."""
     torch.manual_seed(0)
     g = torch.randn(4000, 10, dtype=torch.float64) + torch.tensor([1.0] * 10)
-    mixed = of(g, groups=torch.rand(4000) < 0.25).groups.descent_share[1].item()
+    mixed = of(g, groups=torch.rand(4000) < 0.25).groups.descent_fraction[1].item()
     assert mixed == pytest.approx(0.25, abs=0.03)
-    aligned = of(g, groups=g.sum(1).argsort().argsort() < 1000).groups.descent_share[1].item()
+    aligned = of(g, groups=g.sum(1).argsort().argsort() < 1000).groups.descent_fraction[1].item()
     assert aligned < 0.2
 
 
@@ -267,7 +269,7 @@ def test_all_gradients_zero():
     assert c.m_coherence.isnan()
     assert c.off_diagonal.isnan()
     assert c.cosines.isnan().all()
-    assert c.groups.descent_share.isnan().all()
+    assert c.groups.descent_fraction.isnan().all()
     assert c.gradient_norm == 0
     assert c.norms.eq(0).all()
 
@@ -275,9 +277,9 @@ def test_all_gradients_zero():
 def test_an_empty_group():
     c = of(torch.randn(4, 3).double(), groups=[0, 0, 2, 2], group_names=("a", "b", "c"))
     assert c.groups.m_coherence[1].isnan()
-    assert c.groups.descent_share[1] == 0
+    assert c.groups.descent_fraction[1] == 0
     assert c.groups.m_coherence_at()[[0, 2]].isfinite().all()
-    torch.testing.assert_close(c.groups.descent_share.sum(), torch.ones(()).double(), **EXACT)
+    torch.testing.assert_close(c.groups.descent_fraction.sum(), torch.ones(()).double(), **EXACT)
 
 
 def test_gram():

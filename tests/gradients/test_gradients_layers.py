@@ -260,7 +260,7 @@ def test_parameters_that_do_not_reach_the_loss_have_zero_gradients():
     part = lens.coherence(model, loss, x, y).layers["unused"]
     assert part.squared_norms.eq(0).all()
     assert part.m_coherence.isnan()
-    assert part.share == 0
+    assert part.fraction == 0
 
 
 def test_nothing_is_left_on_the_model():

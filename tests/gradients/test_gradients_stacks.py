@@ -89,7 +89,7 @@ def test_groups_of_a_stack(sizes, chunk_size):
     )
     for r, model in enumerate(models):
         alone = lens.coherence(model, nn.CrossEntropyLoss(), x[r], y[r], groups=groups[r], group_names=names)
-        for quantity in ("m_coherence", "off_diagonal", "between", "cosines", "descent_share", "squared_norm_share"):
+        for quantity in ("m_coherence", "off_diagonal", "between", "cosines", "descent_fraction", "squared_norm_share"):
             torch.testing.assert_close(
                 getattr(together.groups, quantity)[r], getattr(alone.groups, quantity), **EXACT, equal_nan=True
             )

@@ -113,7 +113,7 @@ def test_where_every_run_diverged_its_start_is_no_end():
         assert values.isna().all()
 
 
-def test_steps_on_single_examples_in_its_null_world():
+def test_steps_on_single_examples_in_its_control():
     """Trained on the whole set instead, both kinds of run are the same."""
     spec = BatchStabilitySpec.build(**{**SMALL.model_dump(), "single_batch": 10**6})
     made = design(spec).run([0], "cpu")

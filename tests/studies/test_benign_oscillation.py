@@ -163,17 +163,18 @@ def test_critical_rate_is_interpolated():
     assert claims.critical_rate(pd.DataFrame(found, columns=COLUMNS)).tolist() == [pytest.approx(0.25)]
 
 
-def test_threshold_in_the_network_and_in_its_null_world():
+def test_threshold_in_the_network_and_in_its_control():
     spec = STUDY.build(
         "quick",
         {"scaled_learning_rates": [0.2, 0.24, 0.28, 0.36], "full_batch_steps": 100, "strengths": [], "steps": 4000},
     )
     threshold = BY_ID["threshold"]
     assert judge(threshold, run(spec, range(3), "cpu"), spec).verdict == "holds"
-    null = STUDY.world(
-        spec, {**STUDY.nulls["half the loss"], "full_batch_steps": 100, "scaled_learning_rates": [0.4, 0.48, 0.56, 0.7]}
+    control = STUDY.changed(
+        spec,
+        {**STUDY.controls["half the loss"], "full_batch_steps": 100, "scaled_learning_rates": [0.4, 0.48, 0.56, 0.7]},
     )
-    assert judge(threshold, run(null, range(3), "cpu"), null).verdict == "fails"
+    assert judge(threshold, run(control, range(3), "cpu"), control).verdict == "fails"
 
 
 def synthetic(seeds=(0, 1, 2)):

@@ -17,9 +17,9 @@ SMALL = {"n_train": 50, "steps": 30, "batch_sizes": [1, 4, 16], "draws": 2000}
 
 
 @pytest.fixture(scope="module")
-def worlds():
+def settings():
     spec = LAWS.build("quick", SMALL)
-    specs = {"main": spec, **{name: LAWS.world(spec, changes) for name, changes in LAWS.nulls.items()}}
+    specs = {"discovery": spec, **{name: LAWS.changed(spec, changes) for name, changes in LAWS.controls.items()}}
     return {name: (LAWS.run(one, range(3), "cpu"), one) for name, one in specs.items()}
 
 
@@ -48,8 +48,8 @@ def test_relatives_of_written_out_gradients():
     assert theory.from_signal_to_noise(np.square(mean).sum() / variance.sum(), 8) == pytest.approx(coherence)
 
 
-def test_zeros_dilute_and_scale_does_not_matter(worlds):
-    table, _ = worlds["main"]
+def test_zeros_dilute_and_scale_does_not_matter(settings):
+    table, _ = settings["discovery"]
     at = claims.varied(table, "diluted alpha").unstack("at")
     np.testing.assert_allclose(at[0.5], at[1.0] / 2, rtol=1e-9)
     scaled = claims.varied(table, "scaled alpha").unstack("at")
@@ -90,7 +90,7 @@ def test_draws_are_counted_where_the_products_lie():
 
 
 @pytest.mark.parametrize("claim", LAWS.claims, ids=lambda claim: claim.id)
-def test_claims_fail_in_their_null_worlds(worlds, claim):
-    null = judge(claim, *worlds[claim.null])
-    assert null.verdict == "fails"
-    assert np.isfinite([null.estimate, null.low, null.high]).all()
+def test_claims_fail_in_their_controls(settings, claim):
+    control = judge(claim, *settings[claim.control])
+    assert control.verdict == "fails"
+    assert np.isfinite([control.estimate, control.low, control.high]).all()

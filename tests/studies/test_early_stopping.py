@@ -40,13 +40,13 @@ def test_layers_make_up_the_whole_descent(table):
     np.testing.assert_allclose(descent[layers].sum(axis=1), descent["all"], rtol=1e-5)
 
 
-def test_tags_and_labels_of_the_null_worlds():
+def test_tags_and_labels_of_the_controls():
     """Shuffled tags leave training as it is; clean labels leave nothing to be corrupted."""
     study = get("early_stopping")
     spec = study.build("smoke", {"steps": 50, "n_measurements": 5})
     main = study.run(spec, [0], "cpu")
-    shuffled = study.run(study.world(spec, study.nulls["shuffled tags"]), [0], "cpu")
-    clean = study.run(study.world(spec, study.nulls["clean labels"]), [0], "cpu")
+    shuffled = study.run(study.changed(spec, study.controls["shuffled tags"]), [0], "cpu")
+    clean = study.run(study.changed(spec, study.controls["clean labels"]), [0], "cpu")
 
     def curve(table, quantity, group="all"):
         return gradient_claims.curve(table, quantity, group).to_numpy()

@@ -88,11 +88,11 @@ def test_what_diverged_on_a_half_is_missing():
     assert statistic(table, SPEC).isna().all()
 
 
-@pytest.mark.parametrize("null", ["shuffled labels", "random halves"])
-def test_claims_fail_in_their_null_worlds(null):
-    spec = STUDY.world(STUDY.build("quick", {}), STUDY.nulls[null])
+@pytest.mark.parametrize("control", ["shuffled labels", "random halves"])
+def test_claims_fail_in_their_controls(control):
+    spec = STUDY.changed(STUDY.build("quick", {}), STUDY.controls[control])
     table = run(spec, range(5), "cpu")
-    for claim in (claim for claim in STUDY.claims if claim.null == null):
+    for claim in (claim for claim in STUDY.claims if claim.control == control):
         judgement = judge(claim, table, spec)
         assert judgement.verdict == "fails", claim.id
         assert np.isfinite(judgement.estimate)

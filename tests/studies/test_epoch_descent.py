@@ -67,7 +67,7 @@ def test_the_settings_are_trained_as_their_names_say():
 
 
 def test_without_noise_all_labels_are_right():
-    spec = STUDY.world(STUDY.build("smoke", {}), STUDY.nulls["no noise"])
+    spec = STUDY.changed(STUDY.build("smoke", {}), STUDY.controls["no noise"])
     assert {condition.images.labels for condition in design(spec).conditions} == {Labels().wrong(0)}
 
 

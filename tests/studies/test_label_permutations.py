@@ -35,7 +35,7 @@ def table(time=0.8, calm=-1.0, added=0.7):
         ("renaming-costs-no-time", 1 / 1.2),
         ("renaming-keeps-coherence", 1.25),
         ("time-follows-blocks", 0.8),
-        ("calm-coherence-follows-blocks", -1.0),
+        ("annealed-coherence-follows-blocks", -1.0),
         ("steps-add-where-nothing-is-shared", 0.7),
     ],
 )

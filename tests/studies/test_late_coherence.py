@@ -102,11 +102,11 @@ def _table(power: float = 2.0, calm: float = 0.1) -> pd.DataFrame:
     ("claim", "value"),
     [
         ("late-rise-needs-large-steps", 2.0),
-        ("small-steps-calm-random", 0.1),
+        ("small-steps-anneal-random", 0.1),
         ("sharp-directions-carry-random", 0.5),
         ("real-pattern-lies-elsewhere", 2.0),
         ("noise-explains-late-rise", 2.0),
-        ("calm-real-above-random", 20.0),
+        ("annealed-real-above-random", 20.0),
     ],
 )
 def test_statistics_on_a_table_with_known_answers(claim, value):

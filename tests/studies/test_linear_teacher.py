@@ -191,12 +191,12 @@ def test_distance_from_the_formula_of_a_known_table():
     assert statistics["finite-size"](table, SMALL).to_numpy() == pytest.approx([-1, -1])
 
 
-def test_null_worlds_come_out_as_they_must():
-    for name in STUDY.nulls:
-        spec = STUDY.build("quick", {"inputs": [25, 50, 100], **STUDY.nulls[name]})
+def test_controls_come_out_as_they_must():
+    for name in STUDY.controls:
+        spec = STUDY.build("quick", {"inputs": [25, 50, 100], **STUDY.controls[name]})
         table = run(spec, range(5), "cpu")
         for claim in STUDY.claims:
-            if claim.null == name:
+            if claim.control == name:
                 judgement = judge(claim, table, spec)
                 assert judgement.verdict == "fails", claim.id
                 assert np.isfinite(judgement.estimate)

@@ -142,13 +142,13 @@ def test_what_never_fits_is_stopped_at_the_end(fits):
 
 @pytest.mark.parametrize(
     ("name", "judged"),
-    [("uniform frequencies", ["stopping-costs"]), ("labels by lot", ["tail-pays", "price-is-mass"])],
+    [("uniform frequencies", ["stopping-costs"]), ("labels at random", ["tail-pays", "price-is-mass"])],
 )
 def test_stopping_costs_nothing_where_nothing_is_rare_or_nothing_learned_is_of_use(name, judged):
     main = STUDY.build("quick", SMALL)
-    spec = STUDY.world(main, STUDY.nulls[name])
+    spec = STUDY.changed(main, STUDY.controls[name])
     table = run(spec, range(3), "cpu")
-    claims_of_it = [claim for claim in STUDY.claims if claim.null == name and claim.id in judged]
+    claims_of_it = [claim for claim in STUDY.claims if claim.control == name and claim.id in judged]
     assert len(claims_of_it) == len(judged)
     for claim in claims_of_it:
         judgement = judge(claim, table, spec)

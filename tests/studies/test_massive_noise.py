@@ -70,13 +70,13 @@ def test_nothing_is_lost_where_nothing_smaller_is_compared():
         assert np.isfinite(judge(claim, table, spec).estimate)
 
 
-@pytest.mark.parametrize("name", list(STUDY.nulls))
-def test_claims_fail_in_their_null_worlds(name):
+@pytest.mark.parametrize("name", list(STUDY.controls))
+def test_claims_fail_in_their_controls(name):
     small = {"n_train": 300, "fewer": [100], "batch_size": 100, "other_batches": [20], "dilution": 5, "steps": 150}
-    spec = STUDY.world(STUDY.build("quick", small), STUDY.nulls[name])
+    spec = STUDY.changed(STUDY.build("quick", small), STUDY.controls[name])
     table = STUDY.run(spec, range(4), "cpu")
     for claim in STUDY.claims:
-        if claim.null == name:
+        if claim.control == name:
             judgement = judge(claim, table, spec)
             assert judgement.verdict == "fails", claim.id
             assert np.isfinite(judgement.estimate)

@@ -175,7 +175,9 @@ def test_sharpness_at_the_end_is_that_of_the_explicit_hessian():
 
 def test_negative_controls_change_what_they_say():
     main = NetworkDescentSpec.build(**TINY)
-    first = {name: design(STUDY.world(main, changes)).conditions for name, changes in {"": {}, **STUDY.nulls}.items()}
+    first = {
+        name: design(STUDY.changed(main, changes)).conditions for name, changes in {"": {}, **STUDY.controls}.items()
+    }
     labels = {name: conditions[0].images.labels for name, conditions in first.items()}
     decay = {name: conditions[0].recipe.optimiser.weight_decay for name, conditions in first.items()}
     widths = {name: [condition.columns["width"] for condition in conditions] for name, conditions in first.items()}
@@ -187,7 +189,7 @@ def test_negative_controls_change_what_they_say():
     }
     assert decay == {"": 0, "no noise": 0, "weight decay": 0.01, "shuffled labels": 0}
     assert widths["no noise"] == widths["weight decay"] == widths[""] == TINY["widths"]
-    assert widths["shuffled labels"] == STUDY.nulls["shuffled labels"]["widths"]
+    assert widths["shuffled labels"] == STUDY.controls["shuffled labels"]["widths"]
 
 
 def test_widths_must_grow():

@@ -147,16 +147,16 @@ def test_each_statistic_on_curves_whose_answer_is_known(id, expected):
     np.testing.assert_allclose(values.to_numpy(float), expected)
 
 
-@pytest.mark.parametrize("null", ["shuffled labels", "uninformed annotator"])
-def test_claims_fail_in_their_null_worlds(null):
+@pytest.mark.parametrize("control", ["shuffled labels", "uninformed annotator"])
+def test_claims_fail_in_their_controls(control):
     small = (
         {"n_train": 300, "steps": 1000, "n_measurements": 25}
-        if null == "shuffled labels"
+        if control == "shuffled labels"
         else {"steps": 800, "n_measurements": 25}
     )
-    spec = STUDY.world(STUDY.build("quick", small), STUDY.nulls[null])
+    spec = STUDY.changed(STUDY.build("quick", small), STUDY.controls[control])
     table = run(spec, range(4), "cpu")
-    wanted = [claim for claim in STUDY.claims if claim.null == null]
+    wanted = [claim for claim in STUDY.claims if claim.control == control]
     # the time to a fifth of the labels needs the full length of training
     for claim in (c for c in wanted if c.id != "structured-sooner"):
         judgement = judge(claim, table, spec)

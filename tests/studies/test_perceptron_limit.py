@@ -80,7 +80,7 @@ def test_ordering_on_a_synthetic_table():
     assert misled(rows([10, 20, 30]), SMALL).tolist() == [1]
 
 
-def test_worlds_come_out_as_they_must():
+def test_settings_come_out_as_they_must():
     for claim in STUDY.claims:
-        null = STUDY.build("quick", STUDY.nulls[claim.null])
-        assert judge(claim, run(null, range(3), "cpu"), null).verdict == "fails", claim.id
+        control = STUDY.build("quick", STUDY.controls[claim.control])
+        assert judge(claim, run(control, range(3), "cpu"), control).verdict == "fails", claim.id

@@ -224,7 +224,7 @@ def test_claims_on_a_known_table():
     assert next(c for c in STUDY.claims if c.id == "equal-loss-no-peak").statistic(table, spec).isna().all()
 
 
-def test_null_worlds_come_out_as_they_must():
+def test_controls_come_out_as_they_must():
     small = {
         "n_train": 120,
         "held_out": 80,
@@ -232,11 +232,11 @@ def test_null_worlds_come_out_as_they_must():
         "widths": [0.25, 0.5, 1.0, 2.0, 4.0],
         "sample_counts": [0.25, 1.0, 4.0],
     }
-    for name, changes in STUDY.nulls.items():
+    for name, changes in STUDY.controls.items():
         spec = RandomFeaturesSpec.build(**{**small, **changes})
         table = run(spec, range(4), "cpu")
         for claim in STUDY.claims:
-            if claim.null == name:
+            if claim.control == name:
                 judgement = judge(claim, table, spec)
                 assert judgement.verdict == "fails", claim.id
                 assert np.isfinite(judgement.estimate)

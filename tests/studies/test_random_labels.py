@@ -1,4 +1,4 @@
-"""Random versus real labels: the table against its schema, statistics on tables with known answers, null worlds."""
+"""Random versus real labels: the table against its schema, statistics on tables with known answers, controls."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ NOISES = (0.0, 0.5, 1.0)
 def _table(*, ratio: float = 4.0, first: float = 2.0, norm: float = 2.0) -> pd.DataFrame:
     """Coherence at every loss ``ratio`` times higher on real labels, and ``first`` times that in the first layer.
 
-    The gap is the share of random labels; real labels with a larger start have ``norm`` times the random ones' norm.
+    The gap is the fraction of random labels; real labels with a larger start have ``norm`` times the random ones' norm.
     """
     rows = []
 

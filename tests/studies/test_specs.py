@@ -1,4 +1,4 @@
-"""Every study's parameters under random requests: refused with a message, or accepted with all worlds."""
+"""Every study's parameters under random requests: refused with a message, or accepted with all settings."""
 
 import json
 import random
@@ -48,7 +48,7 @@ def random_parameters(draw, study):
 
 
 @pytest.mark.parametrize("name", studies.names())
-def test_a_request_is_refused_with_a_message_or_has_all_its_worlds(name):
+def test_a_request_is_refused_with_a_message_or_has_all_its_settings(name):
     study, draw = studies.get(name), random.Random(name)
     refused = accepted = 0
     for _ in range(REQUESTS):
@@ -59,9 +59,9 @@ def test_a_request_is_refused_with_a_message_or_has_all_its_worlds(name):
             refused += bool(str(error).strip())
             continue
         accepted += 1
-        assert 1 <= len(request.main.seeds) <= MOST_SEEDS
-        for world in ["main", *(["confirm"] if study.confirm else []), *study.nulls]:
-            spec = request.world(world).spec
+        assert 1 <= len(request.discovery.seeds) <= MOST_SEEDS
+        for setting in ["discovery", *(["replication"] if study.replication else []), *study.controls]:
+            spec = request.setting(setting).spec
             study.fits(spec)
             assert study.spec.build(**json.loads(spec.canonical())) == spec
     assert refused + accepted == REQUESTS, "a refusal has a message"
@@ -82,16 +82,16 @@ def test_a_name_that_is_no_parameter_is_refused_whatever_python_means_by_it(name
 @pytest.mark.parametrize(
     ("name", "parameters", "words"),
     [
-        ("xor_clusters", {"dimension": 150_000}, ["confirmation", "dimension = 225000", "<= 200000"]),
-        ("large_steps", {"batch_size": 500}, ["confirmation", "batch_size = 500", "at most n_train = 300"]),
-        ("long_tail", {"batch_size": 200}, ["confirmation", "batch_size = 200", "training set's size, 150"]),
-        ("linear_teacher", {"inputs": [100, 1900]}, ["confirmation", "inputs", "2000"]),
-        ("linear_teacher", {"latest": 100.0}, ["null world 'no stopping, wrong ridge'", "earliest", "latest = 100"]),
-        ("network_descent", {"dataset": "mnist1d", "n_train": 2000, "batch_size": 1500}, ["confirmation", ", 1000"]),
-        ("random_labels", {"dataset": "fashion-mnist", "n_train": 5000}, ["confirmation", "at most 4000", "mnist1d"]),
+        ("xor_clusters", {"dimension": 150_000}, ["replication", "dimension = 225000", "<= 200000"]),
+        ("large_steps", {"batch_size": 500}, ["replication", "batch_size = 500", "at most n_train = 300"]),
+        ("long_tail", {"batch_size": 200}, ["replication", "batch_size = 200", "training set's size, 150"]),
+        ("linear_teacher", {"inputs": [100, 1900]}, ["replication", "inputs", "2000"]),
+        ("linear_teacher", {"latest": 100.0}, ["control 'no stopping, wrong ridge'", "earliest", "latest = 100"]),
+        ("network_descent", {"dataset": "mnist1d", "n_train": 2000, "batch_size": 1500}, ["replication", ", 1000"]),
+        ("random_labels", {"dataset": "fashion-mnist", "n_train": 5000}, ["replication", "at most 4000", "mnist1d"]),
     ],
 )
-def test_what_only_another_world_cannot_have_is_refused_by_that_worlds_name(name, parameters, words):
+def test_what_only_another_setting_cannot_have_is_refused_by_that_settings_name(name, parameters, words):
     study = studies.get(name)
     study.fits(study.build("quick", parameters))
     with pytest.raises(ParameterError) as caught:

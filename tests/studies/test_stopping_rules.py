@@ -1,4 +1,4 @@
-"""Stopping rules: signals in closed form, each rule on runs whose best step is known, the null world."""
+"""Stopping rules: signals in closed form, each rule on runs whose best step is known, the control."""
 
 import numpy as np
 import pandas as pd
@@ -75,8 +75,8 @@ def test_a_rule_that_finds_the_peak_avoids_all_and_one_that_finds_the_end_nothin
 def test_shifted_signals_leave_the_test_accuracy():
     spec = STUDY.build("smoke", {})
     table = STUDY.run(spec, [0, 1], "cpu")
-    world = STUDY.world(spec, STUDY.nulls["shifted signals"])
-    own, other = claims.signals(table, spec), claims.signals(STUDY.run(world, [0, 1], "cpu"), world)
+    setting = STUDY.changed(spec, STUDY.controls["shifted signals"])
+    own, other = claims.signals(table, spec), claims.signals(STUDY.run(setting, [0, 1], "cpu"), setting)
     np.testing.assert_allclose(own["test accuracy"], other["test accuracy"])
     loss = own["held-out loss"]
     np.testing.assert_allclose(np.roll(loss, loss.shape[1] // 2, axis=1), other["held-out loss"], rtol=1e-5)

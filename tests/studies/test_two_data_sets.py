@@ -1,4 +1,4 @@
-"""Chapter 01: L and M against paper and pencil, products against their conserved quantity, statistics, null worlds."""
+"""Chapter 01: L and M against paper and pencil, products against their conserved quantity, statistics, controls."""
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,9 @@ STUDY = get("two_data_sets")
 
 
 @pytest.fixture(scope="module")
-def worlds():
+def settings():
     spec = STUDY.build("quick", {"dimension": 100})
-    specs = {"main": spec, **{name: STUDY.world(spec, changes) for name, changes in STUDY.nulls.items()}}
+    specs = {"discovery": spec, **{name: STUDY.changed(spec, changes) for name, changes in STUDY.controls.items()}}
     return {name: (run(one, range(3), "cpu"), one) for name, one in specs.items()}
 
 
@@ -28,8 +28,8 @@ def test_l_ends_at_the_least_norm_solution():
 
 
 @pytest.mark.parametrize(("data", "strength"), [("L", 1.0), ("M", 0.0)])
-def test_descent_follows_the_closed_form_step_by_step(worlds, data, strength):
-    table, spec = worlds["main"]
+def test_descent_follows_the_closed_form_step_by_step(settings, data, strength):
+    table, spec = settings["discovery"]
     for quantity in ("train output", "test output", "m-coherence"):
         found = claims.mean_course(table, data, quantity)
         expected = theory.expected(quantity, found.index, 4, strength, spec.learning_rate)
@@ -113,11 +113,11 @@ def test_products_with_known_own_weights_and_coherence():
 
 
 @pytest.mark.parametrize("claim", STUDY.claims, ids=lambda claim: claim.id)
-def test_claims_fail_in_their_null_worlds_and_differ_from_the_main_one(worlds, claim):
-    main, null = judge(claim, *worlds["main"]), judge(claim, *worlds[claim.null])
-    assert null.verdict == "fails"
-    assert np.isfinite([null.estimate, null.low, null.high]).all()
-    assert abs(main.estimate - null.estimate) > 1e-3
+def test_claims_fail_in_their_controls_and_differ_from_discovery(settings, claim):
+    discovery, control = judge(claim, *settings["discovery"]), judge(claim, *settings[claim.control])
+    assert control.verdict == "fails"
+    assert np.isfinite([control.estimate, control.low, control.high]).all()
+    assert abs(discovery.estimate - control.estimate) > 1e-3
 
 
 def test_products_that_start_past_half_leave_the_claim_undecided():

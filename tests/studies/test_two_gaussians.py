@@ -1,4 +1,4 @@
-"""Two Gaussians: closed forms against the descent, statistics on a table with known answers, null worlds."""
+"""Two Gaussians: closed forms against the descent, statistics on a table with known answers, controls."""
 
 import numpy as np
 import pandas as pd
@@ -45,13 +45,13 @@ def test_descent_in_the_span_is_descent_on_the_weights():
     assert last["test accuracy", "all"] == pytest.approx((new > 0).mean(), abs=0.012)
 
 
-def test_null_worlds_fail():
+def test_controls_fail():
     """On quick tables, which take a second."""
     spec = STUDY.build("quick", {})
-    tables = {name: STUDY.run(STUDY.world(spec, STUDY.nulls[name]), range(5), "cpu") for name in STUDY.nulls}
+    tables = {name: STUDY.run(STUDY.changed(spec, STUDY.controls[name]), range(5), "cpu") for name in STUDY.controls}
     for claim in STUDY.claims:
-        world = STUDY.world(spec, STUDY.nulls[claim.null])
-        judgement = judge(claim, tables[claim.null], world)
+        setting = STUDY.changed(spec, STUDY.controls[claim.control])
+        judgement = judge(claim, tables[claim.control], setting)
         assert judgement.verdict == "fails", claim.id
         assert np.isfinite(judgement.estimate)
 

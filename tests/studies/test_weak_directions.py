@@ -176,7 +176,7 @@ def test_each_statistic_on_curves_whose_answer_is_known(id, expected):
 
 
 def test_claims_fail_where_every_average_is_the_mean():
-    spec = STUDY.world(STUDY.build("quick", {"steps": 500, "n_measurements": 30}), STUDY.nulls["plain averages"])
+    spec = STUDY.changed(STUDY.build("quick", {"steps": 500, "n_measurements": 30}), STUDY.controls["plain averages"])
     assert all(average is None for _, average in rules(spec).values())
     table = design(spec).run(range(5), "cpu")
     for claim in STUDY.claims:

@@ -1,4 +1,4 @@
-"""XOR clusters: descent in the span of the inputs against autograd, the one-step formula, statistics, null worlds."""
+"""XOR clusters: descent in the span of the inputs against autograd, the one-step formula, statistics, controls."""
 
 import numpy as np
 import pandas as pd
@@ -300,17 +300,17 @@ def test_coherence_is_in_units_of_a_clusters_cosine():
     assert found["coherence, clean"] == pytest.approx(off / unit, rel=1e-3)
 
 
-NULLS = ["chance-after-one-step", "turns-later", "even-part-knows", "large-step-freezes", "unequal-counts-harm"]
+CONTROLS = ["chance-after-one-step", "turns-later", "even-part-knows", "large-step-freezes", "unequal-counts-harm"]
 
 
 def test_claims_hold_and_fail_where_they_must():
     """At half the size: quick tables are for the book."""
     half = {"n_train": 80, "dimension": 4000, "width": 150, "strengths": [], "init_scales": [0.001], "steps": 20}
     spec = STUDY.build("quick", half)
-    null = STUDY.world(spec, {**STUDY.nulls["separable"], "init_scales": [0.001]})
-    tables = [(run(own, range(3), "cpu"), own) for own in (spec, null)]
+    control = STUDY.changed(spec, {**STUDY.controls["separable"], "init_scales": [0.001]})
+    tables = [(run(own, range(3), "cpu"), own) for own in (spec, control)]
     chosen = {claim.id: claim for claim in claims.CLAIMS}
-    for name in NULLS:
+    for name in CONTROLS:
         verdicts = [judge(chosen[name], found, own).verdict for found, own in tables]
         assert verdicts[1] == "fails", name
         assert verdicts[0] in ("holds", "undecided"), name

@@ -1,4 +1,4 @@
-"""XOR of pairs of images: what a pair is, the table against its columns, statistics, a null world."""
+"""XOR of pairs of images: what a pair is, the table against its columns, statistics, a control."""
 
 import numpy as np
 import pandas as pd
@@ -90,10 +90,10 @@ def test_statistics_of_a_table_that_is_known():
     assert {name for name, value in values.items() if np.isnan(value)} == {name for name in known if "canvas" in name}
 
 
-def test_confirmation_never_uses_the_classes_of_the_main_world():
+def test_replication_never_uses_the_classes_of_discovery():
     for classes in ([0, 1], [4, 7], [7, 2]):
         spec = XorDigitsSpec.build(classes=classes)
-        others = STUDY.confirm(spec)["classes"]
+        others = STUDY.replication(spec)["classes"]
         assert len(set(others) - set(classes)) == len(others) == 2
 
 
@@ -101,5 +101,5 @@ def test_turn_holds_for_xor_and_fails_for_separable_pairs():
     spec = STUDY.build("quick", {"canvas": [0], "steps": 40})
     turn = next(claim for claim in claims.CLAIMS if claim.id == "images-turn-later")
     assert judge(turn, run(spec, range(3), "cpu"), spec).verdict == "holds"
-    null = STUDY.world(spec, {**STUDY.nulls["separable"], "steps": 40})
-    assert judge(turn, run(null, range(3), "cpu"), null).verdict == "fails"
+    control = STUDY.changed(spec, {**STUDY.controls["separable"], "steps": 40})
+    assert judge(turn, run(control, range(3), "cpu"), control).verdict == "fails"

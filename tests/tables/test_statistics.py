@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from genbook.base.claims import judge
-from genbook.tables.statistics import claim, difference, fraction, identity, order, ratio, share, slope
+from genbook.tables.statistics import claim, difference, fraction, identity, order, proportion, ratio, slope
 
 EXPECTED = {
     ratio: ("mean", "log"),
@@ -13,7 +13,7 @@ EXPECTED = {
     fraction: ("mean", "logit"),
     order: ("mean", "identity"),
     slope: ("mean", "identity"),
-    share: ("all", "identity"),
+    proportion: ("all", "identity"),
     identity: ("exact", "identity"),
 }
 
@@ -35,7 +35,7 @@ def test_a_statistic_knows_its_kind_and_scale(make):
 
 def test_a_claim_takes_scale_and_words_from_its_statistic():
     made = claim("c", "…", "s", of([2.0, 3.0]), above=1.5, control="none", note="why")
-    assert (made.relation, made.threshold, made.scale, made.threshold_text, made.null, made.note) == (
+    assert (made.relation, made.threshold, made.scale, made.threshold_text, made.control, made.note) == (
         (">", 1.5, "log", "times", "none", "why")
     )
     judged = judge(made, pd.DataFrame(), None)

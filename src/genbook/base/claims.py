@@ -28,11 +28,11 @@ class Claim:
     ``statistic``: see `Statistic`; a value of NaN is a censored or undefined seed. ``relation`` and ``threshold``: the
     side on which the claim holds. ``kind``: 'mean' has a Student t interval over seeds on ``scale``, 'equal' the same
     interval, which must lie within ``tolerance`` of the threshold (a factor on the log scale), 'all' a Clopper-Pearson
-    interval for the share of trials in which the statement is true, 'exact' no interval but a ``tolerance``.
-    ``null``: name of the study's null world in which the claim must come out as 'fails'.
+    interval for the proportion of trials in which the statement is true, 'exact' no interval but a ``tolerance``.
+    ``control``: name of the study's control in which the claim must come out as 'fails'.
     ``reported``: the paper's own number, where it is known; ``note``: why ours differs. ``continuity``: half of the
-    step in which the statistic is measured (see `genbook.base.stats.t_interval`). ``confirms``: whether it is judged on
-    the confirmation's data too. ``threshold_text``: the threshold in words, where a number says too little.
+    step in which the statistic is measured (see `genbook.base.stats.t_interval`). ``replicates``: whether it is judged
+    in the replication too. ``threshold_text``: the threshold in words, where a number says too little.
     """
 
     id: str
@@ -41,14 +41,14 @@ class Claim:
     statistic: Statistic
     relation: Literal[">", "<", "="]
     threshold: float
-    null: str
+    control: str
     kind: Kind = "mean"
     scale: Literal["identity", "log", "logit"] = "identity"
     tolerance: float = 0.0
     continuity: float | None = None
     reported: str = ""
     note: str = ""
-    confirms: bool = True
+    replicates: bool = True
     threshold_text: str = ""
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a claim comes out as in one world: estimate, interval, verdict.
+    """What a claim comes out as in one setting: estimate, interval, verdict.
 
     ``n``: seeds (or trials) that entered; ``censored``: those that had no value; ``p``: one-sided p-value against the
     threshold (NaN for exact claims and where there is no interval).
@@ -97,7 +97,7 @@ def decide(low: float, high: float, relation: str, threshold: float) -> Verdict:
 
 
 def judge(claim: Claim, table: pd.DataFrame, spec: Spec, judged: bool = True) -> Judgement:
-    """Evaluate ``claim`` on one world's ``table`` (tidy rows of the study, computed with ``spec``).
+    """Evaluate ``claim`` on one setting's ``table`` (tidy rows of the study, computed with ``spec``).
 
     With ``judged`` False the numbers are computed and the verdict is 'not judged' (smoke runs). A censored value keeps
     a claim from being decided: what was not observed supports neither side.

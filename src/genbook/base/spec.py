@@ -181,8 +181,8 @@ def read_value(text: str, annotation: Any = None) -> Any:
 class Profile:
     """A preset of a study: its parameters, how many seeds, and about how long it takes.
 
-    ``seeds``: number of seeds in the main and null worlds, and in the confirmation. ``parameters``: over the spec's
-    defaults. ``seconds``: measured wall time on two cores from an empty store, all worlds included. ``judged``: False
+    ``seeds``: number of seeds in each setting. ``parameters``: over the spec's
+    defaults. ``seconds``: measured wall time on two cores from an empty store, all settings included. ``judged``: False
     for a profile that only proves that the code runs.
     """
 

@@ -25,7 +25,7 @@ from genbook.book.generated import contents, run_statistics, scoreboard
 from genbook.results import published
 from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
-from genbook.results.verdicts import evaluate, unfailed_nulls
+from genbook.results.verdicts import evaluate, unfailed_controls
 from genbook.tables import manifest
 
 #: Marks a folder that a build made: what lies in it may be replaced.
@@ -141,8 +141,8 @@ def _execute_one(chapter: str, profile: str, folder: Path) -> None:
 def stage(profile: str, folder: Path) -> Path:
     """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code.
 
-    Raises `BuildError` where the profile judges and a claim does not come out as 'fails' in its null world: a check
-    that finds something where there is nothing to find says nothing of the main world either.
+    Raises `BuildError` where the profile judges and a claim does not come out as 'fails' in its control: a check
+    that finds something where there is nothing to find says nothing of the discovery setting either.
     """
     shutil.rmtree(folder, ignore_errors=True)
     book = repository() / "book"
@@ -155,7 +155,7 @@ def stage(profile: str, folder: Path) -> Path:
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
     told = [study for chapter in chapters() for study in studies_of(chapter)]
     rows = [row for study in told for row in evaluate(Request.build(study, profile))]
-    if unfailed := unfailed_nulls(rows):
+    if unfailed := unfailed_controls(rows):
         raise BuildError("\n".join(unfailed))
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))

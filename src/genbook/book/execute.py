@@ -308,7 +308,7 @@ def _register_engine() -> None:
 
 @contextlib.contextmanager
 def _watched(folder: Path, progress: Progress | None) -> Iterator[Any]:
-    """A callback for completed cells that reports their share, joined with what the kernel says of a long cell."""
+    """A callback for completed cells that reports the fraction, joined with what the kernel says of a long cell."""
     if progress is None:
         yield None
         return

@@ -28,7 +28,7 @@ def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
     cards = []
     for chapter in chapters():
         notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
-        mine = [row.main.verdict for row in rows if chapter_of(row.request.study.name) == chapter]
+        mine = [row.discovery.verdict for row in rows if chapter_of(row.request.study.name) == chapter]
         options = [f":link: chapters/{chapter}", ":link-type: doc", ":class-card: chapter"]
         figure = _cover(notebook)
         if figure is not None:
@@ -83,20 +83,21 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     from genbook.base import stats
     from genbook.results.pages import cells
 
-    judged = [row for row in rows if row.main.verdict not in ("not judged", "not run")]
-    confirmed = [row for row in judged if math.isfinite(row.confirm.p)]
-    adjusted = stats.holm([row.confirm.p for row in confirmed])
-    stays = [row for row, p in zip(confirmed, adjusted, strict=True) if p < 0.025]
+    judged = [row for row in rows if row.discovery.verdict not in ("not judged", "not run")]
+    replicated = [row for row in judged if math.isfinite(row.replication.p)]
+    adjusted = stats.holm([row.replication.p for row in replicated])
+    stays = [row for row, p in zip(replicated, adjusted, strict=True) if p < 0.025]
     chance = stats.expected_chance_holds(len([row for row in judged if row.claim.kind != "exact"]))
-    tally = _tally([row.main.verdict for row in rows])
+    tally = _tally([row.discovery.verdict for row in rows])
     lines = [
         "# Scoreboard of claims",
         "",
-        f"Every claim of the book, as the tables of the profile `{profile}` decide it. In the main world: {tally}. ",
+        f"Every claim of the book, as the tables of the profile `{profile}` decide it. "
+        f"In the discovery setting: {tally}. ",
         f"If every truth lay exactly at its threshold, chance alone would give about {chance:.1f} `holds`. ",
-        f"Of {len(confirmed)} claims that were judged again on other data with fresh seeds, "
+        f"Of {len(replicated)} claims that were judged again on other data with fresh seeds, "
         f"{len(stays)} stay after Holm's correction for their number; they are marked ★. ",
-        "Every claim has a null world, in which the same statistic must come out as `fails`: "
+        "Every claim has a control, in which the same statistic must come out as `fails`: "
         "[how to read this](method/statistics).",
         "",
     ]
@@ -126,7 +127,7 @@ def run_statistics(profile: str) -> str:
             _markdown_table(durations),
             "## Tables in the store",
             "",
-            "For each study and data set, the number of parts (a part holds one seed in one world) and the seconds "
+            "For each study and data set, the number of parts (a part holds one seed in one setting) and the seconds "
             "that computing them took in all; parts that were computed alike stand together.",
             "",
             *(_stored() or ["The store holds no table of this computer's own.", ""]),

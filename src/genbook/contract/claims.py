@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def claims_are_complete(study: Study) -> None:
-    """Every claim has a name of its own, a source in the bibliography, a threshold and a null world of the study."""
+    """Every claim has a name of its own, a source in the bibliography, a threshold and a control of the study."""
     require(bool(study.claims), f"{study.name}: no claim; state what the study is to find, with a threshold")
     names = [claim.id for claim in study.claims]
     require(len(set(names)) == len(names), f"{study.name}: a claim's id is its own; twice among {names}")
@@ -31,18 +31,16 @@ def claims_are_complete(study: Study) -> None:
         require(bool(_NAME.fullmatch(claim.id)), f"{where}: an id has small letters, digits and hyphens")
         require(claim.statement.endswith("."), f"{where}: want a whole sentence, got {claim.statement!r}")
         require(
-            claim.null in study.nulls,
-            f"{where}: no null world {claim.null!r}; the study has {few(study.nulls, 10)}",
+            claim.control in study.controls,
+            f"{where}: no control {claim.control!r}; the study has {few(study.controls, 10)}",
         )
         require(
             sources is None or claim.source in sources,
             f"{where}: no source {claim.source!r} in book/references.bib; add the paper, or name its key",
         )
         require(math.isfinite(claim.threshold), f"{where}: the threshold is a number, got {claim.threshold}")
-    idle = sorted(set(study.nulls) - {claim.null for claim in study.claims})
-    require(
-        not idle, f"{study.name}: null worlds in which no claim must fail: {few(idle)}; name them in one or drop them"
-    )
+    idle = sorted(set(study.controls) - {claim.control for claim in study.claims})
+    require(not idle, f"{study.name}: controls in which no claim must fail: {few(idle)}; name them in one or drop them")
 
 
 @functools.cache
@@ -88,9 +86,9 @@ def _one_value_each(claim: Claim, values: pd.Series, seeds: tuple[int, ...], whe
 def statistics_ignore_the_order_of_rows(study: Study) -> None:
     """A statistic is the same whatever the order of the table's rows."""
     for claim in study.claims:
-        for name in {"main", claim.null} & set(smoke(study).settings):
+        for name in {"discovery", claim.control} & set(smoke(study).settings):
             table = smoke(study).table(name)
-            other_order = table.iloc[::-1] if name == "main" else table.sample(frac=1, random_state=1)
+            other_order = table.iloc[::-1] if name == "discovery" else table.sample(frac=1, random_state=1)
             other = claim.statistic(other_order, smoke(study).settings[name].spec).astype(float).sort_index()
             one = smoke(study).values(claim, name).astype(float).sort_index()
             same = one.index.equals(other.index) and np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
@@ -103,7 +101,7 @@ def statistics_ignore_the_order_of_rows(study: Study) -> None:
 
 def _judged(study: Study, claim: Claim) -> dict[str, tuple[int, ...]]:
     """The settings in which ``claim`` is judged, where their data are on this machine, with their seeds."""
-    names = ("main", claim.null, *(["confirm"] if claim.confirms else []))
+    names = ("discovery", claim.control, *(["replication"] if claim.replicates else []))
     known = smoke(study).settings
     return {name: known[name].seeds for name in names if name in known}
 

@@ -82,7 +82,7 @@ def resumed_equals_undisturbed(study: Study) -> None:
     steps = smoke(study).seen.steps
     if steps < 3:
         raise NotApplicableError("trains no network of the engine, which keeps the state")
-    setting = smoke(study).settings["main"]
+    setting = smoke(study).settings["discovery"]
     kept = []
     with tempfile.TemporaryDirectory(prefix="genbook-") as folder:
         for _ in range(2):

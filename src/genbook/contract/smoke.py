@@ -32,7 +32,7 @@ _STIRRED = 271_828_182
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a study is computed: 'main', 'confirm' or a null world, with its spec and seeds."""
+    """Where a study is computed: 'discovery', 'replication' or a control, with its spec and seeds."""
 
     name: str
     spec: Spec
@@ -55,13 +55,13 @@ class Observation:
 
 
 def settings(study: Study, main: Spec, seeds: tuple[int, ...]) -> Iterator[Setting]:
-    """The main setting, the confirmation and every null world; raises `ParameterError` where one is refused."""
-    yield Setting("main", main, seeds)
-    if study.confirm is not None:
-        fresh = tuple(study.confirmation_seed + seed for seed in seeds)
-        yield Setting("confirm", study.world(main, study.confirm(main)), fresh)
-    for name, changes in study.nulls.items():
-        yield Setting(name, study.world(main, changes), seeds)
+    """Discovery, the replication and every control; raises `ParameterError` where one is refused."""
+    yield Setting("discovery", main, seeds)
+    if study.replication is not None:
+        fresh = tuple(study.replication_seed + seed for seed in seeds)
+        yield Setting("replication", study.changed(main, study.replication(main)), fresh)
+    for name, changes in study.controls.items():
+        yield Setting(name, study.changed(main, changes), seeds)
 
 
 class Smoke:
@@ -81,11 +81,11 @@ class Smoke:
         found = settings(self.study, self.study.build("smoke", {}), self.seeds)
         return {setting.name: setting for setting in found if _has_data(setting.spec)}
 
-    def table(self, name: str = "main") -> pd.DataFrame:
-        """The table of the setting called ``name``; the main one is observed while it is computed."""
+    def table(self, name: str = "discovery") -> pd.DataFrame:
+        """The table of the setting called ``name``; that of discovery is observed while it is computed."""
         if name not in self._tables:
             setting = self.settings[name]
-            if name == "main":
+            if name == "discovery":
                 importlib.import_module(self.study.module)
                 _load(setting.spec)
                 with observed() as self.observation:
@@ -100,19 +100,19 @@ class Smoke:
 
     @functools.cached_property
     def alone(self) -> pd.DataFrame:
-        """The main table of the last seed, computed without the others."""
-        return self.run(self.settings["main"].spec, self.seeds[-1:])
+        """Discovery's table of the last seed, computed without the others."""
+        return self.run(self.settings["discovery"].spec, self.seeds[-1:])
 
     def values(self, claim: Claim, name: str | None) -> pd.Series:
         """The claim's statistic of the setting called ``name``, or with None of the last seed alone."""
         if (claim.id, name) not in self._values:
             table = self.alone if name is None else self.table(name)
-            self._values[claim.id, name] = claim.statistic(table, self.settings[name or "main"].spec)
+            self._values[claim.id, name] = claim.statistic(table, self.settings[name or "discovery"].spec)
         return self._values[claim.id, name]
 
     @property
     def seen(self) -> Observation:
-        """What was seen while the main table was computed."""
+        """What was seen while discovery's table was computed."""
         self.table()
         return self.observation
 

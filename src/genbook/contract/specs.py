@@ -72,7 +72,7 @@ def parameters_are_documented(study: Study) -> None:
 
 
 def profiles_have_all_settings(study: Study) -> None:
-    """Each profile builds in every setting, and no setting is the main one under another name."""
+    """Each profile builds in every setting, and no setting is discovery under another name."""
     require(
         {"smoke", "quick", "full"} <= set(study.profiles),
         f"{study.name}: want the profiles smoke, quick and full, got {list(study.profiles)}",
@@ -85,14 +85,14 @@ def profiles_have_all_settings(study: Study) -> None:
         main, *others = _settings(study, study.build(profile, {}), f"profile {profile}")
         for setting in others:
             require(
-                setting.spec != main.spec or setting.name == "confirm",
-                f"{study.name}, profile {profile}: setting {setting.name!r} has the main one's spec; let it change "
+                setting.spec != main.spec or setting.name == "replication",
+                f"{study.name}, profile {profile}: setting {setting.name!r} has the spec of discovery; let it change "
                 "what the claim is about",
             )
 
 
 def accepted_specs_have_all_settings(study: Study) -> None:
-    """What the study accepts, its confirmation and every null world can have too; what it refuses, it names."""
+    """What the study accepts, its replication and every control can have too; what it refuses, it names."""
     random, accepted = generator(0, f"specs of {study.name}"), 0
     for changes in _samples(study, random):
         try:
@@ -117,8 +117,8 @@ def _settings(study: Study, spec: Spec, words: str) -> list[Any]:
             study.fits(setting.spec)
             found.append(setting)
     except Exception as error:
-        number = len(found) - (1 if study.confirm else 0)
-        name = "confirm" if study.confirm and len(found) == 1 else list(study.nulls)[number - 1]
+        number = len(found) - (1 if study.replication else 0)
+        name = "replication" if study.replication and len(found) == 1 else list(study.controls)[number - 1]
         raise CheckError(
             f"{study.name}: {words} is accepted, but its setting {name!r} is refused: "
             f"{error if isinstance(error, ParameterError) else repr(error)}; cap or change what the "

@@ -3,7 +3,7 @@
     >>> dataset = load("digits")
     >>> data = split(dataset, seed=0, n_train=1000)
     >>> noisy = corrupt(data.train.labels, 0.15, "uniform", seed=0, n_classes=dataset.n_classes)
-    >>> noisy.changed.mean()            # 0.15: the share of the labels that are wrong
+    >>> noisy.changed.mean()            # 0.15: the fraction of the labels that are wrong
 
 Nothing is downloaded unless `fetch` is called.
 """

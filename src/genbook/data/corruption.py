@@ -22,7 +22,7 @@ class Corrupted:
 
     @property
     def fraction(self) -> float:
-        """The share of labels that really changed."""
+        """The fraction of labels that really changed."""
         return float(self.changed.mean()) if self.changed.size else 0.0
 
 
@@ -50,7 +50,7 @@ def corrupt(
 
     Args:
         labels: [n] integers from 0 to ``n_classes - 1``.
-        fraction: the share of examples chosen, in [0, 1].
+        fraction: the fraction of examples chosen, in [0, 1].
         kind: one of the four.
         seed: a non-negative integer; the draws come from its "corruption" stream.
         n_classes: the number of classes.
@@ -90,7 +90,7 @@ def corrupt(
 
 
 def shuffle_labels(labels: ArrayLike, seed: int) -> np.ndarray:
-    """Permute all labels over the examples: a null world in which inputs say nothing about labels.
+    """Permute all labels over the examples: a control in which inputs say nothing about labels.
 
     It has a stream of its own, so that a corruption with the same seed can follow.
 

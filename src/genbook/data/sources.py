@@ -175,7 +175,7 @@ def _this_code() -> str:
     return sha256(Path(__file__).read_bytes(), Path(__file__).with_name("stratified.py").read_bytes())[:16]
 
 
-# Two: the data set of a study and that of its confirmation.
+# Two: the data set of a study and that of its replication.
 @functools.lru_cache(maxsize=2)
 def _load(name: DatasetName, root: Path, stamp: str) -> Dataset:
     arrays, scale = _READERS[name](name)

@@ -1,4 +1,4 @@
-"""Drawing examples so that every class keeps its share."""
+"""Drawing examples so that every class keeps its part."""
 
 import numpy as np
 

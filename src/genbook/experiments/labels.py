@@ -52,7 +52,7 @@ class Labels:
     changes: tuple[Change, ...] = ()
 
     def shuffled(self) -> Self:
-        """Permute all labels over the examples: a world in which images say nothing about labels."""
+        """Permute all labels over the examples: a setting in which images say nothing about labels."""
         return self._then(Change("shuffled"))
 
     def wrong(self, fraction: float) -> Self:

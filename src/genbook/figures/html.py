@@ -45,7 +45,7 @@ _CLAIMS = """\
 
 @dataclass(frozen=True)
 class Cell:
-    """What a claim came out as in one world, as a page shows it.
+    """What a claim came out as in one setting, as a page shows it.
 
     ``details``: lines under the numbers, such as the data set. ``star``: it stays after Holm's correction.
     """
@@ -73,7 +73,7 @@ def claims_table(
     *,
     brief: bool = False,
 ) -> str:
-    """Return claims as a table: statement, threshold and source first, then a column a world or a table.
+    """Return claims as a table: statement, threshold and source first, then a column a setting or a table.
 
     Args:
         rows: for each claim, by the column's title, what it came out as there; all with the same titles.

@@ -26,19 +26,19 @@ COLORS = {
     "train": "#A87B00",
     "test": "#54459C",
     "theory": "#222222",
-    "null": "#8A8A8A",
+    "control": "#8A8A8A",
     "reference": "#767676",
 }
 
 #: Which of them meet in one figure, and so must stay apart for colour-blind readers.
 TOGETHER = (
-    ("real", "random", "theory", "null"),
+    ("real", "random", "theory", "control"),
     ("clean", "corrupted", "test", "theory"),
-    ("train", "test", "theory", "null"),
+    ("train", "test", "theory", "control"),
 )
 
 #: Where a figure shows both and colour tells something else, the split is told by the line.
-LINES = {"train": (0, (4, 2)), "test": "-", "theory": "-", "null": (0, (1, 1.5))}
+LINES = {"train": (0, (4, 2)), "test": "-", "theory": "-", "control": (0, (1, 1.5))}
 
 #: Width of a figure, in inches at 100 pixels to the inch: a little less than the page's text column, so that the
 #: labels can still be read where a telephone shows it at half that size.

@@ -78,8 +78,8 @@ class Coherence:
         return 1 + (n - 1) * self.off_diagonal
 
     @property
-    def share(self) -> Tensor:
-        """This part's share f of the model's Q; α of the model is Σ f·α over its layers."""
+    def fraction(self) -> Tensor:
+        """This part's fraction f of the model's Q; α of the model is Σ f·α over its layers."""
         return self._out(_ratio(self._q, self.whole))
 
     @property
@@ -237,7 +237,7 @@ class Groups:
         return _ratio(self.products, lengths.unsqueeze(-1) * lengths.unsqueeze(-2))
 
     @property
-    def descent_share(self) -> Tensor:
+    def descent_fraction(self) -> Tensor:
         """f_g = ⟨S, S_g⟩ / ⟨S, S⟩, [..., K]: how much of a small step's descent the group drives; they sum to 1.
 
         Chatterjee (2020), "Coherent gradients": for the clean and the corrupted examples f_p and f_c.

@@ -26,10 +26,10 @@ class GradientCoherence(Probe):
     """m-coherence, its unbiased off-diagonal form and the gradient norm: in all, by layer, by group.
 
     Quantities, of the whole network and of each layer: "m-coherence", "off-diagonal coherence" (α without its 1/m bias)
-    and "gradient norm"; of a layer also "share" (of the squared norms). With `groups`, of each group: "m-coherence",
-    "m-coherence at equal size" (that of the smallest group), "off-diagonal coherence", "descent share"; of two groups,
-    named "clean, corrupted": "gradient cosine" (of their summed gradients) and "off-diagonal coherence". NaN where all
-    gradients are zero, and for groups of fewer than two examples.
+    and "gradient norm"; of a layer also "norm fraction". With `groups`, of each group: "m-coherence",
+    "m-coherence at equal size" (that of the smallest group), "off-diagonal coherence", "descent fraction"; of two
+    groups, named "clean, corrupted": "gradient cosine" (of their summed gradients) and "off-diagonal coherence". NaN
+    where all gradients are zero, and for groups of fewer than two examples.
 
     Attributes:
         on: the set of examples.
@@ -73,7 +73,7 @@ class GradientCoherence(Probe):
             yield self._of("off-diagonal coherence", part.off_diagonal, layer=layer)
             yield self._of("gradient norm", part.gradient_norm, layer=layer)
             if layer != "all":
-                yield self._of("share", part.share, layer=layer)
+                yield self._of("norm fraction", part.fraction, layer=layer)
         for layer, part in parts.items():
             if names and (layer == "all" or self.sums):
                 yield from self._by_group(part.groups, layer)
@@ -101,7 +101,7 @@ class GradientCoherence(Probe):
             "m-coherence": groups.m_coherence,
             "m-coherence at equal size": groups.m_coherence_at(),
             "off-diagonal coherence": groups.off_diagonal,
-            "descent share": groups.descent_share,
+            "descent fraction": groups.descent_fraction,
         }
         if self.sums:
             towards = groups.products.sum(-1)

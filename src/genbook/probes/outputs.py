@@ -26,7 +26,7 @@ def _by_group(view: View, on: str, values: Tensor, quantity: str, labels: str) -
 
 @dataclass(frozen=True)
 class Accuracy(Probe):
-    """The share classified as labelled ("given" or "true"), of all examples and of each group; quantity "accuracy"."""
+    """Fraction classified as labelled ("given" or "true"), of all examples and of each group; quantity "accuracy"."""
 
     on: str = "train"
     labels: str = "given"

@@ -24,7 +24,7 @@ from genbook.base.spec import ParameterError, nearest
 from genbook.figures.html import Cell
 from genbook.results import published as published_tables
 from genbook.results.chapters import studies_of
-from genbook.results.pages import cells, censored, in_words, null_notes, provenance_line
+from genbook.results.pages import cells, censored, control_notes, in_words, provenance_line
 from genbook.results.requests import Request, requests, shortest, target
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
@@ -106,31 +106,31 @@ class Chapter:
         return self.requests[study]
 
     def spec(self, study: str | None = None) -> Any:
-        """The main world's parameters."""
-        return self.request(study).main.spec
+        """The discovery setting's parameters."""
+        return self.request(study).discovery.spec
 
     @property
     def profile(self) -> str:
         """The profile that the chapter runs with."""
         return next(iter(self.requests.values())).profile
 
-    def result(self, study: str | None = None, world: str = "main") -> Table:
-        """The table of a world with its provenance; computed, with a progress line, where it is missing."""
+    def result(self, study: str | None = None, setting: str = "discovery") -> Table:
+        """The table of a setting with its provenance; computed, with a progress line, where it is missing."""
         request = self.request(study)
-        key = (request.study.name, world)
+        key = (request.study.name, setting)
         if key not in self._tables:
-            with progress.file(f"{request.study.title}, {world} world") as tell:
-                self._tables[key] = request.table(world, tell)
+            with progress.file(f"{request.study.title}, {setting} setting") as tell:
+                self._tables[key] = request.table(setting, tell)
         return self._tables[key]
 
-    def table(self, study: str | None = None, world: str = "main") -> pd.DataFrame:
-        """The tidy rows of a world: one row per (seed, condition, step, quantity)."""
-        return self.result(study, world).frame
+    def table(self, study: str | None = None, setting: str = "discovery") -> pd.DataFrame:
+        """The tidy rows of a setting: one row per (seed, condition, step, quantity)."""
+        return self.result(study, setting).frame
 
     def show(self, figure: Any, *, name: str, caption: str, alt: str, tables: list[Table] | None = None) -> None:
         """Show a figure with its name, caption, alt text, provenance, the line that reruns it, and its tables as CSV.
 
-        ``tables``: what the figure was drawn from; by default the main table of the chapter's only study.
+        ``tables``: what the figure was drawn from; by default the discovery table of the chapter's only study.
         """
         used = tables if tables is not None else [self.result()]
         figures.show(
@@ -153,23 +153,23 @@ class Chapter:
         if self.profile != "quick":
             words += ["--profile", self.profile]
         changed = {
-            name: request.main.spec.changed(request.study.build(self.profile, {}))
+            name: request.discovery.spec.changed(request.study.build(self.profile, {}))
             for name, request in self.requests.items()
         }
         shown = shortest(changed, [request.study for request in self.requests.values()])
         for request in self.requests.values():
-            if len(request.main.seeds) != request.study.profile(self.profile).seeds:
-                shown["seeds"] = len(request.main.seeds)
+            if len(request.discovery.seeds) != request.study.profile(self.profile).seeds:
+                shown["seeds"] = len(request.discovery.seeds)
         for parameter, value in {**shown, **changes}.items():
             words += ["-p", parameter, value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))]
         return shlex.join(words)
 
     @functools.cached_property
     def rows(self) -> list[Row]:
-        """Every claim of the chapter in its worlds."""
+        """Every claim of the chapter in its settings."""
         found = []
         for request in self.requests.values():
-            with progress.file(f"{request.study.title}, its other worlds") as tell:
+            with progress.file(f"{request.study.title}, its other settings") as tell:
                 found += evaluate(request, tell=tell)
         return found
 
@@ -185,18 +185,18 @@ class Chapter:
         self._show_claims([self.row(claim) for claim in claims])
 
     def verdicts(self) -> None:
-        """Show all claims of the chapter with their verdicts in main, confirmation and null world."""
+        """Show all claims of the chapter with their verdicts in discovery, replication and control."""
         self._show_claims(self.rows)
 
     def _show_claims(self, rows: Sequence[Row]) -> None:
         display(HTML(figures.claims_table([(row.claim, cells(row)) for row in rows])))
 
     def published(self, study: str, name: str) -> Table | None:
-        """The study's main table as ``genbook publish`` wrote it under ``name``, for a figure of its own.
+        """The study's discovery table as ``genbook publish`` wrote it under ``name``, for a figure of its own.
 
         None where it belongs to another version of the study.
         """
-        table = published_tables.table(self.request(study).study, f"{name}-main")
+        table = published_tables.table(self.request(study).study, f"{name}-discovery")
         if table is not None:
             self._tables[study, f"published {name}"] = table
         return table
@@ -205,9 +205,9 @@ class Chapter:
         """Show the study's claims, or those named, on this page's table and on published ones, side by side.
 
         ``published``: by the title of a column, the name under which ``genbook publish`` wrote the tables, such as
-        'fashion-mnist' for ``book/results/STUDY/fashion-mnist-main.parquet`` and its null worlds, or the name of one
-        table, such as 'full-confirm'. Under the claims stands where each table comes from, and which claims did not
-        fail in their null worlds there. Tables of another version of the study are outdated: 'not run'. Returns what
+        'fashion-mnist' for ``book/results/STUDY/fashion-mnist-discovery.parquet`` and its controls, or the name of one
+        table, such as 'full-replication'. Under the claims stands where each table comes from, and which claims did not
+        fail in their controls there. Tables of another version of the study are outdated: 'not run'. Returns what
         was shown: by column, by claim.
         """
         request = self.request(study)
@@ -221,12 +221,14 @@ class Chapter:
         notes = [f"this page: {provenance_line(here)}"]
         for title, name in published.items():
             single = name in published_tables.names(request.study)
-            table = published_tables.table(request.study, name if single else published_tables.name_of(name, "main"))
+            table = published_tables.table(
+                request.study, name if single else published_tables.name_of(name, "discovery")
+            )
             columns[title] = {
                 claim.id: NOT_RUN if table is None else judge(claim, table.frame, table.spec) for claim in claims
             }
             notes.append(f"{title}: " + ("outdated" if table is None else provenance_line(table)))
-            notes += null_notes(request.study, title, name)
+            notes += control_notes(request.study, title, name)
         rows = [
             (claim, {title: Cell(found[claim.id], censored(found[claim.id])) for title, found in columns.items()})
             for claim in claims
@@ -256,23 +258,23 @@ class Chapter:
     def parameters(self, study: str | None = None) -> None:
         """Show the parameters that this page was computed with, each with its meaning."""
         request = self.request(study)
-        values = request.main.spec.model_dump(mode="json")
+        values = request.discovery.spec.model_dump(mode="json")
         rows = [
             {
                 "parameter": f"`{row['name']}`",
                 "value": f"`{json.dumps(values[row['name']])}`",
                 "meaning": row["meaning"],
             }
-            for row in type(request.main.spec).described()
+            for row in type(request.discovery.spec).described()
         ]
         display(Markdown(pd.DataFrame(rows).to_markdown(index=False)))
 
     def _csv(self, table: Table) -> tuple[str, str]:
         """Label and book-relative path of a table as CSV; the file waits in the store for the book to be built."""
-        worlds = [f"{key[1]} world" for key, known in self._tables.items() if known is table]
-        # A table that is no world of this page was published under a name of its own.
-        label = worlds[0] if worlds else Path(table.provenances[0]["published"]).stem
-        file = f"{table.study.name}-{label.removesuffix(' world').replace(' ', '-')}-{table.digest[:8]}.csv"
+        settings = [f"{key[1]} setting" for key, known in self._tables.items() if known is table]
+        # A table that is no setting of this page was published under a name of its own.
+        label = settings[0] if settings else Path(table.provenances[0]["published"]).stem
+        file = f"{table.study.name}-{label.removesuffix(' setting').replace(' ', '-')}-{table.digest[:8]}.csv"
         with atomic(store_root() / "csv" / file) as temporary:
             table.frame.to_csv(temporary, index=False)
         return f"{table.study.name}, {label}", f"../tables/{file}"

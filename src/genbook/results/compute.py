@@ -20,13 +20,13 @@ from genbook.base.spec import ParameterError, Spec
 from genbook.results import published
 from genbook.results.provenance import provenance
 from genbook.results.table import Table, dataset_of, identity_of, key_of
-from genbook.studies import CONFIRMATION_SEED, Study
+from genbook.studies import REPLICATION_SEED, Study
 from genbook.tables.store import Part, Store
 
 #: Seeds are one word of the entropy that `genbook.base.seeding` spreads, exact in every column and format.
 LARGEST_SEED = 2**32 - 1
-#: The seeds of a confirmation begin here, so that as many of 0, 1, 2, ... never meet them.
-MOST_SEEDS = CONFIRMATION_SEED
+#: The seeds of a replication begin here, so that as many of 0, 1, 2, ... never meet them.
+MOST_SEEDS = REPLICATION_SEED
 
 
 def check_seeds(seeds: Any) -> tuple[int, ...]:

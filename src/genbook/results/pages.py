@@ -40,29 +40,27 @@ def in_words(text: str) -> str:
     return _NO_NUMBER.sub("(not measured)", text)
 
 
-def null_notes(study: Study, title: str, name: str) -> list[str]:
-    """What became of the claims in the null worlds that were published under ``name``: one line, none without any."""
+def control_notes(study: Study, title: str, name: str) -> list[str]:
+    """What became of the claims in the controls that were published under ``name``: one line, none without any."""
     failed, others = [], []
     for claim in study.claims:
-        file = published.name_of(name, claim.null)
+        file = published.name_of(name, claim.control)
         if file in published.names(study) and (table := published.table(study, file)) is not None:
             verdict = judge(claim, table.frame, table.spec).verdict
             (failed if verdict == "fails" else others).append(f"{claim.id} ({verdict})")
     if not failed and not others:
         return []
     astray = f"; not so {', '.join(others)}" if others else ""
-    return [
-        f"{title}, null worlds: {len(failed)} of {len(failed) + len(others)} claims fail there as they must{astray}"
-    ]
+    return [f"{title}, controls: {len(failed)} of {len(failed) + len(others)} claims fail there as they must{astray}"]
 
 
 def cells(row: Row, star: bool = False) -> dict[str, Cell]:
     """What a claim came out as, by the titles of a page's columns. ``star``: it stays after Holm's correction."""
-    main, confirm = row.request.main.spec, row.confirm_dataset
+    discovery = row.request.discovery.spec
     return {
-        "Main": Cell(row.main, (*_known(dataset_of(main)), *censored(row.main))),
-        "Confirmation": Cell(row.confirm, _known(confirm), star),
-        "Null world": Cell(row.null, (row.claim.null,)),
+        "Discovery": Cell(row.discovery, (*_known(dataset_of(discovery)), *censored(row.discovery))),
+        "Replication": Cell(row.replication, _known(row.replication_dataset), star),
+        "Control": Cell(row.control, (row.claim.control,)),
     }
 
 

@@ -27,14 +27,14 @@ def root() -> Path:
     return (checkout() or store_root()) / "book" / "results"
 
 
-def name_of(name: str, world: str) -> str:
-    """What the published table of a world is called: 'full-shuffled-labels'; raises `ParameterError` for no name."""
-    return _plain(name) + ending(world)
+def name_of(name: str, setting: str) -> str:
+    """What the published table of a setting is called: 'full-shuffled-labels'; raises `ParameterError` for no name."""
+    return _plain(name) + ending(setting)
 
 
-def ending(world: str) -> str:
-    """How the names of a world's published tables end: '-shuffled-labels'."""
-    return f"-{re.sub('[^A-Za-z0-9._-]+', '-', world)}"
+def ending(setting: str) -> str:
+    """How the names of a setting's published tables end: '-shuffled-labels'."""
+    return f"-{re.sub('[^A-Za-z0-9._-]+', '-', setting)}"
 
 
 def names(study: Study) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a reader asks of a study or a chapter, validated and resolved into worlds."""
+"""What a reader asks of a study or a chapter, validated and resolved into settings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RUN_PARAMETERS = ("profile", "seeds", "device")
 
 
 @dataclass(frozen=True)
-class World:
-    """A named world of a study: its spec and seeds."""
+class Setting:
+    """A named setting of a study: its spec and seeds."""
 
     name: str
     spec: Spec
@@ -29,70 +29,72 @@ class World:
 
 @dataclass(frozen=True)
 class Request:
-    """What a reader asks of a study: profile, parameters and seeds, validated and resolved into worlds."""
+    """What a reader asks of a study: profile, parameters and seeds, validated and resolved into settings."""
 
     study: Study
     profile: str
-    main: World
+    discovery: Setting
     device: str = "auto"
 
     @classmethod
     def build(
         cls, study: Study, profile: str = "quick", parameters: Mapping[str, Any] | None = None, device: str = "auto"
     ) -> Request:
-        """Validate ``parameters`` (spec fields and ``seeds``) for every world of the study; raises `ParameterError`."""
+        """Validate ``parameters`` (spec fields, ``seeds``) for every setting of the study; raises `ParameterError`."""
         check_device(device)
         threads()
         given = _of_one(study, parameters or {})
         seeds = given.pop("seeds", None)
         preset = study.profile(profile)
         spec = study.accept(study.build(profile, given))
-        return cls(study, profile, World("main", spec, check_seeds(preset.seeds if seeds is None else seeds)), device)
+        return cls(
+            study, profile, Setting("discovery", spec, check_seeds(preset.seeds if seeds is None else seeds)), device
+        )
 
-    def world(self, name: str) -> World:
-        """The world called 'main', 'confirm' or by a null world's name; raises `ParameterError`."""
-        study, main = self.study, self.main
-        if name == "main":
-            return main
-        if name == "confirm" and study.confirm is not None:
-            fresh = tuple(study.confirmation_seed + number for number in range(len(main.seeds)))
-            return World(name, study.world(main.spec, study.confirm(main.spec)), fresh)
-        if name in study.nulls:
-            return World(name, study.world(main.spec, study.nulls[name]), main.seeds)
-        valid = ["main", *(["confirm"] if study.confirm else []), *study.nulls]
-        raise ParameterError(nearest(name, valid, "world"))
+    def setting(self, name: str) -> Setting:
+        """The setting called 'discovery', 'replication' or by a control's name; raises `ParameterError`."""
+        study, discovery = self.study, self.discovery
+        if name == "discovery":
+            return discovery
+        if name == "replication" and study.replication is not None:
+            fresh = tuple(study.replication_seed + number for number in range(len(discovery.seeds)))
+            return Setting(name, study.changed(discovery.spec, study.replication(discovery.spec)), fresh)
+        if name in study.controls:
+            return Setting(name, study.changed(discovery.spec, study.controls[name]), discovery.seeds)
+        valid = ["discovery", *(["replication"] if study.replication else []), *study.controls]
+        raise ParameterError(nearest(name, valid, "setting"))
 
-    def worlds(self) -> list[World]:
-        """Main, confirmation, and every null world that a claim names."""
-        used = dict.fromkeys(claim.null for claim in self.study.claims)
-        names = ["main", *(["confirm"] if self.study.confirm else []), *used]
-        return [self.world(name) for name in names]
+    def settings(self) -> list[Setting]:
+        """Discovery, replication, and every control that a claim names."""
+        used = dict.fromkeys(claim.control for claim in self.study.claims)
+        names = ["discovery", *(["replication"] if self.study.replication else []), *used]
+        return [self.setting(name) for name in names]
 
-    def runnable(self, world: World) -> bool:
-        """Whether the world's data are there or its table is published."""
-        return has_data(world.spec) or not missing_seeds(self.study, world.spec, world.seeds)
+    def runnable(self, setting: Setting) -> bool:
+        """Whether the setting's data are there or its table is published."""
+        return has_data(setting.spec) or not missing_seeds(self.study, setting.spec, setting.seeds)
 
     def require_data(self) -> None:
-        """Raise `genbook.data.DataNotFound` where the main world has rows to compute and its data are not there."""
-        if not self.runnable(self.main):
-            data.load(dataset_of(self.main.spec))
+        """Raise `genbook.data.DataNotFound` where discovery has rows to compute and its data are not there."""
+        if not self.runnable(self.discovery):
+            data.load(dataset_of(self.discovery.spec))
 
-    def table(self, world: str = "main", progress: Progress | None = None) -> Table:
-        """The world's table; what is missing is computed."""
-        chosen = self.world(world)
+    def table(self, setting: str = "discovery", progress: Progress | None = None) -> Table:
+        """The setting's table; what is missing is computed."""
+        chosen = self.setting(setting)
         return obtain(self.study, chosen.spec, chosen.seeds, self.device, progress)
 
     def missing(self) -> dict[str, int]:
-        """By world, the number of seeds that would have to be computed (worlds whose data are not there left out)."""
-        runnable = [world for world in self.worlds() if self.runnable(world)]
-        return {world.name: len(missing_seeds(self.study, world.spec, world.seeds)) for world in runnable}
+        """By setting, the number of seeds still to be computed (settings whose data are not there left out)."""
+        runnable = [setting for setting in self.settings() if self.runnable(setting)]
+        return {setting.name: len(missing_seeds(self.study, setting.spec, setting.seeds)) for setting in runnable}
 
     def seconds(self) -> float:
-        """About how long `evaluate` will take: the profile's measured time, by the share of parts that is missing."""
+        """About how long `evaluate` will take: the profile's measured time, by what is missing of its parts."""
         missing = self.missing()
-        total = len(self.main.seeds) * max(len(missing), 1)
+        total = len(self.discovery.seeds) * max(len(missing), 1)
         preset = self.study.profile(self.profile)
-        return preset.seconds * (len(self.main.seeds) / preset.seeds) * (sum(missing.values()) / total)
+        return preset.seconds * (len(self.discovery.seeds) / preset.seeds) * (sum(missing.values()) / total)
 
 
 def _of_one(study: Study, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def _of_one(study: Study, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def split_parameters(chapter: str, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The run's own parameters and, by study, its share of the others; raises `ParameterError` for an unknown name.
+    """The run's own parameters and, by study, its own of the others; raises `ParameterError` for an unknown name.
 
     ``random_labels.steps`` is that study's; where a name must be an identifier, as in a notebook's cell, it is
     ``random_labels__steps``. The bare ``steps`` is of all studies of the chapter that have it, but for those to which
@@ -123,12 +125,12 @@ def split_parameters(chapter: str, parameters: Mapping[str, Any]) -> tuple[dict[
         if field in given:
             raise ParameterError(f"parameter {study}.{field} was given twice, as {study}.{field} and {study}__{field}")
         given[field] = value
-    shares = {
+    own = {
         study.name: _present({name: v for name, v in bare.items() if name in study.spec.model_fields})
         | _present(named[study.name])
         for study in told
     }
-    return _present(run), shares
+    return _present(run), own
 
 
 def target(name: str, told: Sequence[Study]) -> tuple[str | None, str]:
@@ -164,17 +166,17 @@ def shortest(changed: Mapping[str, Mapping[str, Any]], told: Sequence[Study]) ->
 
 def requests(chapter: str, parameters: Mapping[str, Any]) -> dict[str, Request]:
     """By study, the validated request that ``parameters`` make of a chapter; raises `ParameterError`."""
-    run, shares = split_parameters(chapter, parameters)
+    run, own = split_parameters(chapter, parameters)
     profile, device = run.get("profile", "quick"), run.get("device", "auto")
     if not isinstance(profile, str):
         raise ParameterError(f"parameter profile = {profile!r}: want its name, such as 'quick'")
     seeds = {"seeds": run["seeds"]} if "seeds" in run else {}
     found = {}
-    for name, share in shares.items():
+    for name, changes in own.items():
         try:
-            found[name] = Request.build(studies.get(name), profile, {**share, **seeds}, device)
+            found[name] = Request.build(studies.get(name), profile, {**changes, **seeds}, device)
         except ParameterError as error:
-            if not share or str(error).startswith(f"study {name}:"):
+            if not changes or str(error).startswith(f"study {name}:"):
                 raise
             raise ParameterError(f"study {name}: {error}") from None
     return found

@@ -16,7 +16,7 @@ from genbook.tables import codehash
 
 @dataclass(frozen=True)
 class Table:
-    """The tidy rows of one world with the provenance of each part."""
+    """The tidy rows of one setting with the provenance of each part."""
 
     study: Study
     spec: Spec

@@ -23,21 +23,21 @@ from genbook.data.sizes import check_pool
 from genbook.experiments import Design
 from genbook.tables.quantities import COLUMNS, meanings
 
-#: First of the seeds that a confirmation uses instead of the main world's: settings were never chosen on these.
-CONFIRMATION_SEED = 1000
+#: First of the seeds that a replication uses instead of discovery's: nothing was ever chosen on these.
+REPLICATION_SEED = 1000
 
 
 @dataclass(frozen=True)
 class Study:
-    """One phenomenon as a computation: its parameters, worlds and claims.
+    """One phenomenon as a computation: its parameters, settings and claims.
 
     ``name``: its folder, in that of its part; no two studies have the same. ``version``: raised when the meaning of the
     table changes. ``columns``: meaning and unit of each column of the table. ``quantities``: the same for each value of
-    the column ``quantity``. ``confirm``: from the main world's spec, the parameters that the confirmation replaces.
-    ``nulls``: by name, the parameters that turn the main world into a null world. ``varies``: what a seed draws.
+    the column ``quantity``. ``replication``: from discovery's spec, the parameters that it replaces. ``controls``: by
+    name, the parameters that turn discovery into a control. ``varies``: what a seed draws.
     ``fits``: raises `ParameterError` for a spec whose data set has not what the study draws from it.
-    ``confirmation_seed``: first seed of the confirmation; another one than usual where a setting was changed after
-    the usual seeds had been looked at, so that the confirmation is again on draws that nobody has seen.
+    ``replication_seed``: first seed of the replication; another one than usual where a setting was changed after
+    the usual seeds had been looked at, so that the replication is again on draws that nobody has seen.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Study:
     claims: tuple[Claim, ...]
     columns: Mapping[str, str]
     quantities: Mapping[str, str]
-    confirm: Callable[[Any], Mapping[str, Any]] | None
-    nulls: Mapping[str, Mapping[str, Any]]
+    replication: Callable[[Any], Mapping[str, Any]] | None
+    controls: Mapping[str, Mapping[str, Any]]
     varies: tuple[str, ...] = field(
         default=("training subset", "corruption", "order", "initialisation"),
     )
     fits: Callable[[Any], None] = lambda spec: None
-    confirmation_seed: int = CONFIRMATION_SEED
+    replication_seed: int = REPLICATION_SEED
 
     @classmethod
     def designed(cls, design: Callable[[Any], Design], conditions: Mapping[str, str], **fields: Any) -> Self:
@@ -74,24 +74,24 @@ class Study:
         return self.profiles[name]
 
     def build(self, profile: str, parameters: Mapping[str, Any]) -> Spec:
-        """The main world's spec: ``parameters`` over the profile over the defaults."""
+        """The spec of discovery: ``parameters`` over the profile over the defaults."""
         return self.spec.build(**{**self.profile(profile).parameters, **parameters})
 
-    def world(self, spec: Spec, changes: Mapping[str, Any]) -> Spec:
-        """``spec`` with ``changes``: a null world or the confirmation's."""
+    def changed(self, spec: Spec, changes: Mapping[str, Any]) -> Spec:
+        """``spec`` with ``changes``: a control or the replication's."""
         return self.spec.build(**{**spec.model_dump(), **changes})
 
     def accept(self, spec: Spec) -> Spec:
-        """``spec`` where it, its confirmation and every null world can be had; raises `ParameterError` where not.
+        """``spec`` where it, its replication and every control can be had; raises `ParameterError` where not.
 
-        What the main world can have and another one cannot is refused too: nothing could be judged in the end.
+        What the discovery setting can have and another one cannot is refused too: nothing could be judged in the end.
         """
         self.fits(spec)
-        changes = {"confirmation": lambda: self.confirm(spec)} if self.confirm is not None else {}
-        changes |= {f"null world {name!r}": lambda name=name: self.nulls[name] for name in self.nulls}
+        changes = {"replication": lambda: self.replication(spec)} if self.replication is not None else {}
+        changes |= {f"control {name!r}": lambda name=name: self.controls[name] for name in self.controls}
         for which, changed in changes.items():
             try:
-                self.fits(self.world(spec, changed()))
+                self.fits(self.changed(spec, changed()))
             except ParameterError as error:
                 raise ParameterError(
                     f"study {self.name}: with these parameters its {which} could not be computed, where {error}"
@@ -111,7 +111,7 @@ class Study:
 
 
 def other_images(spec: Any) -> Mapping[str, Any]:
-    """The usual confirmation's data: MNIST-1D, or digits where MNIST-1D is the main world."""
+    """The usual replication's data: MNIST-1D, or digits where MNIST-1D is that of discovery."""
     return {"dataset": "digits" if spec.dataset == "mnist1d" else "mnist1d"}
 
 

@@ -74,8 +74,8 @@ def slope(words: str, function: _Function | None = None) -> Any:
     return _statistic(function, "mean", "identity", words)
 
 
-def share(words: str = "", function: _Function | None = None) -> Any:
-    """Truths, one per trial: the share that is true has a Clopper-Pearson interval."""
+def proportion(words: str = "", function: _Function | None = None) -> Any:
+    """Truths, one per trial: the proportion that is true has a Clopper-Pearson interval."""
     return _statistic(function, "all", "identity", words)
 
 
@@ -105,7 +105,7 @@ def claim(
 
     For an `identity`, ``within`` is the tolerance. For a ratio or a difference ``equals`` asks for equivalence: the
     claim holds where the whole interval lies within the bound, a factor (> 1) for a ratio, else a distance.
-    ``control``: the setting in which the claim must fail. ``about``: ``reported``, ``note``, ``confirms``.
+    ``control``: the setting in which the claim must fail. ``about``: ``reported``, ``note``, ``replicates``.
 
     Raises:
         ValueError: not exactly one of ``above``, ``below`` and ``equals``, or ``equals`` without ``within``.
@@ -124,7 +124,7 @@ def claim(
         statistic=statistic,
         relation=relations[0],
         threshold=told[relations[0]],
-        null=control,
+        control=control,
         kind=kind,
         scale=statistic.scale,
         tolerance=within or 0.0,

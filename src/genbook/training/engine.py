@@ -45,7 +45,7 @@ def train(
         checkpoint: a file in which to keep the state. Where it exists, the training goes on from it, bit for bit to the
             same table on the same machine with the same threads; it is removed when the training is complete.
         checkpoint_every: seconds between two writes of it.
-        progress: whether to draw a bar; by default in a terminal alone. A function is told the share done instead.
+        progress: whether to draw a bar; by default in a terminal alone. A function is told the fraction done instead.
 
     Where `checkpoint` or `progress` is not given, that of the surrounding `genbook.base.progress.context` holds.
 

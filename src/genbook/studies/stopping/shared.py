@@ -9,6 +9,6 @@ from genbook.studies import other_images
 
 
 def other_images_that_suffice(spec: Any) -> Mapping[str, Any]:
-    """The confirmation's data: other images, and no more for training than digits have, where it is digits."""
+    """The replication's data: other images, and no more for training than digits have, where it is digits."""
     changes = other_images(spec)
     return {**changes, "n_train": min(spec.n_train, 1000)} if changes["dataset"] == "digits" else changes

@@ -60,10 +60,10 @@ class Relatives(Probe):
         measured = coherence(view.model, view.loss.module(), inputs, targets, alignments=False)
         combined = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
         for name, layer in measured.layers.items():
-            weight = layer.share if self.spec.layer_weights == "norm fractions" else 1 / len(measured.layers)
+            weight = layer.fraction if self.spec.layer_weights == "norm fractions" else 1 / len(measured.layers)
             combined = combined + weight * layer.alpha
             yield Measurement("m-coherence", layer.m_coherence, layer=name)
-            yield Measurement("norm fraction", layer.share, layer=name)
+            yield Measurement("norm fraction", layer.fraction, layer=name)
         yield Measurement("m-coherence", measured.m_coherence, layer="all")
         yield Measurement("layers combined", combined * measured.m, layer="all")
         on = "train" if self.spec.relatives_on == "the same examples" else "test"

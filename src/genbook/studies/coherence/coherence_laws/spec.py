@@ -26,16 +26,16 @@ class CoherenceLawsSpec(Spec):
     )
     draws: int = parameter(1000, "mini-batches drawn of each size", "", ge=10, le=100_000)
     batches: Literal["independent", "copies"] = parameter(
-        "independent", "whether a mini-batch is drawn independently or is one example copied (a null world)"
+        "independent", "whether a mini-batch is drawn independently or is one example copied (a control)"
     )
     relatives_on: Literal["the same examples", "other examples"] = parameter(
-        "the same examples", "on which examples the relatives are measured; others are a null world"
+        "the same examples", "on which examples the relatives are measured; others are a control"
     )
     layer_weights: Literal["norm fractions", "equal"] = parameter(
-        "norm fractions", "how the layers' coherences are combined; equal weights are a null world"
+        "norm fractions", "how the layers' coherences are combined; equal weights are a control"
     )
     gradients: Literal["of the network", "isotropic"] = parameter(
-        "of the network", "what is averaged, sampled, diluted and scaled; random directions are a null world"
+        "of the network", "what is averaged, sampled, diluted and scaled; random directions are a control"
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The laws of coherence: profiles and worlds."""
+"""The laws of coherence: profiles and settings."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ STUDY = Study(
         "diluted alpha": "α with zeros added until the fraction `at` of the gradients is not zero",
         "scaled alpha": "α of `at` times the gradients",
     },
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "other examples, equal weights": {"relatives_on": "other examples", "layer_weights": "equal"},
         "copies, isotropic": {"batches": "copies", "gradients": "isotropic"},
     },

@@ -1,4 +1,4 @@
-"""The generalization theorem on a small network: profiles and worlds."""
+"""The generalization theorem on a small network: profiles and settings."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={"noise": "fraction of the labels that were drawn anew"},
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "shuffled labels": {"labels": "shuffled"},
         "ten steps": {"steps": 10},
     },

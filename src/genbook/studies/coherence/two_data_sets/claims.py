@@ -113,7 +113,7 @@ def _deepest_over_plain(rows: pd.DataFrame, spec: TwoDataSetsSpec) -> pd.Series:
     return deep.reindex(plain.index) / plain
 
 
-_EXACTLY = {"within": 1e-9, "confirms": False}
+_EXACTLY = {"within": 1e-9, "replicates": False}
 _PAPER = "chatterjee-zielinski-2022"
 CLAIMS = (
     claim(

@@ -1,4 +1,4 @@
-"""Two data sets, one difference: profiles and worlds."""
+"""Two data sets, one difference: profiles and settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genbook.studies.coherence.two_data_sets.spec import TwoDataSetsSpec
 from genbook.tables.quantities import COLUMNS
 
 
-def _confirmation(spec: TwoDataSetsSpec) -> Mapping[str, Any]:
+def _replication(spec: TwoDataSetsSpec) -> Mapping[str, Any]:
     """There are no other data for a problem made up whole: other sizes, a wider draw of the starts, fresh seeds."""
     return {
         "n_train": min(2 * spec.n_train, 200),
@@ -57,8 +57,8 @@ STUDY = Study(
         "own weight": "mean weight of the four features that only one training example has",
         "shared weight": "weight of the sixth input, which the examples of L share",
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "nothing shared": {"shared": "nowhere"},
         "everything shared": {"shared": "everywhere"},
         "shuffled labels": {"labels": "shuffled"},

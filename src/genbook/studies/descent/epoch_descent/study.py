@@ -32,6 +32,6 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={"setting": "network and training, by the name of the setting"},
-    confirm=other_images,
-    nulls={"no noise": {"noise_factor": 0.0}},
+    replication=other_images,
+    controls={"no noise": {"noise_factor": 0.0}},
 )

@@ -11,7 +11,7 @@ from genbook.studies.descent.linear_teacher.claims import CLAIMS
 from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
 
 
-def _confirmation(spec: LinearTeacherSpec) -> Mapping[str, Any]:
+def _replication(spec: LinearTeacherSpec) -> Mapping[str, Any]:
     """There are no other data for inputs drawn at random: signs in the place of Gaussians, less signal, N larger.
 
     Nothing in the formula knows the law of the entries, only their variance.
@@ -58,8 +58,8 @@ STUDY = Study(
             "fraction of the way from start to end, by length, that lies where no training input has a component"
         ),
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "weight decay": {"weight_decay": 0.2, "draws": 2},
         "uneven inputs": {"law": "uneven", "draws": 2},
         "no stopping, wrong ridge": {"earliest": 1e4, "guess": 0.003, "draws": 2},

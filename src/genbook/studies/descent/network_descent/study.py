@@ -14,8 +14,8 @@ from genbook.studies.descent.network_descent.design import NetworkDescentSpec, d
 _PUBLISHED = [2, 3, 4, 5, 7, 9, 12, 16, 21, 27, 36, 47, 61, 80, 104, 135, 177, 230, 300]
 
 
-def _confirmation(spec: NetworkDescentSpec) -> Mapping[str, Any]:
-    """Other data: MNIST-1D, or digits where MNIST-1D is the main one."""
+def _replication(spec: NetworkDescentSpec) -> Mapping[str, Any]:
+    """Other data: MNIST-1D, or digits where MNIST-1D is that of discovery."""
     if spec.dataset == "mnist1d":
         return {"dataset": "digits", "n_train": min(spec.n_train, 1000)}
     return {"dataset": "mnist1d"}
@@ -59,8 +59,8 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={"width": "units of each hidden layer"},
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "no noise": {"noise": 0.0},
         "weight decay": {"weight_decay": 0.01},
         "shuffled labels": {"labels": "shuffled", "noise": 0.0, "widths": [64, 90, 128, 180]},

@@ -225,7 +225,7 @@ CLAIMS = (
         ),
         below=0.2,
         control="few steps",
-        note="derived in this chapter from the paper's formula, after the main world had been seen",
+        note="derived in this chapter from the paper's formula, after the discovery setting had been seen",
     ),
     claim(
         "equal-loss-no-peak",

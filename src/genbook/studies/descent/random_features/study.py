@@ -65,8 +65,8 @@ STUDY = Study(
         "condition number": "largest over smallest nonzero eigenvalue of the features' second moments",
         "ridge chosen": "the ridge that was best on the validation examples, in units of the mean eigenvalue",
     },
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "ridge": {"weight_decay": 1.0, "taken_steps": 10, "members": 2},
         "few steps": {"steps": [10, 30, 100], "taken_steps": 10, **_SITES_ALONE},
         "whitened, untuned, shuffled": {

@@ -27,6 +27,6 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={"examples": "size of the training set"},
-    confirm=other_images,
-    nulls={"no noise": {"noise": 0.0, "n_train": [150, 300, 500, 1300]}},
+    replication=other_images,
+    controls={"no noise": {"noise": 0.0, "n_train": [150, 300, 500, 1300]}},
 )

@@ -70,7 +70,7 @@ CLAIMS = (
         control="blocks at random",
     ),
     claim(
-        "calm-coherence-follows-blocks",
+        "annealed-coherence-follows-blocks",
         "The smaller the blocks, the less gradients agree once the oscillation is annealed.",
         "chatterjee-zielinski-2022",
         slope(

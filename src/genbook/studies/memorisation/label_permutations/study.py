@@ -31,8 +31,8 @@ STUDY = Study.designed(
     conditions={
         "blocks": "blocks that each class was cut into before the labels were permuted over the blocks; 0: real labels",
     },
-    confirm=other_images,
+    replication=other_images,
     # The time was doubled after the usual seeds had been seen, so that all networks come to pass the same losses.
-    confirmation_seed=2000,
-    nulls={"blocks at random": {"cut": "at random"}},
+    replication_seed=2000,
+    controls={"blocks at random": {"cut": "at random"}},
 )

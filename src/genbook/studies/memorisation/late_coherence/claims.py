@@ -101,7 +101,7 @@ CLAIMS = (
         control="labels kept",
     ),
     claim(
-        "small-steps-calm-random",
+        "small-steps-anneal-random",
         "A few small steps on all examples take the late coherence of random labels away.",
         "chatterjee-zielinski-2020",
         _left_by_small_steps,
@@ -133,7 +133,7 @@ CLAIMS = (
         control="labels kept",
     ),
     claim(
-        "calm-real-above-random",
+        "annealed-real-above-random",
         "Without the oscillation, at equal training loss, real labels stand far above random ones.",
         "chatterjee-zielinski-2022",
         ratio("times the m-coherence of random labels", annealed_ratio),

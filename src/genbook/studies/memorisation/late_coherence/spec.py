@@ -26,7 +26,7 @@ class LateCoherenceSpec(StoppedSpec):
     labels: Literal["real", "shuffled", "kept"] = parameter(
         "real",
         "what the two sets of labels are: 'real' compares real with random ones; 'shuffled' makes both random, 'kept' "
-        "keeps both real (both are null worlds)",
+        "keeps both real (both are controls)",
     )
     factors: Growing[Annotated[float, Field(gt=0, le=100)]] = parameter(
         (0.5, 1.0, 3.0), "learning rates compared, 1 among them", "of learning_rate", min_length=1, max_length=8

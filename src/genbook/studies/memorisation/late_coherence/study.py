@@ -36,8 +36,8 @@ STUDY = Study(
         "predicted m-coherence": "what the noise of the batches keeps up in the sharp directions",
         "pairs": "what the pairs of examples with one label, or with two, add to m-coherence: their Σ gᵢ·gⱼ / Σ ‖gᵢ‖²",
     },
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "labels kept": {"labels": "kept"},
         "shuffled labels": {"labels": "shuffled", "factors": [1.0]},
     },

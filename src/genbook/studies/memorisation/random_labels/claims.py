@@ -8,7 +8,7 @@ import pandas as pd
 from genbook.base import stats
 from genbook.studies.memorisation.random_labels.design import RandomLabelsSpec
 from genbook.tables import readings
-from genbook.tables.statistics import claim, difference, order, ratio, share
+from genbook.tables.statistics import claim, difference, order, proportion, ratio
 
 
 def final(table: pd.DataFrame, quantity: str, network: str = "base") -> pd.DataFrame:
@@ -106,7 +106,7 @@ CLAIMS = (
         "all-fit",
         "The same network fits its training set completely, whatever fraction of the labels is random.",
         "zhang-et-al-2017",
-        share("of the networks, with 95 % confidence", lambda table, spec: steps_to_fit(table).notna().stack()),
+        proportion("of the networks, with 95 % confidence", lambda table, spec: steps_to_fit(table).notna().stack()),
         above=0.75,
         control="too small",
         reported="Training accuracy of 99 to 100 % on random labels, for every architecture tried.",

@@ -28,8 +28,8 @@ STUDY = Study.designed(
         "network": "'base', or a control on the same labels: 'larger start', 'larger steps'",
         "noise": "fraction of the training labels that were drawn anew",
     },
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "shuffled labels": {"labels": "shuffled"},
         "labels kept": {"labels": "kept"},
         "too small": {"hidden": [2], "noise_levels": [0.0, 1.0], "n_measurements": 10},

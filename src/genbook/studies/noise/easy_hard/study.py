@@ -36,8 +36,8 @@ STUDY = Study(
         "own kind accuracy": "fraction of the labels of the other half of the half that are predicted",
         **meanings("train accuracy", "test accuracy", "train loss", "m-coherence"),
     },
-    confirm=other_images,
-    nulls={"shuffled labels": {"labels": "shuffled"}, "random halves": {"halves": "random"}},
+    replication=other_images,
+    controls={"shuffled labels": {"labels": "shuffled"}, "random halves": {"halves": "random"}},
     varies=("training subset", "order", "initialisation"),
     fits=from_pool("n_train"),
 )

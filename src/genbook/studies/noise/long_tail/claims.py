@@ -123,7 +123,7 @@ CLAIMS = (
         equals=0.0,
         within=0.03,
         control="wide clusters",
-        confirms=False,
+        replicates=False,
     ),
     claim(
         "stopping-costs",
@@ -139,7 +139,7 @@ CLAIMS = (
         "feldman-2020",
         tail_pays,
         above=0.3,
-        control="labels by lot",
+        control="labels at random",
     ),
     claim(
         "price-is-mass",
@@ -147,7 +147,7 @@ CLAIMS = (
         "feldman-2020",
         price_is_mass,
         above=0.8,
-        control="labels by lot",
+        control="labels at random",
     ),
     claim(
         "winsorising-costs-tail",

@@ -21,12 +21,12 @@ class LongTailSpec(Descent):
     )
     clusters: int = parameter(400, "clusters in the mixture; of images, in all classes together", "", ge=10, le=5000)
     frequencies: Literal["zipf", "uniform"] = parameter(
-        "zipf", "how often the clusters come: the k-th in proportion to 1/k^exponent, or all alike (a null world)"
+        "zipf", "how often the clusters come: the k-th in proportion to 1/k^exponent, or all alike (a control)"
     )
     exponent: float = parameter(1.0, "exponent of Zipf's law", "", ge=0, le=3)
     meaning: Literal["clusters", "none"] = parameter(
         "clusters",
-        "what the labels of new examples follow: their 'clusters', or 'none' of them, each at random (a null world)",
+        "what the labels of new examples follow: their 'clusters', or 'none' of them, each at random (a control)",
     )
     n_train: int = parameter(400, "size of the training set, drawn from the mixture", "examples", ge=50, le=20_000)
     n_test: int = parameter(2000, "test examples, drawn from the same mixture", "examples", ge=100, le=50_000)

@@ -1,4 +1,4 @@
-"""The long tail: profiles and worlds."""
+"""The long tail: profiles and settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genbook.studies.noise.long_tail.spec import LongTailSpec
 from genbook.tables.quantities import COLUMNS, meanings
 
 
-def _confirmation(spec: LongTailSpec) -> Mapping[str, Any]:
+def _replication(spec: LongTailSpec) -> Mapping[str, Any]:
     """Real images, clustered within their classes and drawn with Zipf's frequencies."""
     return {"source": "mnist1d" if spec.source == "digits" else "digits", "clusters": 100, "n_train": 150}
 
@@ -64,10 +64,10 @@ STUDY = Study(
         "mass": "probability that a new example is of a cluster seen so often",
         "examples": "fraction of the training examples that are of a cluster seen so often",
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "uniform frequencies": {"frequencies": "uniform", "clusters": 20},
-        "labels by lot": {"meaning": "none", "learners": ["plain"]},
+        "labels at random": {"meaning": "none", "learners": ["plain"]},
         "wide clusters": {"spread_within": 1.5, "learners": ["plain"], "steps": 10, "n_measurements": 5},
     },
     varies=("training subset", "order", "initialisation"),

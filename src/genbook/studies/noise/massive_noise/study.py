@@ -41,8 +41,8 @@ STUDY = Study.designed(
         "copies": "random labels for each right one",
         "batch size": "examples in one gradient step",
     },
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "shuffled labels": {"labels": "shuffled", "copies": [0], "fewer": [], "other_batches": []},
         "no dilution": {"dilution": 0, "copies": [0]},
     },

@@ -69,7 +69,7 @@ def wrong_labels(spec: NoisyLabelsSpec, dataset: data.Dataset, split: data.Split
         weights = annotator.confusion(seen, true)[true] if kind == "confused" else seen
         if kind == "uniform" or spec.annotator == "uninformed":
             weights = np.ones_like(seen)
-        # A stream for each kind: in the null world the kinds are independent draws of one noise.
+        # A stream for each kind: in the control the kinds are independent draws of one noise.
         given[kind] = np.where(changed, annotator.wrong(weights, true, generator(seed, f"{CORRUPTION}, {kind}")), true)
     return given
 

@@ -38,7 +38,7 @@ class NoisyLabelsSpec(Dataset, Descent):
     )
     annotator: Literal["trained", "uninformed"] = parameter(
         "trained",
-        "whom 'confused' and 'lookalike' ask: one 'trained' on other images, or an 'uninformed' one (a null world)",
+        "whom 'confused' and 'lookalike' ask: one 'trained' on other images, or an 'uninformed' one (a control)",
     )
     annotator_examples: int = parameter(
         100, "images that the annotator learned from, none of them trained on", "examples", ge=20
@@ -51,7 +51,7 @@ class NoisyLabelsSpec(Dataset, Descent):
     filters: int = parameter(100, "patches that 'patches' responds to; eight features each", "", ge=1, le=2000)
     n_test: int = parameter(10_000, "size of the test set, or all if there are fewer", "examples", ge=100)
     labels: Literal["real", "shuffled"] = parameter(
-        "real", "what is corrupted: 'real' labels, or 'shuffled' ones that mean nothing (a null world)"
+        "real", "what is corrupted: 'real' labels, or 'shuffled' ones that mean nothing (a control)"
     )
     hidden: HiddenWidths = parameter((64,), "widths of the hidden layers", "units", min_length=1, max_length=6)
     learning_rate: float = parameter(0.2, "learning rate of stochastic gradient descent", "", gt=0, le=100)

@@ -44,8 +44,8 @@ STUDY = Study(
         *("train accuracy", "train accuracy on true labels", "test accuracy"),
         *("AUC of EL2N", "AUC of gradient norm", "AUC of loss", "wrong labels", "classes"),
     ),
-    confirm=_other_images,
-    nulls={"shuffled labels": {"labels": "shuffled"}, "uninformed annotator": {"annotator": "uninformed"}},
+    replication=_other_images,
+    controls={"shuffled labels": {"labels": "shuffled"}, "uninformed annotator": {"annotator": "uninformed"}},
     varies=("training subset", "validation", "corruption", "order", "initialisation"),
     fits=from_pool("n_train", "annotator_examples"),
 )

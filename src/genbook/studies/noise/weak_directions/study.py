@@ -30,7 +30,7 @@ STUDY = Study.designed(
     conditions={
         "rule": "how the gradients of a batch are averaged, or the multiple of the learning rate of plain descent",
     },
-    confirm=other_images,
-    nulls={"plain averages": {"averages": "plain"}},
+    replication=other_images,
+    controls={"plain averages": {"averages": "plain"}},
     varies=("training subset", "validation", "corruption", "order", "initialisation"),
 )

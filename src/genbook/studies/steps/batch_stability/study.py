@@ -51,8 +51,8 @@ STUDY = Study.designed(
         "learning rate": "constant learning rate",
         "batch size": "examples in one gradient step",
     },
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "whole set": {"single_batch": 10**6, **_FEW_TRIED},
         "single examples": {"whole_batch": 1, **_FEW_TRIED},
         "large batches": {"batch_sizes": [50, 100], **_NO_TRACE},

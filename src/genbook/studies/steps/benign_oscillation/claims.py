@@ -8,7 +8,7 @@ import pandas as pd
 from genbook.studies.steps.benign_oscillation import theory
 from genbook.studies.steps.benign_oscillation.spec import BenignOscillationSpec
 from genbook.tables import tidy
-from genbook.tables.statistics import Statistic, claim, difference, identity, ratio, share
+from genbook.tables.statistics import Statistic, claim, difference, identity, proportion, ratio
 
 RATE = "scaled learning rate"
 #: Thresholds as rates η‖u‖²/m, for the loss (f − y)² and one example at a time.
@@ -165,7 +165,7 @@ def _late_growth(table: pd.DataFrame, spec: BenignOscillationSpec) -> pd.Series:
     return 1 - grown[steps <= _EARLY * steps.max()].groupby("seed").last() / grown.groupby("seed").last()
 
 
-@share("of the runs still swing by 0.2 at the end, with 95 % confidence")
+@proportion("of the runs still swing by 0.2 at the end, with 95 % confidence")
 def _still_swinging(table: pd.DataFrame, spec: BenignOscillationSpec) -> pd.Series:
     """Whether most of the last steps of a run are off by the paper's least δ, for each seed and rate of the window."""
     return (final(table, "unsettled")[window(spec)] > 0.5).stack()
@@ -304,7 +304,7 @@ CLAIMS = (
         below=0.1,
         control="weak patch at random",
         note=(
-            "The formula is ours, and got this form when an earlier confirmation of the next claim had failed; the "
+            "The formula is ours, and got this form when an earlier replication of the next claim had failed; the "
             "seeds shown here are others. That paper shows how instability ends itself by lowering the sharpness."
         ),
     ),

@@ -11,7 +11,7 @@ from genbook.studies.steps.benign_oscillation.claims import CLAIMS
 from genbook.studies.steps.benign_oscillation.spec import BenignOscillationSpec
 
 
-def _confirmation(spec: BenignOscillationSpec) -> Mapping[str, Any]:
+def _replication(spec: BenignOscillationSpec) -> Mapping[str, Any]:
     """There are no other data for a problem made up whole: other sizes, more noise, fresh seeds, no phase diagram."""
     return {
         "dimension": min(2 * spec.dimension, 1000),
@@ -76,8 +76,8 @@ STUDY = Study(
         "unsettled": "fraction of these steps with |1 − y f| of at least 0.2; missing at the start",
         "output": "y f of an example of the label + when it is visited, before the step",
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "small learning rates": {
             "scaled_learning_rates": [0.05, 0.1, 0.2, 0.24],
             "jump_learning_rate": 0.24,
@@ -104,7 +104,7 @@ STUDY = Study(
             "full_batch_steps": 100,
         },
     },
-    # Settings were changed after the confirmation on the usual seeds had been looked at.
-    confirmation_seed=2000,
+    # Settings were changed after the replication on the usual seeds had been looked at.
+    replication_seed=2000,
     varies=("noise patches", "test points", "order", "initialisation"),
 )

@@ -35,8 +35,8 @@ STUDY = Study.designed(
         "learning rate": "constant learning rate",
         "batch size": "examples in one gradient step",
     },
-    confirm=other_images,
-    nulls={
+    replication=other_images,
+    controls={
         "small learning rates": {
             "learning_rates": [0.01, 0.02],
             "batch_sizes": [10**6],
@@ -45,7 +45,7 @@ STUDY = Study.designed(
         },
         "large learning rates": {"learning_rates": [1.5, 1.7], "batch_sizes": [50], "steps": 400, "n_measurements": 4},
     },
-    # Settings were changed after the confirmation on the usual seeds had been looked at.
-    confirmation_seed=2000,
+    # Settings were changed after the replication on the usual seeds had been looked at.
+    replication_seed=2000,
     varies=("training subset", "order", "initialisation"),
 )

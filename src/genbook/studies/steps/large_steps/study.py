@@ -14,8 +14,8 @@ _MNIST1D = {"dataset": "mnist1d", "n_train": 1000, "scale": 1.0, "time": 420.0, 
 _DIGITS = {"dataset": "digits", "n_train": 300, "scale": 0.6, "time": 260.0, "min_steps": 500}
 
 
-def _confirmation(spec: LargeStepsSpec) -> Mapping[str, Any]:
-    """Other data: digits, with learning rates that suit them, or MNIST-1D where the main world has any other data."""
+def _replication(spec: LargeStepsSpec) -> Mapping[str, Any]:
+    """Other data: digits, with learning rates that suit them, or MNIST-1D where discovery has others."""
     given = _DIGITS if spec.dataset == "mnist1d" else _MNIST1D
     return {**given, "min_steps": min(given["min_steps"], spec.min_steps), "time": min(given["time"], spec.time)}
 
@@ -53,8 +53,8 @@ STUDY = Study.designed(
         "run": f"'constant', or '{DECAYED}': begun with a large learning rate, measured once it has become small",
         "learning rate": "constant learning rate; of decayed networks the first one",
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "nothing to learn": {
             "test_labels": "shuffled",
             "learning_rates": [0.5, 0.7, 0.9, 1.2],

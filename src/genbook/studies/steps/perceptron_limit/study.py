@@ -11,7 +11,7 @@ from genbook.studies.steps.perceptron_limit.claims import CLAIMS
 from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
 
 
-def _confirmation(spec: PerceptronLimitSpec) -> Mapping[str, Any]:
+def _replication(spec: PerceptronLimitSpec) -> Mapping[str, Any]:
     """There are no other data for points made up whole: more of them, in more dimensions, with fresh seeds."""
     return {"n_train": min(2 * spec.n_train, 2000), "inputs": min(2 * spec.inputs, 1000)}
 
@@ -45,12 +45,12 @@ STUDY = Study(
             "largest distance of w/η from the perceptron's weights, over their length, while the perceptron still errs"
         ),
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "small learning rates": {"learning_rates": [0.1, 0.2, 0.4]},
         "large learning rates": {"learning_rates": [1e4, 1e5, 1e6]},
     },
-    # Settings were changed after the confirmation on the usual seeds had been looked at.
-    confirmation_seed=2000,
+    # Settings were changed after the replication on the usual seeds had been looked at.
+    replication_seed=2000,
     varies=("points and plane",),
 )

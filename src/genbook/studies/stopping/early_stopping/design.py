@@ -28,11 +28,11 @@ class EarlyStoppingSpec(Dataset, Descent):
     labels: Literal["noisy", "clean"] = parameter(
         "noisy",
         "'noisy'; 'clean' trains on the right labels and keeps the tags of those that would have been corrupted "
-        "(a null world)",
+        "(a control)",
     )
     tags: Literal["true", "shuffled"] = parameter(
         "true",
-        "which examples count as clean and corrupted: 'true'; 'shuffled' deals the tags out at random (a null world)",
+        "which examples count as clean and corrupted: 'true'; 'shuffled' deals the tags out at random (a control)",
     )
     hidden: HiddenWidths = parameter((64, 64), "widths of the hidden layers", "units", min_length=1, max_length=6)
     learning_rate: float = parameter(0.1, "learning rate of stochastic gradient descent", "", gt=0, le=100)

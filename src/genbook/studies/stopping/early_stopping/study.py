@@ -26,6 +26,6 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={},
-    confirm=other_images_that_suffice,
-    nulls={"shuffled tags": {"tags": "shuffled"}, "clean labels": {"labels": "clean"}},
+    replication=other_images_that_suffice,
+    controls={"shuffled tags": {"tags": "shuffled"}, "clean labels": {"labels": "clean"}},
 )

@@ -34,7 +34,7 @@ class StoppingRulesSpec(Dataset, Descent):
     )
     signals: Literal["own", "shifted"] = parameter(
         "own",
-        "'own'; 'shifted' shows the rules each signal from a step half of the measured ones away (a null world)",
+        "'own'; 'shifted' shows the rules each signal from a step half of the measured ones away (a control)",
     )
     hidden: HiddenWidths = parameter((64, 64), "widths of the hidden layers", "units", min_length=1, max_length=6)
     learning_rate: float = parameter(0.1, "learning rate of stochastic gradient descent", "", gt=0, le=100)

@@ -44,6 +44,6 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={"noise": "fraction of wrong labels, decoys not counted"},
-    confirm=other_images_that_suffice,
-    nulls={"shifted signals": {"signals": "shifted"}, "noise everywhere": {"noise_levels": [0.3, 0.4]}},
+    replication=other_images_that_suffice,
+    controls={"shifted signals": {"signals": "shifted"}, "noise everywhere": {"noise_levels": [0.3, 0.4]}},
 )

@@ -31,7 +31,7 @@ class TwoGaussiansSpec(Spec):
         gt=0,
     )
     signal: Literal["present", "absent"] = parameter(
-        "present", "'present'; 'absent' puts both centres at 0, so that labels mean nothing (a null world)"
+        "present", "'present'; 'absent' puts both centres at 0, so that labels mean nothing (a control)"
     )
     learning_rate: float = parameter(1.0, "learning rate of full-batch descent on the logistic loss", "", gt=0)
     steps: int = parameter(1500, "gradient steps", "steps", ge=10, le=100_000)

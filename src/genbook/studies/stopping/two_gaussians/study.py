@@ -12,7 +12,7 @@ from genbook.studies.stopping.two_gaussians.spec import TwoGaussiansSpec
 from genbook.tables.quantities import COLUMNS, meanings
 
 
-def _confirmation(spec: TwoGaussiansSpec) -> Mapping[str, Any]:
+def _replication(spec: TwoGaussiansSpec) -> Mapping[str, Any]:
     """Another mixture: more points, fewer random labels, more spread."""
     return {"n_train": 300, "noise": 0.3, "spread": 5.0}
 
@@ -45,8 +45,8 @@ STUDY = Study(
         "coefficient": "mean of 1 − p(given label) over the group's points: their weight in the gradient",
         "first step in theory": "test accuracy after one step, in closed form for many points",
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "no signal": {"signal": "absent"},
         "few dimensions": {"dimensions": [0.05, 0.1]},
         "no more dimensions": {"dimensions": [0.9, 0.95]},

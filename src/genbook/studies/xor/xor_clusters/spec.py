@@ -24,7 +24,7 @@ class XorClustersSpec(XorSpec):
     strength: Strength = parameter(20.0, "length of the cluster means, ‖μ‖; input noise has length 1 in each dimension")
     weak_strength: Strength = parameter(14.0, "a length at which what was memorised still does harm")
     labels: Literal["xor", "separable", "at random"] = parameter(
-        "xor", "+ for ±μ₁ ('xor'), + for μ₁ and μ₂ ('separable', a null world), or independent of the clusters"
+        "xor", "+ for ±μ₁ ('xor'), + for μ₁ and μ₂ ('separable', a control), or independent of the clusters"
     )
     counts: Literal["equal", "at random"] = parameter(
         "equal", "training examples, clean and flipped: as many in each cluster as in the other, or as they come"

@@ -1,4 +1,4 @@
-"""XOR clusters: profiles and worlds."""
+"""XOR clusters: profiles and settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 from genbook.tables.quantities import COLUMNS, meanings
 
 
-def _confirmation(spec: XorClustersSpec) -> Mapping[str, Any]:
+def _replication(spec: XorClustersSpec) -> Mapping[str, Any]:
     """Other data of the kind: more examples and dimensions, clusters at random, of unequal weight, with noise ±1."""
     return {
         "n_train": spec.n_train * 3 // 2,
@@ -26,7 +26,7 @@ def _confirmation(spec: XorClustersSpec) -> Mapping[str, Any]:
     }
 
 
-#: For null worlds in which only the main trainings matter.
+#: For controls in which only the trainings of the base run matter.
 _SHORT = {"strengths": [], "tilts": [0.0], "margins": [0.05], "init_scales": [0.001]}
 
 STUDY = Study(
@@ -105,8 +105,8 @@ STUDY = Study(
         "unit along first mean": "cosine of one unit's weights with μ₁; units of sign + and − in turn",
         "unit along second mean": "the same with μ₂",
     },
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "large init scale": {**_SHORT, "init_scale": 100.0},
         "separable": {"labels": "separable", "strengths": []},
         "labels at random": {**_SHORT, "labels": "at random"},

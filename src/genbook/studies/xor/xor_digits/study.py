@@ -1,4 +1,4 @@
-"""XOR of pairs of images: profiles and worlds."""
+"""XOR of pairs of images: profiles and settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
 from genbook.tables.quantities import COLUMNS
 
 
-def _confirmation(spec: XorDigitsSpec) -> Mapping[str, Any]:
+def _replication(spec: XorDigitsSpec) -> Mapping[str, Any]:
     """Images of two other classes, on which nothing was chosen."""
     return {"classes": [number for number in (4, 7, 2, 9) if number not in spec.classes][:2]}
 
@@ -45,8 +45,8 @@ STUDY = Study(
         "value": COLUMNS["value"],
     },
     quantities=QUANTITIES,
-    confirm=_confirmation,
-    nulls={
+    replication=_replication,
+    controls={
         "separable": {"labels": "separable", "canvas": [0]},
         "large init scale": {"init_scale": 100.0, "canvas": [0]},
         "few steps": {"steps": 10, "canvas": [0]},
