@@ -18,6 +18,7 @@ from pybtex.database import parse_file
 
 from genbook.base.claims import NOT_RUN, Claim
 from genbook.book.build import BuildError, lay_out_code
+from genbook.book.generated import table_of_contents
 from genbook.figures import claims_table, html, page
 from genbook.figures.html import VERDICTS
 from genbook.training import minimal
@@ -88,13 +89,15 @@ def chapter():
 
 
 def toc_files():
-    toc = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
+    toc = yaml.safe_load(table_of_contents((BOOK / "_toc.yml").read_text(encoding="utf-8")))
     return [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
 
 
 def stage(folder):
     """Lay out the book as the build does, with one small notebook as every chapter and stubs for generated pages."""
     shutil.copytree(BOOK, folder, ignore=shutil.ignore_patterns("_build", "*.parquet"))
+    toc = folder / "_toc.yml"
+    toc.write_text(table_of_contents(toc.read_text(encoding="utf-8")), encoding="utf-8")
     (folder / "tables").mkdir()
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()

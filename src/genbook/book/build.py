@@ -21,7 +21,7 @@ from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeli
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current
-from genbook.book.generated import contents, run_statistics, scoreboard
+from genbook.book.generated import contents, run_statistics, scoreboard, table_of_contents
 from genbook.results import published
 from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
@@ -157,6 +157,7 @@ def stage(profile: str, folder: Path) -> Path:
     rows = [row for study in told for row in evaluate(Request.build(study, profile))]
     if unfailed := unfailed_controls(rows):
         raise BuildError("\n".join(unfailed))
+    write_text(folder / "_toc.yml", table_of_contents((book / "_toc.yml").read_text(encoding="utf-8")))
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
     write_text(folder / "run-statistics.md", run_statistics(profile))

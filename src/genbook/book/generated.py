@@ -1,4 +1,4 @@
-"""The pages that the build writes: the chapters with their covers, the scoreboard of claims, the run statistics."""
+"""What the build writes: the table of contents, the chapters with their covers, the scoreboard, the run statistics."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from genbook.book.execute import executed_path
 from genbook.results.chapters import chapter_of, chapter_title, chapters
@@ -21,6 +22,14 @@ from genbook.tables.store import Store
 
 _COVER_WIDTH = 720  # pixels: twice what a card is wide
 _COVER_TAG = "cover"
+
+
+def table_of_contents(toc: str) -> str:
+    """Jupyter Book's ``_toc.yml`` with the chapters of the book listed in its part called 'Chapters'."""
+    told = yaml.safe_load(toc)
+    (part,) = [part for part in told["parts"] if part["caption"] == "Chapters"]
+    part["chapters"] = [{"file": f"chapters/{name}"} for name in chapters()]
+    return yaml.safe_dump(told, sort_keys=False)
 
 
 def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
