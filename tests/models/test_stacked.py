@@ -106,8 +106,8 @@ def test_bad_stacks_say_what_is_wrong():
         stack([models.mlp((3, 4, 2)), models.mlp((3, 5, 2))])
     with pytest.raises(ValueError, match="models 0 and 2 differ"):
         stack([models.linear(3, 2), models.linear(3, 2), models.freeze(models.linear(3, 2), ["0"])])
-    with pytest.raises(TypeError, match="Bilinear"):
-        stack([nn.Bilinear(2, 2, 2)])
+    with pytest.raises(TypeError, match="no stacked form of LSTM"):
+        stack([nn.LSTM(2, 2)])
     with pytest.raises(TypeError, match="Dropout draws"):
         stack([nn.Sequential(nn.Linear(2, 2), nn.Dropout())])
     with pytest.raises(ValueError, match="not a stack"):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from genbook import models
 from genbook.base.seeding import generator
@@ -24,6 +25,7 @@ from genbook.training import (
     Recipe,
     Replica,
     Step,
+    TrainingError,
     minimal,
     stacks,
     train,
@@ -114,6 +116,34 @@ NETWORKS = {
     "five-layer-cnn": (lambda: models.five_layer_cnn(2, 3), (3, 32, 32)),
     "five-layer-cnn-batch-norm": (lambda: models.five_layer_cnn(2, 3, norm="batch"), (3, 32, 32)),
     "resnet18": (lambda: models.resnet18(2, 3), (3, 32, 32)),
+}
+
+
+class Gated(nn.Module):
+    """A network from elsewhere: what it does with the axes is its own affair."""
+
+    def __init__(self, gate):
+        super().__init__()
+        self.first, self.second, self.last, self.gate = nn.Linear(5, 6), nn.Linear(5, 6), nn.Linear(6, 3), gate
+
+    def forward(self, inputs):
+        return self.last(self.first(inputs) * self.gate(self.second(inputs)))
+
+
+NETWORKS |= {
+    "elsewhere": (lambda: Gated(lambda h: h.softmax(-1)), (5,)),
+    "axes of layers": (
+        lambda: nn.Sequential(
+            nn.Linear(8, 4), nn.RMSNorm(4), nn.Softmax(1), nn.PReLU(6), nn.Flatten(), nn.Linear(24, 3)
+        ),
+        (6, 8),
+    ),
+    "decoder": (
+        lambda: nn.Sequential(
+            nn.ConvTranspose2d(1, 2, 3, 2), nn.GLU(1), nn.Upsample(scale_factor=2), nn.Flatten(), nn.Linear(196, 3)
+        ),
+        (1, 3, 3),
+    ),
 }
 
 
@@ -379,6 +409,34 @@ def test_the_table_is_tidy_and_the_conditions_are_its_columns():
         (3, 1, 0.5),
     }
     assert not table.duplicated(["replica", "step", "quantity", "on", "labels", "group", "layer"]).any()
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        lambda h: h.softmax(1),  # along the features of a network alone, along the batch of a stack
+        lambda h: h - h.mean(1, keepdim=True),
+        lambda h: torch.cat([h[:, :3], h[:, 3:]], 1).flip(1),
+        lambda h: h.mean((1,), keepdim=True).expand(-1, 6),
+    ],
+    ids=["softmax", "mean", "flip", "shape"],
+)
+def test_networks_that_count_axes_from_the_front_are_refused(gate):
+    with pytest.raises(TrainingError, match=r"Gated.*: the network gives other outputs in a stack"):
+        train([replica(seed, Gated(gate)) for seed in range(2)])
+
+
+class Doubled(nn.Linear):
+    """A layer with parameters that only looks like one of PyTorch's."""
+
+    def forward(self, inputs):
+        return 2 * super().forward(inputs)
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(), Doubled(5, 5)], ids=["random", "no form"])
+def test_layers_that_no_stack_holds_are_refused_by_the_engine(layer):
+    with pytest.raises(TrainingError, match=type(layer).__name__):
+        train([replica(0, nn.Sequential(nn.Linear(5, 5), layer, nn.Linear(5, 3)))])
 
 
 def test_bad_grids_say_what_is_wrong():

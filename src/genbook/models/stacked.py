@@ -13,6 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genbook.models.kinds import (
+    CONTAINERS,
+    ELEMENTWISE,
+    FOLDED,
+    RANDOM,
+    VMAPPED,
+    is_known,
+    is_of_torch,
+    mixes_examples,
+)
+
 
 class StackedLayer(nn.Module):
     """R layers of one kind and shape; every parameter and buffer has a leading axis R."""
@@ -217,7 +228,7 @@ class StackedBatchNorm(StackedLayer):
 
 
 class Folded(nn.Module):
-    """A parameter-free layer that sees replicas and batch as one batch axis: pooling, flattening."""
+    """A layer without parameters that sees replicas and batch as one batch axis: pooling, flattening, softmax."""
 
     def __init__(self, layer: nn.Module):
         """Wrap the plain `layer`."""
@@ -225,8 +236,30 @@ class Folded(nn.Module):
         self.layer = layer
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[R, B, ...] to [R·B, ...], the layer, and back."""
+        """[R, B, ...] to [R·B, ...], the layer, and back; raises ValueError where it works along the batch axis."""
+        if mixes_examples(self.layer, inputs.dim() - 1):
+            raise ValueError(f"{self.layer} works along axis 0, the batch: it would mix examples; name another axis")
         return self.layer(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+
+
+class Vmapped(StackedLayer):
+    """R layers of a kind that has no stacked form of its own, run over the replicas by `torch.vmap`."""
+
+    plain = VMAPPED
+
+    def __init__(self, layers: Sequence[nn.Module]):
+        """Stack `layers`; raises ValueError where they keep running statistics."""
+        if any(True for _ in layers[0].buffers()):
+            raise ValueError(f"a stacked {type(layers[0]).__name__} keeps no running statistics: leave them out")
+        super().__init__(layers)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The plain layer on each replica's inputs [B, ...] with its own parameters."""
+
+        def one(parameters: dict[str, Tensor], own: Tensor) -> Tensor:
+            return torch.func.functional_call(self.template.layer, parameters, own)
+
+        return torch.vmap(one)(dict(self.named_parameters()), inputs)
 
 
 STACKED = (
@@ -237,18 +270,8 @@ STACKED = (
     StackedLayerNorm,
     StackedGroupNorm,
     StackedBatchNorm,
+    Vmapped,
 )
-_FOLDED = (
-    nn.Flatten,
-    nn.Unflatten,
-    nn.MaxPool1d,
-    nn.MaxPool2d,
-    nn.AvgPool1d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool1d,
-    nn.AdaptiveAvgPool2d,
-)
-_RANDOM = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 
 
 def stack(models: Sequence[nn.Module]) -> nn.Module:
@@ -291,15 +314,14 @@ def _refuse_unequal(models: list[nn.Module]) -> None:
 
 def _swap(models: list[nn.Module]) -> nn.Module:
     first = models[0]
-    for kind in STACKED:
-        if isinstance(first, kind.plain):
-            return kind(models)
-    if isinstance(first, _FOLDED):
-        return Folded(copy.deepcopy(first))
-    if isinstance(first, _RANDOM):
+    if nn.utils.parametrize.is_parametrized(first) or (is_of_torch(first) and not is_known(first)):
+        raise TypeError(f"{type(first).__name__} has hooks, or a forward pass of its own, that a stack would not run")
+    if isinstance(first, RANDOM):
         raise TypeError(
             f"{type(first).__name__} draws from a global generator; a replica's path would depend on others"
         )
+    if is_of_torch(first) and not isinstance(first, (*CONTAINERS, *ELEMENTWISE)):
+        return _leaf(models)
     if any(True for _ in first.parameters(recurse=False)):
         raise TypeError(f"no stacked form of {type(first).__name__}; there is one of {', '.join(_stackable())}")
     # A container or a composite module: a copy with its children swapped keeps its forward and its names.
@@ -307,6 +329,18 @@ def _swap(models: list[nn.Module]) -> nn.Module:
     for name, _ in first.named_children():
         container._modules[name] = _swap([model.get_submodule(name) for model in models])
     return container
+
+
+def _leaf(models: list[nn.Module]) -> nn.Module:
+    """Layers of PyTorch's, stacked as the lists of `genbook.models.kinds` say."""
+    first = models[0]
+    for kind in STACKED:
+        # Without parameters and buffers there is nothing to hold for each replica.
+        if isinstance(first, kind.plain) and (kind is not Vmapped or first.state_dict()):
+            return kind(models)
+    if isinstance(first, (*FOLDED, *VMAPPED)):
+        return Folded(copy.deepcopy(first))
+    raise TypeError(f"no stacked form of {type(first).__name__}; there is one of {', '.join(_stackable())}")
 
 
 def _stackable() -> list[str]:

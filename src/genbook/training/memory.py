@@ -24,15 +24,15 @@ def replica_bytes(replica: Replica) -> int:
     parameters = sum(p.numel() for p in model.parameters())
     outputs = 0
 
-    def count(layer: nn.Module, arguments: tuple, output: torch.Tensor) -> None:
+    def count(layer: nn.Module, arguments: tuple, output: object) -> None:
         nonlocal outputs
-        outputs += output.numel()
+        outputs += output.numel() if isinstance(output, torch.Tensor) else 0
 
     for layer in model.modules():
         if not list(layer.children()):
             layer.register_forward_hook(count)
     with torch.no_grad():
-        model(inputs[:1])
+        model(inputs[:1].to("cpu"))
     optimiser = replica.recipe.optimiser
     states = (1 if optimiser.momentum else 0) if isinstance(optimiser, SGD) else 2
     activations = replica.batch_size * (inputs[0].numel() + 2 * outputs)

@@ -14,10 +14,14 @@ from genbook.base.seeding import INITIALISATION, generator
 from genbook.gradients import robust_average
 from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.models import StackedLayer, initialise, stack, written
+from genbook.models.kinds import is_from_elsewhere
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES
 from genbook.training.replica import Replica
+
+#: Examples on which a network from elsewhere is compared in the stack and alone.
+_TRIED = 3
 
 
 def initial_model(replica: Replica) -> nn.Module:
@@ -31,13 +35,46 @@ def initial_model(replica: Replica) -> nn.Module:
     return model.train()
 
 
+def _refuse_other_outputs(module: nn.Module, plain: Sequence[nn.Module], replicas: Sequence[Replica]) -> None:
+    """Raise `TrainingError` where networks give other outputs in the stack than alone, on a few examples.
+
+    A forward pass that is neither PyTorch's nor ours may count axes from the front, where a stack has its replicas.
+    """
+    elsewhere = dict.fromkeys(type(part).__name__ for part in plain[0].modules() if is_from_elsewhere(part))
+    if not elsewhere:
+        return
+    inputs = torch.stack([replica.data["train"].inputs[:_TRIED].to("cpu") for replica in replicas])
+    module.eval()
+    with torch.no_grad():
+        try:
+            outputs = module(inputs)
+            alike = all(
+                torch.allclose(outputs[place], plain[place].eval()(inputs[place]), rtol=1e-3, atol=1e-5)
+                for place in {0, len(plain) - 1}
+            )
+        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError):
+            alike = False
+    module.train()
+    if not alike:
+        raise TrainingError(
+            f"{', '.join(elsewhere)}: the network gives other outputs in a stack of replicas [R, B, ...] than alone; "
+            "count axes from the end, as in softmax(-1), or use layers of torch.nn, which a stack knows"
+        )
+
+
 class StackedProgram:
     """Replicas of one architecture, gradients by autograd."""
 
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
         self.loss = LOSSES[replicas[0].recipe.loss]
-        self.module = stack([initial_model(replica) for replica in replicas]).to(device)
+        plain = [initial_model(replica) for replica in replicas]
+        try:
+            self.module = stack(plain)
+        except TypeError as error:
+            raise TrainingError(str(error)) from None
+        _refuse_other_outputs(self.module, plain, replicas)
+        self.module.to(device)
         members = range(len(replicas))
         trained = [p for p in self.module.parameters() if p.requires_grad]
         if not trained:

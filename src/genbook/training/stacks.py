@@ -72,7 +72,7 @@ def _settings(replica: Replica) -> tuple:
 
 def outputs_of(replica: Replica) -> int:
     """The number of outputs C of a replica's network, by its answer to one example."""
-    examples = replica.data["train"].inputs[:1]
+    examples = replica.data["train"].inputs[:1].to("cpu")
     model = copy.deepcopy(replica.model).to("cpu", examples.dtype).eval()
     with torch.no_grad():
         outputs = model(examples)
