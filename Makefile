@@ -50,7 +50,7 @@ bench: $(READY)  ## measure every speed promise beside the peers
 lock: $(READY)  ## write requirements.lock.txt anew from pyproject.toml
 	@printf 'torch==2.12.1\ntorchvision==0.27.1\n' > .venv/pins.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --upgrade \
-	  --constraint .venv/pins.txt pyproject.toml | grep -vE "== ?'(win32|nt)'" > requirements.lock.new
+	  --all-extras --constraint .venv/pins.txt pyproject.toml | grep -vE "== ?'(win32|nt)'" > requirements.lock.new
 	@mv requirements.lock.new requirements.lock.txt
 
 clean:  ## remove the book and the store (tables and executed notebooks), not .venv

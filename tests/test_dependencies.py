@@ -78,7 +78,14 @@ def undeclared(path, code, declared):
     return missing + [f"uses {name}: {found[0]}" for name, found in uses.items() if found and name not in declared]
 
 
-DECLARED = named(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LIBRARY = named(PROJECT["dependencies"])
+BOOK = LIBRARY | named(PROJECT["optional-dependencies"]["book"])
+DECLARED = (BOOK | named(PROJECT["optional-dependencies"]["dev"])) - {"genbook"}
+#: What `pip install genbook` alone is for.
+ROOMS = ("base", "tables", "models", "gradients", "curvature", "training", "probes")
+#: What a room uses only where it is installed.
+IF_INSTALLED = {"progress.py": {"rich"}}
 PEERS = named(
     line
     for line in (ROOT / "benchmarks" / "requirements.txt").read_text().splitlines()
@@ -89,10 +96,36 @@ EVERYWHERE = [
 ]
 
 
-def test_what_is_imported_or_used_is_declared():
+def declared_for(path):
+    """What may be imported there: the library's in its rooms, the book's in the rest of it, all of it in the tests."""
+    folder, *rest = path.relative_to(ROOT).parts
+    if folder == "src" and rest[1] in ROOMS:
+        return LIBRARY | IF_INSTALLED.get(path.name, set())
+    return DECLARED if folder == "tests" else BOOK
+
+
+def test_what_is_imported_or_used_is_declared_for_who_needs_it():
     assert {"src", "tests", "notebooks"} <= {path.relative_to(ROOT).parts[0] for path, _ in EVERYWHERE}
-    missing = {str(path.relative_to(ROOT)): undeclared(path, code, DECLARED) for path, code in EVERYWHERE}
+    missing = {str(path.relative_to(ROOT)): undeclared(path, code, declared_for(path)) for path, code in EVERYWHERE}
     assert not {path: words for path, words in missing.items() if words}
+
+
+def test_the_library_imports_all_that_it_has_installed():
+    mine = [(path, code) for path, code in EVERYWHERE if declared_for(path) >= LIBRARY and set(ROOMS) & set(path.parts)]
+    used = set().union(*(distributions(name) for path, code in mine for name in foreign(path, code)))
+    assert not LIBRARY - used, "no room of the library needs it: it belongs into an extra"
+
+
+def test_the_extras_share_nothing_and_contain_one_another():
+    book, dev = (named(PROJECT["optional-dependencies"][extra]) for extra in ("book", "dev"))
+    assert not LIBRARY & book | LIBRARY & dev | book & dev
+    assert "genbook[book]" in PROJECT["optional-dependencies"]["dev"]
+
+
+def test_the_library_sets_no_upper_bound_that_it_does_not_need():
+    capped = {Requirement(line).name for line in PROJECT["dependencies"] if "<" in line}
+    assert capped == {"pydantic"}
+    assert "<" not in PROJECT["requires-python"]
 
 
 def test_benchmarks_import_what_is_declared_or_a_peer_of_theirs():

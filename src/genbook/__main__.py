@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from genbook.base.processes import INTERRUPTED, interruptible
 
@@ -10,7 +11,7 @@ from genbook.base.processes import INTERRUPTED, interruptible
 def main() -> None:
     """Run the command line."""
     try:
-        with interruptible():
+        with interruptible(), _book_installed():
             from genbook.cli import main as run
 
             run()
@@ -22,6 +23,18 @@ def main() -> None:
                     stream.flush()
             os._exit(INTERRUPTED)
         raise
+
+
+@contextlib.contextmanager
+def _book_installed() -> Iterator[None]:
+    """Ends with one sentence where the library was installed alone: the command comes with the book."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "genbook").partition(".")[0]
+        if missing == "genbook":
+            raise
+        sys.exit(f"genbook: the command needs {missing}, which comes with the book: pip install 'genbook[book]'")
 
 
 if __name__ == "__main__":

@@ -67,18 +67,23 @@ def named_folder(variable: str) -> Path | None:
 def store_root() -> Path:
     """The folder of tables and executed notebooks, named by ``GENBOOK_STORE``.
 
-    By default ``.genbook`` in the checkout, or ``genbook`` in the user's data folder where there is no checkout: the
-    same one wherever the command is typed.
+    By default ``.genbook`` in the checkout, or ``genbook/store`` in the user's cache folder where there is no checkout:
+    the same one wherever the command is typed.
     """
     if (named := named_folder("GENBOOK_STORE")) is not None:
         return named
     root = checkout()
-    return root / ".genbook" if root is not None else platformdirs.user_data_path("genbook", appauthor=False)
+    return root / ".genbook" if root is not None else _cache() / "store"
 
 
 def data_root() -> Path:
     """The folder of the data sets: ``GENBOOK_DATA``, by default ``genbook/data`` in the user's cache folder."""
-    return named_folder("GENBOOK_DATA") or platformdirs.user_cache_path("genbook", appauthor=False) / "data"
+    return named_folder("GENBOOK_DATA") or _cache() / "data"
+
+
+def _cache() -> Path:
+    """Our folder in the user's cache folder: what lies there can be had again."""
+    return platformdirs.user_cache_path("genbook", appauthor=False)
 
 
 def sha256(*chunks: bytes) -> str:

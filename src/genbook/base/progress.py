@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import importlib.util
 import itertools
 import json
 import os
@@ -72,12 +73,13 @@ def bar(title: str, show: bool | Progress | None = None) -> Iterator[Progress]:
 
     Args:
         title: what stands before the bar.
-        show: whether to draw it; None draws it in a terminal alone. A function is told instead.
+        show: whether to draw it; None draws it in a terminal alone. A function is told instead. Nothing is drawn where
+            rich, which draws, is not installed: it comes with ``genbook[book]``.
     """
     if callable(show):
         yield show
         return
-    if not (sys.stderr.isatty() if show is None else show):
+    if not (sys.stderr.isatty() if show is None else show) or importlib.util.find_spec("rich") is None:
         yield lambda fraction, words: None
         return
     from rich.console import Console
