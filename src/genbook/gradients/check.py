@@ -14,12 +14,15 @@ from genbook.gradients.forms import Form, Outer, squared
 from genbook.gradients.planning import Plan
 
 _SEED = 0
-_FINE = {torch.float64: 3e-7, torch.float32: 5e-3, torch.bfloat16: 0.2, torch.float16: 0.1}
-"""Allowed of a parameter's gradient: a distance by products has half of the digits."""
-_COARSE = {torch.float64: 3e-7, torch.float32: 0.1, torch.bfloat16: 0.5, torch.float16: 0.5}
-"""Allowed where the form is that of the batch: in single precision a ReLU may round to the other side of zero there."""
-_FLOOR = 1e-2
+_FINE = {torch.float64: 1e-8, torch.float32: 1e-3, torch.bfloat16: 0.2, torch.float16: 0.1}
+"""Allowed of a parameter's gradient."""
+_COARSE = {torch.float64: 1e-8, torch.float32: 0.1, torch.bfloat16: 0.5, torch.float16: 0.5}
+"""Allowed of it all where the form is the gradient in the batch: a ReLU may round to the other side of zero there."""
+_FLOOR = 1e-3
 """Of what is allowed, taken of the whole gradient: what is zero but for rounding has no digits of its own."""
+
+_ENTRIES = 1 << 16
+"""Of an outer product that are compared: an example that is taken for another differs in all of them."""
 
 Gradient = dict[str, Tensor]
 
@@ -80,15 +83,19 @@ class Picked:
 
         `gradient` gives that of one example's loss, [R, *shape] by name, from a backward pass over inputs and targets.
         """
-        inputs, targets = self.chunk.inputs, self.chunk.targets
-        for k, (row, place) in enumerate(zip(self.rows, self.places, strict=True)):
-            alone = gradient(*self.chunk.some([row]), 0)
-            found = self._differences(k, alone, _FINE[dtype])
-            if found and not self._differences(k, alone, _COARSE[dtype]):
-                found = self._differences(k, gradient(inputs, targets, row), _FINE[dtype])
-            for name, (replica, fraction) in found.items():
+        for k, place in enumerate(self.places):
+            for name, (replica, fraction) in self._confirmed(k, gradient, dtype).items():
                 return Difference(name, batch.given(replica, place), fraction)
         return None
+
+    def _confirmed(
+        self, k: int, gradient: Callable[[Tensor, Tensor, int], Gradient], dtype: torch.dtype
+    ) -> dict[str, tuple[int, float]]:
+        """The differences of the k-th example, unless it rounds otherwise alone than in the batch."""
+        found = self._differences(k, gradient(*self.chunk.some([self.rows[k]]), 0), _FINE[dtype])
+        if not found or any(fraction > _COARSE[dtype] for _, fraction in found.values()):
+            return found
+        return self._differences(k, gradient(self.chunk.inputs, self.chunk.targets, self.rows[k]), _FINE[dtype])
 
     def wrong(self, gradient: Callable[[Tensor, Tensor, int], Gradient], dtype: torch.dtype) -> set[str]:
         """The parameters that are kept and differ in any example."""
@@ -99,14 +106,13 @@ class Picked:
         }
 
     def _differences(self, k: int, own: Gradient, tolerance: float) -> dict[str, tuple[int, float]]:
-        """The parameters in which the k-th example's form is not the gradient `own`: replica, and fraction of it."""
-        own = {name: own[name].to(form.squared_norms.dtype) for name, form in self.forms.items()}
-        squares = {name: squared(g.reshape(len(g), -1)) for name, g in own.items()}
+        """The parameters in which the k-th example's form is not the gradient `own`: replica, and how far apart."""
+        forms = {name: form[:, k : k + 1] for name, form in self.forms.items()}
+        squares = {name: form.squared_norms[:, 0] for name, form in forms.items()}
         whole = sum(squares.values())
         found = {}
-        for name, g in own.items():
-            form = self.forms[name][:, k : k + 1]
-            apart = _squared_distance(form, g, squares[name])
+        for name, form in forms.items():
+            apart = _squared_distance(form, own[name])
             wrong = (apart > tolerance**2 * (squares[name] + _FLOOR**2 * whole)) & apart.isfinite()
             if wrong.any():
                 replica = int(wrong.nonzero()[0])
@@ -114,8 +120,10 @@ class Picked:
         return found
 
 
-def _squared_distance(form: Form, gradient: Tensor, its_square: Tensor) -> Tensor:
-    """‖g − G‖² of one example's form and a gradient [R, *shape], [R]; for g = b aᵀ by ‖G‖² + ‖g‖² − 2 G·g."""
-    if isinstance(form, Outer):
-        return its_square + form.squared_norms[:, 0] - 2 * form.dots(gradient)[:, 0]
-    return squared(form.explicit()[:, 0] - gradient.reshape(len(gradient), -1))
+def _squared_distance(form: Form, gradient: Tensor) -> Tensor:
+    """‖G − g‖² of a gradient [R, *shape] and one example's form, [R]; of a large b aᵀ by rows spread over it."""
+    if not isinstance(form, Outer):
+        return squared(gradient.reshape(len(gradient), -1) - form.explicit()[:, 0])
+    step = -(-form.shape[0] * form.shape[1] // _ENTRIES)
+    apart = torch.addcmul(gradient[:, ::step], form.b.mT[:, ::step], form.a, value=-1)
+    return squared(apart.flatten(1)) * step
