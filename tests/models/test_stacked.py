@@ -152,3 +152,14 @@ def test_initial_weights_depend_on_the_generator_alone():
         assert not torch.equal(a, c)
     with pytest.raises(ValueError, match="scale is nan"):
         initialise(models.linear(2, 2), np.random.default_rng(0), scale=float("nan"))
+
+
+def test_the_padding_row_of_a_stacked_embedding_has_no_gradient():
+    layers = [nn.Embedding(5, 3, padding_idx=1).double() for _ in range(2)]
+    tokens = torch.tensor([[[0, 1, 4], [1, 1, 2]], [[3, 1, 1], [0, 0, 4]]])
+    stacked = stack([nn.Sequential(layer) for layer in layers])
+    (gradient,) = torch.autograd.grad(stacked(tokens).sin().sum(), list(stacked.parameters()))
+    for r, layer in enumerate(layers):
+        (alone,) = torch.autograd.grad(layer(tokens[r]).sin().sum(), list(layer.parameters()))
+        assert gradient[r].equal(alone)
+        assert gradient[r, 1].eq(0).all()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from genbook import models
 from genbook.gradients import planning
@@ -23,7 +24,7 @@ from genbook.gradients.fallback import written
 from genbook.gradients.forms import Explicit, Form
 from genbook.gradients.losses import Loss, per_example
 from genbook.gradients.planning import Plan
-from genbook.gradients.refusals import BATCH_NORMS, Refused, called, refuse_integers, refuse_model
+from genbook.gradients.refusals import BATCH_NORMS, Refused, called, refuse_integers, refuse_script
 from genbook.gradients.rules import ACCOUNTED, rule_for
 from genbook.gradients.taps import Layer, Pass, Sink, Watcher
 
@@ -34,11 +35,11 @@ class Capture:
     """The hooks on one model, for any number of passes; a context manager that removes them at its end."""
 
     def __init__(self, model: nn.Module, loss: Loss):
-        """Refuse what has no per-example gradient; see `losses.per_example` for `loss`.
+        """Hold a model and the losses of examples; see `losses.per_example` for `loss`.
 
         Raises:
             TypeError: if `model` is no module, or `loss` no function.
-            Refused: if the model has nothing to train, or a layer whose mode mixes examples or is random.
+            Refused: if the model has nothing to train.
         """
         if not isinstance(model, nn.Module):
             raise TypeError(f"model is {type(model).__name__}; it must be a torch.nn.Module")
@@ -49,10 +50,10 @@ class Capture:
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         if not self.names:
             raise Refused("model has no parameter that requires a gradient; there is nothing to measure")
-        refuse_model(model)
         # PyTorch's backward pass through BatchNorm in evaluation mode is wrong for a single example on CPUs (2.12).
         self._fewest = 2 if any(isinstance(layer, BATCH_NORMS) for layer in model.modules()) else 1
         self._anchor = torch.zeros((), requires_grad=True)  # a loss that reaches no parameter has a graph, too
+        self._autocast: contextlib.AbstractContextManager = contextlib.nullcontext()
         self._watcher: Watcher | None = None
         self._told: set[str] = set()
 
@@ -63,26 +64,32 @@ class Capture:
 
     def __enter__(self) -> "Capture":
         """Put the hooks on; autocast, where the caller has it on, is for the model's forward pass alone."""
-        self._left, self._autocast = contextlib.ExitStack(), contextlib.nullcontext()
         device = next(iter(self.names)).device.type
-        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-            self._autocast = torch.autocast(device, torch.get_autocast_dtype(device))
-            self._left.enter_context(torch.autocast(device, enabled=False))
-        for name, module in self.model.named_modules():
-            rule = rule_for(module)
-            own = {
-                local: self.names[p]
-                for local, p in module._parameters.items()
-                if p in self.names and (rule is None or local in ACCOUNTED)
-            }
-            if isinstance(module, _DENSE):
-                self._left.callback(module.register_forward_pre_hook(refuse_integers(name)).remove)
-            if own:
-                hook = self._hook(Layer(name, module, own, rule))
-                # A rule speaks of the layer's own output, before other hooks change it; torch.func runs them again.
-                hook = module.register_forward_hook(hook, prepend=rule is not None, with_kwargs=True)
-                self._left.callback(hook.remove)
+        with contextlib.ExitStack() as left:
+            if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+                self._autocast = torch.autocast(device, torch.get_autocast_dtype(device))
+                left.enter_context(torch.autocast(device, enabled=False))
+            for name, module in self.model.named_modules():
+                for handle in self._hooked(name, module):
+                    left.callback(handle.remove)
+            self._left = left.pop_all()
         return self
+
+    def _hooked(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
+        """Put the hooks on one module."""
+        refuse_script(name, module)
+        rule = rule_for(module)
+        own = {
+            local: self.names[p]
+            for local, p in module._parameters.items()
+            if p in self.names and (rule is None or local in ACCOUNTED)
+        }
+        if isinstance(module, _DENSE):
+            yield module.register_forward_pre_hook(refuse_integers(name))
+        if own:
+            hook = self._hook(Layer(name, module, own, rule))
+            # A rule speaks of the layer's own output, before other hooks change it; torch.func runs them again.
+            yield module.register_forward_hook(hook, prepend=rule is not None, with_kwargs=True)
 
     def __exit__(self, *exception) -> None:
         """Take the hooks off."""
@@ -101,7 +108,11 @@ class Capture:
     # -- passes --------------------------------------------------------------------------------------------------------
 
     def prepare(self, batch: Batch, check: int | str = 3) -> None:
-        """Find or make the plan for these examples, and draw those to check unless the plan has been checked."""
+        """Find or make the plan for these examples, and draw those to check unless the plan has been checked.
+
+        Raises:
+            Refused: for what has no per-example gradient, or none that can be told.
+        """
         self.plan = planning.plan_for(self, batch)
         if self.plan.unknown:
             self._tell(self.plan.unknown, "torch.func")
@@ -117,7 +128,7 @@ class Capture:
             sink = _both(sink, due.keep)
         losses = self.send(chunk, sink)
         if due:
-            self._refuse_difference(due.compare(self.gradient, self.check.batch, losses.dtype))
+            self._refuse_difference(due.compare(self.gradient, self.check.batch, self._precision))
             self.check.passed()
         return losses
 
@@ -128,17 +139,19 @@ class Capture:
         wanted = sink if m >= self._fewest else lambda name, form: sink(name, form[:, :m])
         taps = Pass(self._lead(inputs), inputs.device, self.plan.follows)
         losses = self._tapped(taps, inputs, targets)
-        outside = {self.names[p] for p in taps.unaccounted(losses) if p in self.names}
+        outside = {self.names[p] for p in taps.unaccounted(losses) & self.names.keys()}
         with self._watched_by(taps):  # a checkpoint calls layers again
             sent = taps.backward(losses, wanted, outside)
         outside |= taps.failed
+        self._precision = taps.half or losses.dtype
         if outside:
             self._outside(outside)
             for name, form in self._one_by_one(chunk, outside).items():
                 sink(name, form)
         losses = losses.detach()[:, :m]
-        for name, shape in self.shapes.items():
-            if name not in sent | outside:
+        accounted = sent | outside
+        for name, shape in self.shapes.items() if len(accounted) < len(self.names) else ():
+            if name not in accounted:
                 sink(name, Explicit(losses.new_zeros(len(losses), 1, shape.numel()).expand(-1, m, -1), shape))
         return losses
 
@@ -190,11 +203,11 @@ class Capture:
         """Those of some parameters whose forms under a plan are not the gradients of backward passes."""
         forms: dict[str, Form] = {}
         self.plan = plan
-        losses = self.send(chunk, forms.__setitem__)
+        self.send(chunk, forms.__setitem__)
         picked = Picked(range(chunk.columns.stop), chunk)
         for name in names:
             picked.keep(name, forms[name])
-        return picked.wrong(self.gradient, losses.dtype)
+        return picked.wrong(self.gradient, self._precision)
 
     def _one_by_one(self, chunk: Chunk, names: set[str]) -> dict[str, Form]:
         """The gradients of some parameters of a plain module from a loop over the examples."""

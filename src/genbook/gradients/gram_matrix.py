@@ -80,6 +80,15 @@ def gram(
 
         capture.prepare(batch, check)
         losses = capture.run(batch.whole, sink)
+        parts = _matrices(forms, batch, layers)
+    whole = sum(parts.values())
+    refuse_nonfinite(losses, whole.diagonal(dim1=1, dim2=2).unsqueeze(1), batch.replicas)
+    squeeze = (lambda matrix: matrix) if batch.replicas else (lambda matrix: matrix[0])
+    return Gram(squeeze(whole), {name: squeeze(matrix) for name, matrix in parts.items()} if layers else {})
+
+
+def _matrices(forms: dict[str, dict[str, Form]], batch: Batch, layers: bool) -> dict[str, Tensor]:
+    """The matrix [R, m, m] of every layer, or of all under the name ""."""
     parts: dict[str, Tensor] = {}
     for layer, own in forms.items():
         key = layer if layers else ""
@@ -94,10 +103,7 @@ def gram(
             block = matrix[:, rows, columns]
             # A library may form the two halves of a block on the diagonal in different orders of sums.
             matrix[:, columns, rows] = block.mT if rows != columns else block.triu() + block.triu(1).mT
-    whole = sum(parts.values())
-    refuse_nonfinite(losses, whole.diagonal(dim1=1, dim2=2).unsqueeze(1), batch.replicas)
-    squeeze = (lambda matrix: matrix) if batch.replicas else (lambda matrix: matrix[0])
-    return Gram(squeeze(whole), {name: squeeze(matrix) for name, matrix in parts.items()} if layers else {})
+    return parts
 
 
 def _sides(m: int) -> list[slice]:

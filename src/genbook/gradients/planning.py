@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from genbook.gradients.batch import Batch, Chunk
 from genbook.gradients.culprits import first_difference, unchanged
 from genbook.gradients.losses import Loss
-from genbook.gradients.refusals import Refused
+from genbook.gradients.refusals import Refused, refuse_model
 from genbook.gradients.taps import Layer
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plan_for(capture: Capture, batch: Batch) -> Plan:
     """The plan of an earlier call on this model with such a loss and such examples, or a new one."""
     plans = _PLANS.setdefault(capture.model, {})
     try:
-        key = _key(capture.model, capture.loss, batch)
+        key = _key(capture, batch)
         hash(key)
     except TypeError:  # a loss that cannot be remembered, such as a bound method
         return _made(capture, batch)
@@ -67,17 +67,16 @@ def plan_for(capture: Capture, batch: Batch) -> Plan:
     return plans[key]
 
 
-def _key(model: nn.Module, loss: Loss, batch: Batch) -> tuple:
+def _key(capture: Capture, batch: Batch) -> tuple:
     """What has to be equal for a plan to hold: modes, hooks, trained parameters, the loss, the shape of an example."""
     modules = tuple(
         (type(m), m.training, len(m._forward_hooks), len(m._forward_pre_hooks), "forward" in vars(m))
-        for m in model.modules()
+        for m in capture.model.modules()
     )
-    trained = tuple(parameter.requires_grad for parameter in model.parameters())
     data = tuple(
         (t.shape[: batch.axis], t.shape[batch.axis + 1 :], t.dtype, t.device) for t in (batch.inputs, batch.targets)
     )
-    return modules, trained, data, _of_loss(loss)
+    return modules, tuple(capture.names.values()), data, _of_loss(capture.loss)
 
 
 def _of_loss(loss: Loss) -> tuple:
@@ -85,10 +84,11 @@ def _of_loss(loss: Loss) -> tuple:
     if not type(loss).__module__.startswith("torch.nn.modules.loss"):
         return ref(loss), getattr(loss, "reduction", None), getattr(loss, "training", None)
     settings = {name: value for name, value in vars(loss).items() if isinstance(value, bool | int | float | str)}
-    return type(loss), *sorted(settings.items()), *(buffer.shape for buffer in loss.buffers())
+    return type(loss), *sorted(settings.items()), *(None if b is None else b.shape for b in loss._buffers.values())
 
 
 def _made(capture: Capture, batch: Batch) -> Plan:
+    refuse_model(capture.model)
     tensors = (batch.inputs, batch.targets, *capture.model.parameters(), *capture.model.buffers())
     chosen = _probes(batch.m, (t.shape for t in tensors))
     first, second = Recording(), Recording()

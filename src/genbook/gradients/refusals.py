@@ -38,9 +38,16 @@ def refuse_model(model: nn.Module) -> None:
             )
 
 
-def _reason(layer: nn.Module) -> str | None:
+def refuse_script(name: str, layer: nn.Module) -> None:
+    """Refuse what takes no hooks."""
     if isinstance(layer, torch.jit._script.RecursiveScriptModule):
-        return "that is compiled by torch.jit, which lets no one look at its layers; measure the module it was made of"
+        raise Refused(
+            f"model has {called(name, layer)} that is compiled by torch.jit, which lets no one look at its layers; "
+            "measure the module it was made of"
+        )
+
+
+def _reason(layer: nn.Module) -> str | None:
     if _compiled(layer):
         return "that is compiled, which hides its layers; measure the module it was made of (model._orig_mod)"
     if isinstance(layer, BATCH_NORMS):

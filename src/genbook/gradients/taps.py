@@ -72,7 +72,13 @@ class Tap(torch.autograd.Function):
 
 
 class Pass:
-    """A forward pass with Taps where `follows` believes that rows are examples, and the backward pass after it."""
+    """A forward pass with Taps where `follows` believes that rows are examples, and the backward pass after it.
+
+    Attributes:
+        calls: those with a Tap.
+        failed: parameters of layers that torch.func could not run.
+        half: the half precision in which gradients came, if any did.
+    """
 
     def __init__(self, lead: torch.Size, device: torch.device, follows: Callable[[Layer, int], Set[str]]):
         """`lead` [m] or [R, m]; `follows` says whose gradients the k-th call of a layer accounts for."""
@@ -80,6 +86,7 @@ class Pass:
         self.anchor = torch.zeros((), device=device, requires_grad=True)
         self.calls: list[_Call] = []
         self.failed: set[str] = set()
+        self.half: torch.dtype | None = None
         self._counts: Counter[str] = Counter()
         self._forms: dict[str, list[Form]] = defaultdict(list)
         self._sink: Sink | None = None
@@ -148,6 +155,8 @@ class Pass:
                 self._send(name)
 
     def _formed(self, call: _Call, inputs: Tensor, gradient: Tensor) -> dict[str, Form] | None:
+        if gradient.element_size() == 2:
+            self.half = gradient.dtype
         if len(self.lead) == 1:
             inputs, gradient = inputs.unsqueeze(0), gradient.unsqueeze(0)
         if call.layer.rule:
