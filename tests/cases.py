@@ -152,6 +152,16 @@ def pruned(model: nn.Module) -> nn.Module:
     return model
 
 
+def hook_normed(layer: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.utils.weight_norm(layer)
+
+
+def twice(layer: nn.Module) -> nn.Module:
+    return nn.Sequential(layer, nn.Tanh(), layer, nn.Tanh(), nn.Linear(4, CLASSES))
+
+
 def exchanged(x: Tensor) -> Tensor:
     return torch.cat([x[1:2], x[:1], x[2:]])
 
@@ -415,6 +425,17 @@ case(
     reals(4),
     refused="model changes its buffer",
 )
+case("weight norm by hook", lambda: nn.Sequential(hook_normed(nn.Linear(4, CLASSES))).double(), reals(4))
+case(
+    "not called yet",
+    lambda: nn.Sequential(nn.LazyLinear(CLASSES)).double(),
+    reals(4),
+    refused="has no shape yet",
+    curved=False,
+)
+case("one module under two names", lambda: twice(nn.Linear(4, 4)).double(), reals(4))
+case("detached", net(lambda n, x: n.b(n.a(x).detach()) + n.a(x)[:, :CLASSES], a=linear(4, 4), b=linear()), reals(4))
+case("complex activations", net(lambda n, x: n.b(torch.fft.rfft(n.a(x)).abs()), a=linear(4, 4), b=linear(3)), reals(4))
 case("pruned", lambda: pruned(mlp()()), reals(4))
 case(
     "low rank",

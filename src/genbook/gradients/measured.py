@@ -17,7 +17,7 @@ class Coherence:
 
     `layers` and `parameters` hold the same for each part, by name; `groups` compares groups of examples. For a stack
     all values have a leading axis R. Where all gradients are zero, ratios are NaN; with one example, what needs pairs
-    is NaN. Sums are float64, values per example have the dtype of the model.
+    is NaN. Sums are float64, values per example have the dtype of the model, in half precision that of single.
     """
 
     names: tuple[str, ...]

@@ -31,6 +31,8 @@ def refuse_model(model: nn.Module) -> None:
         if reason:
             raise Refused(f"model has {called(name, layer)} {reason}")
     for name, parameter in model.named_parameters():
+        if nn.parameter.is_lazy(parameter):
+            raise Refused(f"model has the parameter {name}, which has no shape yet; call the model once before")
         if parameter.requires_grad and parameter.is_complex():
             raise Refused(
                 f"model has the complex parameter {name}, for which products of gradients are not defined here; hold "
