@@ -39,7 +39,7 @@ def passes(monkeypatch):
 def wrong_rule(monkeypatch):
     """A rule for dense layers that takes an example's gradient for another's."""
     dense = rules.RULES[nn.Linear]
-    monkeypatch.setitem(rules.RULES, nn.Linear, lambda layer, x, b: dense(layer, x.roll(1, 1), b))
+    monkeypatch.setitem(rules.RULES, nn.Linear, rules.Rule(lambda layer, x, b: dense(layer, x.roll(1, 1), b)))
 
 
 @pytest.mark.parametrize("measure", [coherence, gram, gradient_norms])
@@ -61,7 +61,7 @@ def test_one_example_among_many_is_found_by_asking_for_all(monkeypatch):
     def last_is_wrong(layer, x, b):
         return dense(layer, torch.cat([x[:, :-1], 2 * x[:, -1:]], 1), b)
 
-    monkeypatch.setitem(rules.RULES, nn.Linear, last_is_wrong)
+    monkeypatch.setitem(rules.RULES, nn.Linear, rules.Rule(last_is_wrong))
     model, *rest = problem(400)
     coherence(model, *rest)
     with pytest.raises(Refused, match="for example 399"):

@@ -134,7 +134,7 @@ def test_layers_combine_by_their_shares():
     torch.testing.assert_close(sum(layer.fraction for layer in c.layers.values()), torch.ones(()).double(), **EXACT)
     for layer in c.layers.values():
         parameters = [c.parameters[name] for name in layer.names]
-        torch.testing.assert_close(sum(p.alpha * p.share for p in parameters) / layer.fraction, layer.alpha, **EXACT)
+        torch.testing.assert_close(sum(p.alpha * p.fraction for p in parameters) / layer.fraction, layer.alpha, **EXACT)
     assert list(c.layers) == ["0", "2", "4"]
 
 

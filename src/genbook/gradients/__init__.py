@@ -17,6 +17,7 @@ from genbook.gradients.robust import (
     Winsorized,
     robust_average,
 )
+from genbook.gradients.rules import rule
 from genbook.gradients.scores import el2n, error_norms, gradient_norms, grand, signal_to_noise
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "gram",
     "grand",
     "robust_average",
+    "rule",
     "signal_to_noise",
 ]

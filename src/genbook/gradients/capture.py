@@ -2,9 +2,9 @@
 
 A hook on each layer tells of its calls: in the two small passes of a `Plan`, which decide where rows are examples, and
 in every pass that measures, where a `Tap` is put behind them. The batch is the first axis of the model's inputs (the
-second one of a stack, after the replicas). What no call accounts for in a pass (an expert that meets some of the
-examples, a parameter used without a layer) is found by walking the graph of that pass, and gets its gradients from one
-backward pass per example.
+second one of a stack, after the replicas). Parameters used without a layer are seen in the functions that use them.
+What neither accounts for in a pass (an expert that meets some of the examples) is found by walking the graph of that
+pass, and gets its gradients from one backward pass per example.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from genbook.gradients.forms import Explicit, Form
 from genbook.gradients.losses import Loss, per_example
 from genbook.gradients.planning import Plan
 from genbook.gradients.refusals import BATCH_NORMS, Refused, called, refuse_integers, refuse_script
-from genbook.gradients.rules import ACCOUNTED, rule_for
-from genbook.gradients.taps import Layer, Pass, Sink, Watcher
+from genbook.gradients.rules import Layer, rule_for
+from genbook.gradients.taps import Pass, Sink, Watcher
 
 _DENSE = (nn.Linear, nn.Conv1d, nn.Conv2d, models.StackedLinear, models.StackedConv1d, models.StackedConv2d)
 
@@ -58,6 +58,11 @@ class Capture:
         self._told: set[str] = set()
 
     @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Those trained, by name."""
+        return {name: p for p, name in self.names.items()}
+
+    @property
     def shapes(self) -> dict[str, torch.Size]:
         """The shape of every trained parameter in one replica."""
         return {name: p.shape[1:] if self.replicas else p.shape for p, name in self.names.items()}
@@ -78,29 +83,35 @@ class Capture:
     def _hooked(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
         """Put the hooks on one module."""
         refuse_script(name, module)
-        rule = rule_for(module)
-        own = {
-            local: self.names[p]
-            for local, p in module._parameters.items()
-            if p in self.names and (rule is None or local in ACCOUNTED)
-        }
         if isinstance(module, _DENSE):
             yield module.register_forward_pre_hook(refuse_integers(name))
+        rule = rule_for(module)
+        if rule is None:
+            return
+        own = {k: self.names[p] for k, p in module._parameters.items() if p in self.names and k in rule.parameters}
         if own:
-            hook = self._hook(Layer(name, module, own, rule))
-            # A rule speaks of the layer's own output, before other hooks change it; torch.func runs them again.
-            yield module.register_forward_hook(hook, prepend=rule is not None, with_kwargs=True)
+            layer = Layer(name, module, own, rule)
+            # A rule speaks of the layer's own call, between the hooks of others.
+            yield module.register_forward_pre_hook(self._before(layer))
+            yield module.register_forward_hook(self._after(layer), prepend=True, with_kwargs=True)
 
     def __exit__(self, *exception) -> None:
         """Take the hooks off."""
         self._left.close()
 
-    def _hook(self, layer: Layer) -> Callable:
+    def _before(self, layer: Layer) -> Callable:
+        def hook(module: nn.Module, arguments: tuple) -> None:
+            if self._watcher is not None:
+                self._watcher.begins(layer)
+
+        return hook
+
+    def _after(self, layer: Layer) -> Callable:
         def hook(module: nn.Module, arguments: tuple, keywords: dict, output: object) -> Tensor | None:
             if self._watcher is None:
                 return None
             given = (*arguments, *keywords.values())
-            alone = len(given) == 1 and isinstance(given[0], Tensor) and (layer.rule or not keywords)
+            alone = len(given) == 1 and isinstance(given[0], Tensor)
             return self._watcher.called(layer, given[0] if alone else None, output)
 
         return hook
@@ -114,8 +125,6 @@ class Capture:
             Refused: for what has no per-example gradient, or none that can be told.
         """
         self.plan = planning.plan_for(self, batch)
-        if self.plan.unknown:
-            self._tell(self.plan.unknown, "torch.func")
         self.check = Check(check, self.plan, batch)
 
     def run(self, chunk: Chunk, sink: Sink) -> Tensor:
@@ -127,6 +136,8 @@ class Capture:
         if due:
             sink = _both(sink, due.keep)
         losses = self.send(chunk, sink)
+        if self.plan.unknown:
+            self._tell(self.plan.unknown, "torch.func")
         if due:
             self._refuse_difference(due.compare(self.gradient, self.check.batch, self._precision))
             self.check.passed()
@@ -137,13 +148,16 @@ class Capture:
         m = chunk.columns.stop - chunk.columns.start
         inputs, targets = chunk.some([0] * self._fewest) if m < self._fewest else (chunk.inputs, chunk.targets)
         wanted = sink if m >= self._fewest else lambda name, form: sink(name, form[:, :m])
-        taps = Pass(self._lead(inputs), inputs.device, self.plan.follows)
+        taps = Pass(self._lead(inputs), inputs.device, self.plan, self.parameters)
         losses = self._tapped(taps, inputs, targets)
-        outside = {self.names[p] for p in taps.unaccounted(losses) & self.names.keys()}
+        outside = {self.names[p] for p in taps.unaccounted(losses) & self.names.keys()} | self.plan.disproved
+        if outside - self.plan.disproved and not self.plan.looked_into:
+            planning.look_into(self.plan, self, self.check.batch)
+            return self.send(chunk, sink)
         with self._watched_by(taps):  # a checkpoint calls layers again
             sent = taps.backward(losses, wanted, outside)
         outside |= taps.failed
-        self._precision = taps.half or losses.dtype
+        self._failed, self._precision = taps.failed, taps.half or losses.dtype
         if outside:
             self._outside(outside)
             for name, form in self._one_by_one(chunk, outside).items():
@@ -168,7 +182,8 @@ class Capture:
     def forward(self, watcher: Watcher | None, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs, and losses [R, m], in a pass of which `watcher` is told."""
         generators, lead = Generators(inputs.device), self._lead(inputs)
-        with torch.enable_grad(), self._watched_by(watcher), self._autocast:
+        looked_into = contextlib.nullcontext() if watcher is None or watcher.uses is None else watcher.uses
+        with torch.enable_grad(), self._watched_by(watcher), self._autocast, looked_into:
             outputs = self.model(inputs)
             if not isinstance(outputs, Tensor) or outputs.shape[: len(lead)] != lead:
                 got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
@@ -200,14 +215,14 @@ class Capture:
         }
 
     def disproved(self, chunk: Chunk, plan: Plan, names: set[str]) -> set[str]:
-        """Those of some parameters whose forms under a plan are not the gradients of backward passes."""
+        """Those of some parameters whose forms under a plan are not the gradients of backward passes, or that fail."""
         forms: dict[str, Form] = {}
         self.plan = plan
         self.send(chunk, forms.__setitem__)
         picked = Picked(range(chunk.columns.stop), chunk)
         for name in names:
             picked.keep(name, forms[name])
-        return picked.wrong(self.gradient, self._precision)
+        return picked.wrong(self.gradient, self._precision) | self._failed
 
     def _one_by_one(self, chunk: Chunk, names: set[str]) -> dict[str, Form]:
         """The gradients of some parameters of a plain module from a loop over the examples."""

@@ -1,27 +1,28 @@
-"""Per-example gradients of a layer without a rule, by `torch.func`: exact, and written down."""
+"""Per-example gradients of a function without a rule, by `torch.func`: exact, and written down."""
+
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from genbook.gradients.forms import Explicit, Form
+from genbook.gradients.forms import Explicit
+from genbook.gradients.places import Place
 
 
-def of_layer(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
-    """The gradients of a layer's own parameters from its inputs x [1, m, ...] and output gradients b [1, m, ...].
+def of_function(
+    function: Callable[[dict, dict], Tensor], weights: dict, examples: dict, b: Tensor, place: Place
+) -> dict[object, Tensor]:
+    """Gradients [m, *shape] of weights that a function of (weights, one example) uses, all tensors by some key.
 
-    Its submodules count as constants: they have calls of their own. The layer must treat its examples independently.
+    `examples` [m, ...] and the gradients b [m, ...] of the outputs; `place` is that of the examples in the output. The
+    function must treat its examples independently.
     """
-    own = {name: p.detach() for name, p in layer.named_parameters(recurse=False)}
 
-    def gradients(x: Tensor, b: Tensor) -> dict[str, Tensor]:
-        def output(parameters: dict[str, Tensor]) -> Tensor:
-            return torch.func.functional_call(layer, parameters, (x.unsqueeze(0),)).squeeze(0)
-
-        return torch.func.vjp(output, own)[1](b)[0]
+    def gradients(example: dict, b: Tensor) -> dict:
+        return torch.func.vjp(lambda w: function(w, example), weights)[1](place.back(b))[0]
 
     with torch.enable_grad():
-        rows = torch.func.vmap(gradients)(x[0], b[0])
-    return {name: written(g.detach().unsqueeze(0), own[name].shape) for name, g in rows.items()}
+        return {key: g.detach() for key, g in torch.func.vmap(gradients)(examples, b).items()}
 
 
 def written(gradients: Tensor, shape: torch.Size) -> Explicit:

@@ -5,6 +5,8 @@ varied, to two numbers that occur in no shape of the model or the data. A call i
 rows where the rows follow that number, and where an example's row is the same in both passes, among other examples and
 in another place. An example whose loss is not the same in both passes has no gradient of its own: such a model or loss
 is refused.
+
+Where parameters are left that no layer with a rule accounts for, two passes more look at the functions that use them.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from torch import Tensor, nn
 from genbook.gradients.batch import Batch, Chunk
 from genbook.gradients.culprits import first_difference, unchanged
 from genbook.gradients.losses import Loss
+from genbook.gradients.places import CONSTANT, Place, close, place_of
 from genbook.gradients.refusals import Refused, refuse_model
-from genbook.gradients.taps import Layer
+from genbook.gradients.rules import RULES, Layer
+from genbook.gradients.uses import Recording, Use, copied
 
 if TYPE_CHECKING:
     from genbook.gradients.capture import Capture
@@ -30,23 +34,31 @@ if TYPE_CHECKING:
 _KEPT = 32  # plans for one model: shapes of inputs, losses, modes
 
 
+Rows = tuple[Place, Place] | str | None
+"""Where the examples are in a layer's inputs and outputs; `CONSTANT` where there are none, None if it is not known."""
+
+
 @dataclass
 class Plan:
     """What is known about a model, a loss and the shape of an example."""
 
-    rows: Mapping[str, tuple[bool, ...]]
-    """For the calls of every layer, in their order, whether rows are examples."""
+    rows: Mapping[str, Sequence[Rows]]
+    """For the calls of every layer, in their order, where the examples are."""
+    uses: Mapping[tuple, Sequence[Use | None]] = field(default_factory=dict)
+    """For the calls of functions on parameters, in their order, how they use them."""
     disproved: Set[str] = frozenset()
-    """Parameters that torch.func gets wrong."""
+    """Parameters whose uses are not understood: their gradients come from backward passes."""
+    looked_into: bool = False
+    """Whether functions have been looked at."""
     unknown: str = ""
-    """The kinds of layers without a rule."""
+    """The functions without a rule."""
     checked: bool = False
     """Whether its answers have been compared with backward passes of single examples."""
 
-    def follows(self, layer: Layer, call: int) -> Set[str]:
-        """The parameters whose gradients the k-th call of a layer accounts for."""
+    def of(self, layer: Layer, call: int) -> Rows:
+        """What is known of the k-th call of a layer."""
         rows = self.rows.get(layer.name, ())
-        return set(layer.own.values()) - self.disproved if call < len(rows) and rows[call] else set()
+        return rows[call] if call < len(rows) else None
 
 
 _PLANS: WeakKeyDictionary[nn.Module, dict[tuple, Plan]] = WeakKeyDictionary()
@@ -70,7 +82,14 @@ def plan_for(capture: Capture, batch: Batch) -> Plan:
 def _key(capture: Capture, batch: Batch) -> tuple:
     """What has to be equal for a plan to hold: modes, hooks, trained parameters, the loss, the shape of an example."""
     modules = tuple(
-        (type(m), m.training, len(m._forward_hooks), len(m._forward_pre_hooks), "forward" in vars(m))
+        (
+            type(m),
+            m.training,
+            len(m._forward_hooks),
+            len(m._forward_pre_hooks),
+            "forward" in vars(m),
+            RULES.get(type(m)),
+        )
         for m in capture.model.modules()
     )
     data = tuple(
@@ -89,28 +108,52 @@ def _of_loss(loss: Loss) -> tuple:
 
 def _made(capture: Capture, batch: Batch) -> Plan:
     refuse_model(capture.model)
-    tensors = (batch.inputs, batch.targets, *capture.model.parameters(), *capture.model.buffers())
-    chosen = _probes(batch.m, (t.shape for t in tensors))
-    first, second = Recording(), Recording()
+    chosen = _chosen(capture, batch)
+    first, second = _Calls(), _Calls()
     with unchanged(capture.model):
         outputs, losses = _probe(capture, first, batch, chosen.first)
         others, again = _probe(capture, second, batch, chosen.second)
     floor = 100 * torch.finfo(losses.dtype).eps * float(outputs.detach().abs().nan_to_num(0, 0, 0).amax())
     if not chosen.alike(losses, again, 1, floor):
         _refuse_mixing(capture, batch, chosen, chosen.alike(outputs, others, batch.axis, floor))
-    known = {name: layer for name, layer in first.layers.items() if layer.rule or not (batch.replicas or name == "")}
-    plan = Plan({name: _rows(first.calls[name], second.calls[name], chosen, batch.axis) for name in known})
-    unknown = {name: layer for name, layer in known.items() if layer.rule is None and any(plan.rows[name])}
-    if unknown:
-        inputs, targets = batch.some(chosen.first)
-        chunk = Chunk(slice(0, len(chosen.first)), inputs, targets, [[0, len(chosen.first)]], batch.axis)
-        plan.disproved = capture.disproved(chunk, plan, {name for l in unknown.values() for name in l.own.values()})
-        believed = [layer for layer in unknown.values() if set(layer.own.values()) - plan.disproved]
-        plan.unknown = ", ".join(sorted({type(layer.module).__name__ for layer in believed}))
+    plan = Plan({name: _rows(layer, first, second, chosen, batch) for name, layer in first.layers.items()})
+    known = {name for layer in first.layers.values() if all(plan.rows[layer.name]) for name in layer.own.values()}
+    if not known.issuperset(capture.names.values()):
+        look_into(plan, capture, batch)
     return plan
 
 
-def _probe(capture: Capture, recording: Recording, batch: Batch, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
+def look_into(plan: Plan, capture: Capture, batch: Batch) -> None:
+    """Find out how functions use what no layer accounts for, and hold that to backward passes."""
+    plan.looked_into = True
+    if batch.replicas:
+        return
+    chosen = _chosen(capture, batch)
+    first = Recording(capture.parameters, plan, chosen)
+    second = Recording(capture.parameters, plan, chosen, before=first)
+    _probe(capture, first, batch, chosen.first)
+    _probe(capture, second, batch, chosen.second)
+    plan.uses = {key: tuple(uses) for key, uses in second.found.items() if any(uses)}
+    names = {name for _, parameters in plan.uses for name in parameters}
+    if not names:
+        return
+    inputs, targets = batch.some(chosen.first)
+    chunk = Chunk(slice(0, len(chosen.first)), inputs, targets, [[0, len(chosen.first)]], batch.axis)
+    plan.disproved = capture.disproved(chunk, plan, names)
+    plan.unknown = ", ".join(
+        sorted(
+            {
+                function
+                for (function, parameters), uses in plan.uses.items()
+                if any(use and use.how == "each" for use in uses) and set(parameters) - plan.disproved
+            }
+        )
+    )
+
+
+def _probe(
+    capture: Capture, recording: Recording | _Calls, batch: Batch, chosen: Sequence[int]
+) -> tuple[Tensor, Tensor]:
     try:
         return capture.forward(recording, *batch.some(chosen))
     except Exception as error:
@@ -141,20 +184,20 @@ def _refuse_mixing(capture: Capture, batch: Batch, chosen: Probes, outputs_alike
 
 
 @dataclass
-class Recording:
+class _Calls:
     """What layers were called on and what they gave, in a pass without Taps."""
 
     layers: dict[str, Layer] = field(default_factory=dict)
     calls: dict[str, list[tuple[Tensor | None, Tensor | None]]] = field(default_factory=lambda: defaultdict(list))
+    uses: None = None
+
+    def begins(self, layer: Layer) -> None:
+        """Nothing to do."""
 
     def called(self, layer: Layer, inputs: Tensor | None, output: object) -> None:
         """Keep copies: what follows may overwrite them."""
         self.layers[layer.name] = layer
-        self.calls[layer.name].append((_copy(inputs), _copy(output)))
-
-
-def _copy(tensor: object) -> Tensor | None:
-    return tensor.detach().clone() if isinstance(tensor, Tensor) else None
+        self.calls[layer.name].append((copied(inputs), copied(output)))
 
 
 @dataclass(frozen=True)
@@ -175,6 +218,20 @@ class Probes:
         a, b = a.detach(), b.detach().index_select(axis, torch.tensor(self.places, device=b.device))
         return a.shape == b.shape and close(a, b, floor)
 
+    def place(self, a: Tensor | None, b: Tensor | None) -> Place | str | None:
+        """Where two tensors of the passes have their examples; `CONSTANT` where they are the same."""
+        if a is None or b is None:
+            return None
+        if a.shape == b.shape and a.dtype == b.dtype and close(a, b):
+            return CONSTANT
+        sizes = len(self.first), len(self.second)
+        return place_of(a, b, sizes, torch.tensor(self.places, device=b.device))
+
+
+def _chosen(capture: Capture, batch: Batch) -> Probes:
+    tensors = (batch.inputs, batch.targets, *capture.model.parameters(), *capture.model.buffers())
+    return _probes(batch.m, (t.shape for t in tensors))
+
 
 def _probes(m: int, shapes: Iterable[torch.Size]) -> Probes:
     """Examples spread over all m, as many as occur in none of `shapes`; repeated where there are too few."""
@@ -187,17 +244,18 @@ def _probes(m: int, shapes: Iterable[torch.Size]) -> Probes:
     return Probes(shared, second, [1, *range(large - small + 1, large)])
 
 
-def close(a: Tensor, b: Tensor, floor: float = 0.0) -> bool:
-    """Equal to half of the digits; what is not finite agrees with what is not."""
-    if not (a.is_floating_point() or a.is_complex()):
-        return a.equal(b)
-    finite = a.isfinite() & b.isfinite()
-    a, b = a.where(finite, 0), b.where(finite, 0)
-    scale = a.abs().amax() if a.numel() else floor
-    return bool(((a - b).abs() <= torch.finfo(a.dtype).eps ** 0.5 * scale + floor).all())
+def _rows(layer: Layer, first: _Calls, second: _Calls, chosen: Probes, batch: Batch) -> tuple[Rows, ...]:
+    """Where the calls of a layer have their examples."""
+    pairs = zip(first.calls[layer.name], second.calls[layer.name], strict=False)
+    return tuple(_of_call(layer, call, other, chosen, batch) for call, other in pairs)
 
 
-def _rows(calls: Sequence[tuple], others: Sequence[tuple], chosen: Probes, axis: int) -> tuple[bool, ...]:
-    """Which calls of a layer have examples for rows."""
-    pairs = zip(calls, others, strict=False)
-    return tuple(all(chosen.alike(a, b, axis) for a, b in zip(call, other, strict=True)) for call, other in pairs)
+def _of_call(layer: Layer, call: tuple, other: tuple, chosen: Probes, batch: Batch) -> Rows:
+    if all(chosen.alike(a, b, batch.axis) for a, b in zip(call, other, strict=True)):
+        return Place(batch.axis), Place(batch.axis)
+    if batch.replicas or not layer.rule.anywhere:
+        return None
+    found = [chosen.place(a, b) for a, b in zip(call, other, strict=True)]
+    if None in found or found.count(CONSTANT) == 1:
+        return None
+    return CONSTANT if found[0] is CONSTANT else (found[0], found[1])

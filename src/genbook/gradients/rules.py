@@ -4,16 +4,47 @@ A rule sees a leading replica axis, inputs x [R, m, ...] and output gradients b 
 (R = 1) and its stacked twin alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from genbook import models
 from genbook.gradients.convolved import Convolved
+from genbook.gradients.fallback import written
 from genbook.gradients.forms import Explicit, Form, Outer, OuterSum, Rows, squared
 
-Rule = Callable[[nn.Module, Tensor, Tensor], dict[str, Form]]
+
+@dataclass(frozen=True)
+class Rule:
+    """How the gradients of a kind of layer are formed."""
+
+    function: Callable[[nn.Module, Tensor, Tensor], dict[str, Form]]
+    parameters: tuple[str, ...] = ("weight", "bias")
+    """Those whose gradients it gives."""
+    anywhere: bool = False
+    """Whether any axes may lie between that of the examples and those of the features."""
+
+    def __call__(self, layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
+        """The forms by the layer's own names, from inputs x [R, m, ...] and gradients b [R, m, ...] of outputs."""
+        return self.function(layer, x, b)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A module with a rule and trained parameters of its own."""
+
+    name: str
+    module: nn.Module
+    own: Mapping[str, str]
+    """Local to full names of these parameters."""
+    rule: Rule
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """By their full names."""
+        return {name: self.module._parameters[local] for local, name in self.own.items()}
 
 
 def _dense(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
@@ -71,28 +102,71 @@ def _batch_norm(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
     return _affine((x - mean) / (variance + layer.eps).sqrt(), b, tuple(range(3, x.dim())), (layer.num_features,))
 
 
+def _rms_norm(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
+    """RMSNorm: a scale without a shift, shared over the axes between batch and features."""
+    shape = tuple(layer.normalized_shape)
+    products = b * functional.rms_norm(x, shape, eps=layer.eps)
+    axes = tuple(range(2, x.dim() - len(shape)))
+    return {"weight": Explicit((products.sum(axes) if axes else products).flatten(2), shape)}
+
+
+def _instance_norm(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
+    """InstanceNorm: by the example's own statistics, or by running ones as BatchNorm."""
+    if layer.track_running_stats:
+        return _batch_norm(layer, x, b)
+    normalised = functional.instance_norm(x.flatten(0, 1), eps=layer.eps).view_as(x)
+    return _affine(normalised, b, tuple(range(3, x.dim())), (layer.num_features,))
+
+
+def _prelu(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
+    """PReLU: a slope below zero for each channel, or one for all."""
+    products = (b * x.clamp(max=0)).flatten(3) if x.dim() > 3 else b * x.clamp(max=0)
+    by_channel = products.sum(3) if products.dim() > 3 else products
+    shape = (layer.num_parameters,)
+    return {"weight": Explicit(by_channel if shape[0] > 1 else by_channel.flatten(2).sum(2, keepdim=True), shape)}
+
+
+def _transposed(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
+    """A transposed convolution: the convolution whose inputs are its outputs."""
+    return {"weight": Convolved(layer, b, x), "bias": Explicit(b.flatten(3).sum(3), b.shape[2:3])}
+
+
 RULES: dict[type[nn.Module], Rule] = {
-    nn.Linear: _dense,
-    models.StackedLinear: _dense,
-    nn.Conv1d: _convolution,
-    nn.Conv2d: _convolution,
-    models.StackedConv1d: _convolution,
-    models.StackedConv2d: _convolution,
-    nn.Embedding: _embedding,
-    models.StackedEmbedding: _embedding,
-    nn.LayerNorm: _layer_norm,
-    models.StackedLayerNorm: _layer_norm,
-    nn.GroupNorm: _group_norm,
-    models.StackedGroupNorm: _group_norm,
-    nn.BatchNorm1d: _batch_norm,
-    nn.BatchNorm2d: _batch_norm,
-    nn.BatchNorm3d: _batch_norm,
-    models.StackedBatchNorm: _batch_norm,
+    **dict.fromkeys((nn.Linear, models.StackedLinear), Rule(_dense, anywhere=True)),
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d, models.StackedConv1d, models.StackedConv2d), Rule(_convolution)),
+    **dict.fromkeys((nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d), Rule(_transposed)),
+    **dict.fromkeys((nn.Embedding, models.StackedEmbedding), Rule(_embedding, anywhere=True)),
+    **dict.fromkeys((nn.LayerNorm, models.StackedLayerNorm), Rule(_layer_norm, anywhere=True)),
+    nn.RMSNorm: Rule(_rms_norm, anywhere=True),
+    **dict.fromkeys((nn.GroupNorm, models.StackedGroupNorm), Rule(_group_norm)),
+    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), Rule(_instance_norm)),
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, models.StackedBatchNorm), Rule(_batch_norm)),
+    nn.PReLU: Rule(_prelu),
 }
 """Layers whose gradients are known in a form."""
 
-ACCOUNTED = ("weight", "bias")
-"""The parameters whose gradients a rule gives."""
+
+def rule(kind: type[nn.Module], *parameters: str) -> Callable[[Callable], Callable]:
+    """Register a rule for layers of one's own kind, called on one tensor with the examples first.
+
+    The function below it gets the layer, its inputs [m, ...] and the gradients [m, ...] of its outputs; it returns the
+    gradients [m, *shape] of the layer's `parameters` by name. A wrong one is noticed as any other difference is.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise TypeError(f"kind is {kind!r}; it must be a class of torch.nn.Module")
+    if not parameters:
+        raise ValueError("no parameters are named; a rule names those whose gradients it gives, such as 'weight'")
+
+    def register(function: Callable[[nn.Module, Tensor, Tensor], Mapping[str, Tensor]]) -> Callable:
+        def formed(layer: nn.Module, x: Tensor, b: Tensor) -> dict[str, Form]:
+            given = function(layer, x[0], b[0])
+            return {name: written(given[name].unsqueeze(0), layer._parameters[name].shape) for name in given}
+
+        RULES[kind] = Rule(formed, parameters)
+        return function
+
+    return register
+
 
 # Options under which the gradient of one example depends on the others, or the weight changes in the forward pass.
 _UNRULY = ("scale_grad_by_freq", "max_norm")
@@ -100,13 +174,13 @@ _UNRULY = ("scale_grad_by_freq", "max_norm")
 
 def rule_for(layer: nn.Module) -> Rule | None:
     """The rule of a layer, or None where its forward pass or its parameters are not the ones that the rule knows."""
-    for kind, rule in RULES.items():
-        if isinstance(layer, kind):
-            own = {name for name, p in layer._parameters.items() if p is not None}
-            missing = {name for name in ACCOUNTED if getattr(layer, name, None) is not None} - own
-            unruly = any(getattr(layer, option, None) for option in _UNRULY)
-            return rule if not missing and not unruly and not _replaced(layer, kind) else None
-    return None
+    kind = next((kind for kind in type(layer).__mro__ if kind in RULES), None)
+    if kind is None:
+        return None
+    own = {name for name, p in layer._parameters.items() if p is not None}
+    missing = {name for name in RULES[kind].parameters if getattr(layer, name, None) is not None} - own
+    unruly = any(getattr(layer, option, None) for option in _UNRULY)
+    return RULES[kind] if not missing and not unruly and not _replaced(layer, kind) else None
 
 
 def _replaced(layer: nn.Module, kind: type[nn.Module]) -> bool:
