@@ -74,7 +74,7 @@ class Picked:
 
     def keep(self, name: str, form: Form) -> None:
         """Copies of the factors of these examples."""
-        self.forms[name] = form[:, self.rows]
+        self.forms[name] = form[:, torch.tensor(self.rows)]
 
     def compare(
         self, gradient: Callable[[Tensor, Tensor, int], Gradient], batch: Batch, dtype: torch.dtype
