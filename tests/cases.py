@@ -878,6 +878,168 @@ case(
     reals(3, 4),
 )
 
+# -- transformers in the manner of timm and Hugging Face ---------------------------------------------------------------
+
+
+class Vision(nn.Module):
+    """Patches, a class token, positions, attention from one packed layer, and scales of the layers' outputs."""
+
+    def __init__(self, taken: str):
+        super().__init__()
+        self.taken, self.patches = taken, nn.Conv2d(2, 4, 2, 2)
+        self.token, self.positions = nn.Parameter(torch.randn(1, 1, 4)), nn.Parameter(torch.randn(1, 5, 4))
+        self.norm, self.qkv, self.out, self.head = nn.LayerNorm(4), nn.Linear(4, 12), nn.Linear(4, 4), linear(4)()
+        self.gammas = nn.ParameterList([torch.rand(4), torch.rand(4)])
+        self.mlp = nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).mT
+        token = self.token.expand(len(x), -1, -1) if self.taken == "expand" else self.token.repeat(len(x), 1, 1)
+        x = torch.cat([token, x], 1) + self.positions[:, : x.shape[1] + 1]
+        q, k, v = self.qkv(self.norm(x)).view(len(x), -1, 3, 2, 2).permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        x = x + self.out(mixed) * self.gammas[0]
+        x = x + self.mlp(x).mul_(self.gammas[1])
+        return self.head(x[:, 0])
+
+
+class Bert(nn.Module):
+    """Words, positions and kinds looked up and added, attention written out with a mask, a pooled first word."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.places, self.kinds = nn.Embedding(9, 4, 0), nn.Embedding(7, 4), nn.Embedding(2, 4)
+        self.register_buffer("ids", torch.arange(7)[None], persistent=False)
+        self.norm, self.query, self.key, self.value = nn.LayerNorm(4), *(nn.Linear(4, 4) for _ in range(3))
+        self.pooler, self.head = nn.Linear(4, 4), linear(4)()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.words(x) + self.kinds(torch.zeros_like(x))
+        h += self.places(self.ids[:, : x.shape[1]])
+        h = self.norm(h)
+        q, k, v = (layer(h).unflatten(2, (2, 2)).transpose(1, 2) for layer in (self.query, self.key, self.value))
+        scores = (q @ k.mT).masked_fill((x == 0)[:, None, None], -1e9).softmax(-1)
+        h = self.norm(h + (scores @ v).transpose(1, 2).flatten(2))
+        return self.head(self.pooler(h[:, 0]).tanh())
+
+
+class Conv1D(nn.Module):
+    """GPT-2's dense layer: weight [p, q], on inputs whose examples and positions are one axis."""
+
+    def __init__(self, q: int, p: int):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(p, q)), nn.Parameter(torch.randn(q))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = *x.shape[:-1], len(self.bias)
+        return torch.addmm(self.bias, x.view(-1, x.shape[-1]), self.weight).view(shape)
+
+
+class Gpt(nn.Module):
+    """Words and positions, causal attention from Conv1D, and the words' table as the last layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.places, self.norm = nn.Embedding(CLASSES, 4), nn.Embedding(8, 4), nn.LayerNorm(4)
+        self.attention, self.out, self.up, self.down = Conv1D(12, 4), Conv1D(4, 4), Conv1D(8, 4), Conv1D(4, 8)
+        self.last = nn.Linear(4, CLASSES, bias=False)
+        self.last.weight = self.words.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.words(x) + self.places(torch.arange(x.shape[1]))
+        q, k, v = (t.unflatten(2, (2, 2)).transpose(1, 2) for t in self.attention(self.norm(h)).split(4, 2))
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        h = h + self.out(mixed.transpose(1, 2).reshape(h.shape))
+        return self.last(h + self.down(functional.gelu(self.up(h)))).mT
+
+
+class Windowed(nn.Module):
+    """Attention in windows, examples and windows in one axis, with a table of relative positions."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.head = nn.Linear(4, 12), linear(4)()
+        self.table, self.place = nn.Parameter(torch.randn(3, 2)), torch.tensor([[1, 2], [0, 1]])
+
+    def forward(self, x: Tensor) -> Tensor:
+        windows = x.unflatten(1, (3, 2)).flatten(0, 1)
+        q, k, v = self.qkv(windows).unflatten(2, (3, 2, 2)).permute(2, 0, 3, 1, 4)
+        scores = q @ k.mT + self.table[self.place.flatten()].view(2, 2, 2).permute(2, 0, 1).unsqueeze(0)
+        mixed = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+        return self.head(mixed.unflatten(0, (len(x), 3)).flatten(1, 2).mean(1))
+
+
+case("vision transformer", lambda: Vision("expand").double(), reals(2, 4, 4), curved=False)
+case("vision transformer, token repeated", lambda: Vision("repeat").double(), reals(2, 4, 4), curved=False)
+case("bert", lambda: Bert().double(), tokens(5), curved=False)
+case("gpt", lambda: Gpt().double(), lambda: (classes(5), classes(5)), curved=False)
+case("windows", lambda: Windowed().double(), reals(6, 4), curved=False)
+for name, setting in {
+    "other sizes of keys and values": {"kdim": 3, "vdim": 2},
+    "biases of keys and values": {"add_bias_kv": True},
+    "a key of zeros": {"add_zero_attn": True},
+}.items():
+    case(
+        f"attention, {name}",
+        net(
+            lambda n, x, own=setting: n.head(
+                n.a(x, *((x[..., :3], x[..., :2]) if "kdim" in own else (x.tanh(), x)), need_weights=False)[0].mean(1)
+            ),
+            a=functools.partial(nn.MultiheadAttention, 4, 2, batch_first=True, **setting),
+            head=linear(4),
+        ),
+        reals(3, 4),
+        curved=False,
+    )
+case(
+    "queries that are learned",
+    net(
+        lambda n, x: n.head(n.a(n.q.expand(len(x), -1, -1), x, x)[0].flatten(1)),
+        q=parameter(1, 2, 4),
+        a=lambda: nn.MultiheadAttention(4, 2, batch_first=True),
+        head=linear(8),
+    ),
+    reals(3, 4),
+    curved=False,
+)
+
+# -- parameters outside of layers --------------------------------------------------------------------------------------
+
+for name, use in {
+    "a scale and a shift": lambda n, x: x * n.w + n.w,
+    "from the left": lambda n, x: 2 * (n.w - x) / (3 + n.w.square()),
+    "in place": lambda n, x: (x * 1).mul_(n.w).add_(n.w),
+    "where": lambda n, x: torch.where(x > 0, x, n.w),
+    "powers": lambda n, x: x.abs() ** n.w.exp(),
+    "a clamp": lambda n, x: torch.maximum(x, n.w),
+    "one entry": lambda n, x: x * n.w[2],
+    "a row for each": lambda n, x: x * n.w.unsqueeze(0).expand(len(x), -1),
+    "as another": lambda n, x: x * n.w.expand_as(x),
+    "examples and positions in one axis": lambda n, x: (
+        (x.repeat(1, 2).view(-1, 4) * n.w).view(len(x), 2, 4).sin().mean(1)
+    ),
+    "positions and examples in one axis": lambda n, x: (torch.cat([x, x.sin()]) * n.w).tanh().view(2, -1, 4).sum(0),
+    "examples last": lambda n, x: (x.T * n.w[:, None]).T,
+    "a square": lambda n, x: x @ torch.outer(n.w, n.w),
+    "a square from the left": lambda n, x: (torch.outer(n.w, n.w.sin()) @ x.T).T,
+    "a vector": lambda n, x: x * (x @ n.w)[:, None],
+    "an einsum": lambda n, x: torch.einsum("bi,i,j->bj", x, n.w, n.w),
+    "a functional norm": lambda n, x: functional.layer_norm(x, (4,), n.w, n.w),
+    "a functional root mean square": lambda n, x: functional.rms_norm(x, (4,), n.w),
+    "a functional convolution": lambda n, x: functional.conv1d(x[:, None], n.w[None, None, :3], n.w[:1], 1, 1)[:, 0],
+    "a lookup": lambda n, x: x * n.w[(x[:, :1] > 0).long() + 1],
+    "a functional lookup": lambda n, x: x * functional.embedding((x > 0).long(), n.w.view(2, 2), 0).sum(2),
+    "a transposed weight": lambda n, x: x @ n.h.weight.T @ n.h.weight,
+    "once with and once without": lambda n, x: x * n.w + n.w.detach(),
+    "where examples are few": lambda n, x: x + (x[:1] * n.w).sum() * 0,
+}.items():
+    case(
+        f"parameter, {name}",
+        net(lambda n, x, use=use: n.h(use(n, x).tanh()), w=parameter(4), h=linear()),
+        reals(4),
+        curved=False,
+    )
+
 # -- losses ------------------------------------------------------------------------------------------------------------
 
 WEIGHTS = torch.tensor([0.3, 1.0, 2.5], dtype=torch.float64)
@@ -986,3 +1148,28 @@ case(
     refused="neither a mean nor a sum",
 )
 case("classes ignored", mlp(), reals(4), ignoring, alone=counted)
+
+FUNCTION, LOOP = "exact by torch.func", "exact by one backward pass per example"
+SLOW = {
+    **dict.fromkeys(
+        (
+            *("embedding by frequency", "bilinear", "rnn cell", "gru cell", "subclass with another inner pass"),
+            *("parameter, a square from the left", "parameter, a vector", "parameter, an einsum"),
+            *("parameter, a functional norm", "parameter, a functional root mean square"),
+            *("parameter, a functional convolution", "parameter, a lookup"),
+        ),
+        FUNCTION,
+    ),
+    **dict.fromkeys(
+        (
+            *("embedding bag, sum", "embedding bag, mean", "embedding bag, max"),
+            *("rnn", "gru", "lstm", "lstm cell", "lstm, projected", "lstm, time first"),
+            *("traced by jit", "gradients inside", "vmap inside", "early exits", "boxes"),
+            *("batch reversed inside", "first two exchanged inside", "sorted inside"),
+            *("2 experts", "2 experts on tokens", "8 experts", "8 experts on tokens"),
+            "parameter, where examples are few",
+        ),
+        LOOP,
+    ),
+}
+"""What is told of the cases that take a slow way; the others take none."""

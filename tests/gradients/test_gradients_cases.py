@@ -7,7 +7,7 @@ import torch
 from per_example import flat, gradients
 
 from genbook import gradients as lens
-from tests.cases import CASES, CHUNK, M
+from tests.cases import CASES, CHUNK, SLOW, M
 
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
 exact = [
@@ -72,3 +72,13 @@ def test_refused(case):
     model, loss, x, y = case.drawn()
     with pytest.raises(lens.Refused, match=case.refused):
         lens.coherence(model, loss, x, y, chunk_size=4, check="all")
+
+
+@pytest.mark.parametrize("case", exact)
+def test_a_slow_way_is_told_and_no_other_taken(case):
+    model, loss, x, y = case.drawn()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        lens.gradient_norms(model, loss, x, y)
+    told = [str(warning.message) for warning in told if "coherence has no rule" in str(warning.message)]
+    assert [SLOW[case.name] in message for message in told] == [True] * (case.name in SLOW)

@@ -152,6 +152,7 @@ class Capture:
         losses = self._tapped(taps, inputs, targets)
         outside = {self.names[p] for p in taps.unaccounted(losses) & self.names.keys()} | self.plan.disproved
         if outside - self.plan.disproved and not self.plan.looked_into:
+            taps.calls.clear()  # see `Pass.backward`
             planning.look_into(self.plan, self, self.check.batch)
             return self.send(chunk, sink)
         with self._watched_by(taps):  # a checkpoint calls layers again

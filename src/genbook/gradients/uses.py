@@ -378,11 +378,25 @@ def _is_embedding(operation: Operation, use: Use, output: Tensor) -> bool:
     )
 
 
+def _is_repeated(operation: Operation, use: Use, output: Tensor) -> bool:
+    """A source that is copied for each example, and along no other axis."""
+    place, tensor = use.output, operation.given[0]
+    shape = list(output.shape)
+    shape[place.axis] = 1
+    return operation.name == "repeat" and [1] * (output.dim() - tensor.dim()) + list(tensor.shape) == shape
+
+
 def _by_torch_func(operation: Operation, use: Use, output: Tensor) -> bool:
     return output.is_floating_point() and any(isinstance(place, Place) for place in use.given)
 
 
-_WAYS = {"stretched": _stretches, "dense": _is_dense, "embedding": _is_embedding, "each": _by_torch_func}
+_WAYS = {
+    "stretched": _stretches,
+    "dense": _is_dense,
+    "embedding": _is_embedding,
+    "repeated": _is_repeated,
+    "each": _by_torch_func,
+}
 
 
 def _of_dense(operation: Operation, use: Use, given: Sequence[Tensor], b: Tensor, m: int) -> dict[int, Form]:
@@ -412,6 +426,11 @@ def _of_embedding(operation: Operation, use: Use, given: Sequence[Tensor], b: Te
     return {id(weight): Rows(indices, b, len(weight))}
 
 
+def _of_repeated(operation: Operation, use: Use, given: Sequence[Tensor], b: Tensor, m: int) -> dict[int, Form]:
+    (source,) = operation.sources.values()
+    return {id(source.tensor): of_copies(b, use.output, source.tensor, m)}
+
+
 def _of_each(operation: Operation, use: Use, given: Sequence[Tensor], b: Tensor, m: int) -> dict[int, Form]:
     places = {id(t): place for t, place in zip(operation.given, use.given, strict=True) if isinstance(place, Place)}
     now = dict(zip(places, given, strict=True))
@@ -430,7 +449,7 @@ def _of_each(operation: Operation, use: Use, given: Sequence[Tensor], b: Tensor,
     return {key: fallback.written(g.unsqueeze(0), sources[key].shape) for key, g in found.items()}
 
 
-_FORMS = {"dense": _of_dense, "embedding": _of_embedding, "each": _of_each}
+_FORMS = {"dense": _of_dense, "embedding": _of_embedding, "repeated": _of_repeated, "each": _of_each}
 
 
 def needed(operation: Operation, use: Use) -> list[Tensor]:
