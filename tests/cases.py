@@ -265,12 +265,12 @@ for name, norm, shape in (
         refused="in training mode",
     )
 case(
-    "batch norm, permuted after it",
+    "batch norm, tokens after it",
     net(
-        lambda n, x: n.head(n.norm(n.conv(x)).permute(0, 2, 3, 1).tanh().flatten(1)),
+        lambda n, x: n.head(n.norm(n.conv(x)).flatten(2).transpose(1, 2)).mean(1),
         conv=lambda: nn.Conv2d(2, 3, 2),
         norm=lambda: warmed(nn.BatchNorm2d(3), 3, 3, 3),
-        head=linear(27),
+        head=linear(3),
     ),
     reals(2, 4, 4),
 )
