@@ -1,7 +1,10 @@
 """The Hessian of every replica's loss as a linear operator."""
 
+import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -20,6 +23,14 @@ class Hessian:
 
     By double backpropagation (Pearlmutter, 1994): the gradient's graph is built once, and each product is one backward
     pass through it. Model, gradients and buffers are left as they are; later changes of the model are not seen.
+
+    That of a plain module is one for SciPy too, by `shape`, `dtype` and `matvec`:
+
+        >>> from scipy.sparse.linalg import eigsh
+        >>> model, inputs, targets = nn.Linear(20, 10), torch.randn(64, 20), torch.randint(10, (64,))
+        >>> hessian = Hessian(model, nn.CrossEntropyLoss(), inputs, targets)
+        >>> eigsh(hessian, k=3, return_eigenvectors=False).shape
+        (3,)
 
     Attributes:
         replicas: R, 1 for a plain module.
@@ -64,7 +75,7 @@ class Hessian:
         self.size = self.point.shape[1]
         self.batches = self._split(inputs, targets, batch_size)
         self._graph = self._gradient(*self.batches[0]) if len(self.batches) == 1 else None
-        self._weights = None if self._graph else self._weighted(inputs, targets)
+        self._weights = [] if self._graph else self._weighted(inputs, targets)
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """Return H v of each replica for vectors [R, P] or [R, b, P], in the same shape."""
@@ -79,6 +90,32 @@ class Hessian:
             weights = weights.unsqueeze(1)  # zero where nothing counts, and the mean over nothing is NaN
             product += (weights * _product(*self._gradient(*batch), vectors)).where(weights != 0, 0)
         return product
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(P, P), for SciPy; raises `ValueError` for a stack, whose Hessians are no one matrix."""
+        if self.stacked:
+            raise ValueError(
+                f"a stack of {self.replicas} replicas has {self.replicas} Hessians, no matrix of one shape; take "
+                "`top_eigenpairs`, or the Hessian of `genbook.models.unstack(model, replica)` on its examples"
+            )
+        return self.size, self.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of what `matvec` returns: that of the parameters, float32 for halves."""
+        return np.dtype(np.float64 if self.point.dtype == torch.float64 else np.float32)
+
+    def matvec(self, vector: np.ndarray) -> np.ndarray:
+        """Return H v of a plain module for a vector [P] or column [P, 1], in the same shape, for SciPy."""
+        if np.size(vector) != self.shape[1]:
+            raise ValueError(f"the vector has shape {np.shape(vector)}; it needs ({self.size},) or ({self.size}, 1)")
+        flat = torch.from_numpy(np.array(vector, self.dtype).reshape(1, -1))
+        product = (self @ flat.to(self.point)).to("cpu", torch.float64).numpy()
+        return product.astype(self.dtype).reshape(np.shape(vector))
+
+    #: A Hessian is symmetric.
+    rmatvec = matvec
 
     def dense(self) -> Tensor:
         """Return the matrices, [R, P, P], by P products."""
@@ -109,7 +146,8 @@ class Hessian:
             values = {
                 name: piece.reshape(shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
             }
-            (gradient,) = torch.autograd.grad(sum(self._losses(values, inputs, targets)), leaf, create_graph=True)
+            summed = functools.reduce(torch.add, self._losses(values, inputs, targets))
+            (gradient,) = torch.autograd.grad(summed, leaf, create_graph=True)
         return leaf, gradient
 
     def _losses(self, values: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> list[Tensor]:
@@ -145,7 +183,8 @@ class Hessian:
         masses = [_mass(self.loss, wanted, axis) for _, wanted in self.batches]
         mean = [(mass / sum(masses)).to(self.point) for mass in masses]
         for weights in (mean, [torch.ones_like(weight) for weight in mean]):
-            if close(of_all, sum(weight * part for weight, part in zip(weights, parts, strict=True))):
+            weighted = [weight * part for weight, part in zip(weights, parts, strict=True)]
+            if close(of_all, functools.reduce(torch.add, weighted)):
                 return weights
         raise Refused(
             "the losses of the batches do not add up to the loss of all examples, which is no mean or sum over "
@@ -166,11 +205,12 @@ class Hessian:
 
 def _mass(loss: Loss, targets: Tensor, axis: int) -> Tensor:
     """What a batch of targets counts for in a mean, [R] float64: entries with class weights, less those ignored."""
-    weight, ignored = option(loss, "weight"), option(loss, "ignore_index")
+    weight: Any = option(loss, "weight")
+    ignored: Any = option(loss, "ignore_index")
     if targets.is_floating_point() or ignored is None:
         entries = torch.ones(targets.shape, dtype=torch.float64, device=targets.device)
     else:
-        counts = targets != ignored
+        counts: Tensor = torch.ne(targets, ignored)
         entries = counts.double() if weight is None else counts * weight.double()[targets * counts]
     return entries.flatten(axis).sum(axis).reshape(targets.shape[:axis] or 1)
 
