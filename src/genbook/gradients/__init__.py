@@ -1,7 +1,13 @@
 """Per-example gradients without writing them down: coherence, Gram matrices, robust averages, scores.
 
->>> c = coherence(model, nn.CrossEntropyLoss(), inputs, targets, groups=corrupted)
->>> c.m_coherence, c.layers["0"].m_coherence, c.groups.between
+>>> import torch
+>>> from torch import nn
+>>> model, corrupted = nn.Sequential(nn.Linear(5, 3)), torch.tensor([True, False] * 4)
+>>> c = coherence(model, nn.CrossEntropyLoss(), torch.ones(8, 5), torch.zeros(8, dtype=torch.long), groups=corrupted)
+>>> round(float(c.m_coherence), 3)  # of eight examples that are all the same
+8.0
+>>> c.layers["0"].m_coherence.shape, c.groups.between.shape  # a value for each pair of groups
+(torch.Size([]), torch.Size([2, 2]))
 """
 
 from genbook.gradients.gram_matrix import Gram, gram

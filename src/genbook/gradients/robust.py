@@ -2,9 +2,13 @@
 
 A rule takes the place of `loss(model(inputs), targets).backward()`:
 
+    >>> model, inputs, targets = nn.Linear(5, 3), torch.randn(8, 5), torch.randint(3, (8,))
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     >>> rule = Winsorized(2)
-    >>> losses = rule.backward(model, loss, inputs, targets)   # sets or overwrites every p.grad
+    >>> losses = rule.backward(model, nn.CrossEntropyLoss(), inputs, targets)  # sets or overwrites every p.grad
     >>> optimizer.step()
+    >>> losses.shape
+    torch.Size([8])
 
 Every rule averages the gradients of the examples' own losses, whatever the reduction of the loss. For a stack, inputs
 are [R, m, ...] and each replica is averaged by itself.

@@ -2,9 +2,14 @@
 
 A network is a plain `nn.Module`; `stack` swaps its layers for ones with a leading replica axis and keeps the names:
 
+    >>> import torch
+    >>> from genbook.base.seeding import generator
     >>> models = [initialise(mlp((40, 64, 10)), generator(seed, "initialisation")) for seed in range(8)]
-    >>> replicas = stack(models)          # weights [8, 64, 40], inputs [8, B, 40], outputs [8, B, 10]
-    >>> unstack(replicas, 3)              # the plain network of replica 3
+    >>> replicas = stack(models)
+    >>> replicas[0].weight.shape, replicas(torch.ones(8, 5, 40)).shape  # inputs [8, B, 40], outputs [8, B, 10]
+    (torch.Size([8, 64, 40]), torch.Size([8, 5, 10]))
+    >>> unstack(replicas, 3)[0]  # of the plain network of replica 3
+    Linear(in_features=40, out_features=64, bias=True)
 """
 
 from genbook.models import written
