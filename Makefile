@@ -29,14 +29,15 @@ $(READY): requirements.lock.txt pyproject.toml
 book: $(READY)  ## execute what has changed and build the book
 	@$(BIN)/genbook build
 
-test: style  ## floors, style, unit tests, notebooks, the built book
+test: style  ## floors, style, types, unit tests, notebooks, the built book
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # What import-linter says is kept and shown where it fails: a pipe would hand make the status of its last command instead.
-style: $(READY)  ## the floors and the style alone
+style: $(READY)  ## the floors, the style and the types alone
 	@said=$$($(BIN)/lint-imports --no-cache 2>&1) || { printf '%s\n' "$$said" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
 
 test-processors: $(READY)  ## the tests of all arithmetic, for each way in which this processor does it (minutes)
 	@$(BIN)/python -m tests.processors

@@ -45,6 +45,27 @@ def test_code_counts(other):
     assert codehash.normalised(other) != codehash.normalised(BASE)
 
 
+@pytest.mark.parametrize(
+    "same",
+    [
+        BASE.replace("forward(self, x)", "forward(self, x: float) -> float"),
+        BASE.replace("return RATE * x", "y: float\n        return RATE * x"),
+        BASE.replace("RATE = 0.1", "from typing import Any\nRATE = 0.1"),
+        BASE.replace("RATE = 0.1", "if TYPE_CHECKING:\n    import numpy\nRATE = 0.1"),
+    ],
+)
+def test_the_types_of_functions_do_not_count(same):
+    assert same != BASE
+    assert codehash.normalised(same) == codehash.normalised(BASE)
+
+
+def test_a_value_keeps_its_place_without_its_type_and_a_field_keeps_its_type():
+    assert codehash.normalised("def f():\n    y: int = 1") == codehash.normalised("def f():\n    y = 1")
+    fields = "class A:\n    x: int = 1\n    def f(self, a: int): ..."
+    assert codehash.normalised(fields) != codehash.normalised(fields.replace("x: int", "x: float"))
+    assert codehash.normalised(fields) == codehash.normalised(fields.replace("a: int", "a: float"))
+
+
 def test_a_string_that_is_no_docstring_counts():
     assert codehash.normalised("x = 1\n'a'") != codehash.normalised("x = 1\n'b'")
 

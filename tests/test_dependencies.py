@@ -23,6 +23,7 @@ USED_OTHERWISE = {
     "ipykernel": r"kernel_name=\"python3\"",  # the chapters' kernel
     "jupyter-book": r"from jupyter_book\b",  # the program that the build starts
     "jupyterlab": r"\bjupyter lab\b",  # a command
+    "mypy": r"\bmypy\b",  # a command
     "nbval": r"--nbval\b",  # a plugin of pytest
     "pyarrow": r"\.(to|read)_parquet\(",  # the engine of pandas
     "pytest-xdist": r"--dist loadscope",  # a plugin of pytest

@@ -14,6 +14,7 @@ from genbook.base.spec import Spec
 
 Verdict = Literal["holds", "fails", "undecided", "not judged", "not run"]
 Kind = Literal["mean", "equal", "all", "exact"]
+Side = Literal[">", "<", "="]
 
 #: A statistic: (table, spec) to one value per seed (kinds 'mean' and 'equal'), one truth per trial (kind 'all'), or one
 #: number per check (kind 'exact').
@@ -39,7 +40,7 @@ class Claim:
     statement: str
     source: str
     statistic: Statistic
-    relation: Literal[">", "<", "="]
+    relation: Side
     threshold: float
     control: str
     kind: Kind = "mean"

@@ -121,7 +121,8 @@ class Kernels:
 
     def __init__(self) -> None:
         """None yet."""
-        self._lock, self._running, self._ended = threading.Lock(), set(), False
+        self._lock, self._ended = threading.Lock(), False
+        self._running: set[int] = set()
 
     def started(self, group: int) -> None:
         """Note a kernel by its process group; one that comes too late is killed."""

@@ -128,7 +128,7 @@ def type_name(annotation: Any) -> str:
 
 def _bounds(field: pydantic.fields.FieldInfo) -> list[str]:
     """The field's bounds in words: '>= 1', '2 to 5 entries', entries' own bounds for lists."""
-    signs = ((annotated_types.Ge, "ge", ">="), (annotated_types.Gt, "gt", ">"))
+    signs: tuple[tuple[type, str, str], ...] = ((annotated_types.Ge, "ge", ">="), (annotated_types.Gt, "gt", ">"))
     signs += ((annotated_types.Le, "le", "<="), (annotated_types.Lt, "lt", "<"))
 
     def of(metadata: Iterable[Any], each: str) -> list[str]:

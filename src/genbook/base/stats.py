@@ -67,7 +67,7 @@ def t_interval(
 def p_value(
     values: ArrayLike,
     threshold: float,
-    relation: Relation,
+    relation: str,
     scale: Scale = "identity",
     continuity: float | None = None,
 ) -> float:
@@ -115,7 +115,7 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Interval:
     return Interval(successes / n, low, high, n)
 
 
-def binomial_p_value(successes: int, n: int, threshold: float, relation: Relation) -> float:
+def binomial_p_value(successes: int, n: int, threshold: float, relation: str) -> float:
     """Return the one-sided exact binomial p-value of "the proportion stands in ``relation`` to the threshold".
 
     Args:
@@ -259,7 +259,7 @@ def _counts(successes: int, n: int) -> Sequence[int]:
     return int(successes), int(n)
 
 
-def _is_below(relation: Relation) -> bool:
+def _is_below(relation: str) -> bool:
     if relation not in get_args(Relation):
         raise ValueError(f"unknown relation {relation!r}; one of {', '.join(get_args(Relation))}")
     return relation.startswith("<")

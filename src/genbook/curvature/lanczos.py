@@ -90,11 +90,12 @@ class _Krylov:
         self.broken |= ~products.isfinite().flatten(1).all(1)
         products = products.masked_fill(self.broken[:, None, None], 0)
         lengths = torch.linalg.vector_norm(products, dim=2)
-        coefficients = 0
+        coefficients: Tensor | None = None
         for _ in range(2):  # Once leaves what rounding left of the large coefficients.
             found = torch.cat([block @ products.mT for block in self.blocks], 1)
             products = products - self._combination(found)
-            coefficients = coefficients + found
+            coefficients = found if coefficients is None else coefficients + found
+        assert coefficients is not None
         self._append(products, 100 * torch.finfo(products.dtype).eps * lengths)
         new = self.blocks[-1] @ products.mT
         return coefficients.to("cpu", torch.float64), new.to("cpu", torch.float64)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _DENSE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -41,5 +41,5 @@ def initialise(model: nn.Module, generator: np.random.Generator, scale: float = 
     return model
 
 
-def _fill(parameter: nn.Parameter, values: np.ndarray) -> None:
+def _fill(parameter: Tensor, values: np.ndarray) -> None:
     parameter.copy_(torch.from_numpy(values))

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ class SquaredReLU(nn.Module):
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "squared-relu": SquaredReLU, "identity": nn.Identity}
 
+
+Model = TypeVar("Model", bound=nn.Module)
 
 #: PyTorch draws a layer's weights when it is made; what a replica starts from is drawn by `initialise`, and the global
 #: generator is the caller's.
@@ -35,7 +38,7 @@ def _refuse_empty(**sizes: int) -> None:
             raise ValueError(f"{name} is {size}; a layer needs at least one unit")
 
 
-def freeze(model: nn.Module, layers: Iterable[str]) -> nn.Module:
+def freeze(model: Model, layers: Iterable[str]) -> Model:
     """Keep the named layers of `model` at their initial values; returns the model."""
     for name in layers:
         for parameter in model.get_submodule(name).parameters():

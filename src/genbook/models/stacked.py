@@ -8,6 +8,7 @@ module, and a plain module's forward pass runs unchanged on inputs `[R, B, ...]`
 import copy
 import itertools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,10 @@ class StackedLayer(nn.Module):
 
     plain: type[nn.Module] | tuple[type[nn.Module], ...]
     settings: tuple[str, ...] = ()
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The parameters, buffers and `settings` of its kind, which `__init__` takes from the plain layers."""
 
     def __init__(self, layers: Sequence[nn.Module]):
         """Stack `layers`, which must agree in kind, settings and shapes."""
@@ -213,13 +218,18 @@ class StackedBatchNorm(StackedLayer):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalise by the replica's own batch (training) or running statistics (evaluation)."""
-        statistics = [None if s is None else s.flatten() for s in (self.running_mean, self.running_var)]
+        mean, variance, weight, bias = (
+            None if values is None else values.flatten()
+            for values in (self.running_mean, self.running_var, self.weight, self.bias)
+        )
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
         outputs = functional.batch_norm(
             _replicas_to_channels(inputs),
-            *statistics,
-            *(None if p is None else p.flatten() for p in (self.weight, self.bias)),
+            mean,
+            variance,
+            weight,
+            bias,
             training=self.training or self.running_mean is None,
             momentum=self.momentum,
             eps=self.eps,

@@ -5,6 +5,7 @@ products go where they are wanted, and softmax and sums run along the batch.
 """
 
 from collections.abc import Iterator
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -16,18 +17,20 @@ _ENTRIES = 1 << 20  # of one layer at once
 _ACTIVATIONS = (nn.ReLU, nn.Tanh, SquaredReLU, nn.Identity)
 
 
-def is_mlp(model: nn.Module) -> bool:
+def is_mlp(model: nn.Module) -> TypeGuard[nn.Sequential]:
     """Whether `model`, plain or a stack, is dense layers with one activation between any two, all of it trained."""
     if not (isinstance(model, nn.Sequential) and len(model) % 2 and all(p.requires_grad for p in model.parameters())):
         return False
-    dense = all(type(layer) in (nn.Linear, StackedLinear) for layer in model[::2])
-    return dense and all(isinstance(activation, _ACTIVATIONS) for activation in model[1::2])
+    layers = list(model)
+    dense = all(type(layer) in (nn.Linear, StackedLinear) for layer in layers[::2])
+    return dense and all(isinstance(activation, _ACTIVATIONS) for activation in layers[1::2])
 
 
 def chunk_of(model: nn.Sequential) -> int:
     """Examples at a time for a pass over many: all that a layer of the stack holds stays in the processor's cache."""
-    widest = max(max(layer.in_features, layer.out_features) for layer in model[::2])
-    return max(16, _ENTRIES // (len(model[0].weight) * widest))
+    dense: list[Any] = list(model)[::2]
+    widest = max(max(layer.in_features, layer.out_features) for layer in dense)
+    return max(16, _ENTRIES // (len(dense[0].weight) * widest))
 
 
 class Buffers:
@@ -52,7 +55,8 @@ def forward(
 
     Inputs are [R, d, B], or with `shared` [1, d, B] for all replicas: their first layers are then one product.
     """
-    replicas, hidden = len(model[0].weight), [inputs]
+    layer: Any = model[0]
+    replicas, hidden = len(layer.weight), [inputs]
     for place in range(0, len(model), 2):
         layer = model[place]
         z = buffers.empty(("forward", place), inputs, replicas, layer.out_features, inputs.shape[2])
@@ -97,7 +101,8 @@ def backward(
 def before_layer(model: nn.Sequential, place: int, gradient: Tensor, hidden: Tensor, buffers: Buffers) -> Tensor:
     """The gradient by the output of the dense layer before the one at `place`, from that by the latter's output."""
     before = buffers.empty(("backward", place), hidden, *hidden.shape)
-    torch.bmm(model[place].weight.transpose(1, 2), gradient, out=before)
+    layer: Any = model[place]
+    torch.bmm(layer.weight.transpose(1, 2), gradient, out=before)
     return before_activation(model[place - 1], before, hidden)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ def _trained(view: View) -> list[tuple[str, Tensor]]:
 
 def _norms(named: Iterable[tuple[str, Tensor]], quantity: str) -> Iterable[Measurement]:
     squares = {name: values.flatten(1).to(torch.float64).square().sum(1) for name, values in named}
-    yield Measurement(quantity, sum(squares.values()).sqrt(), layer="all")
+    yield Measurement(quantity, functools.reduce(torch.add, squares.values()).sqrt(), layer="all")
     for name, square in squares.items():
         yield Measurement(quantity, square.sqrt(), layer=name)
 

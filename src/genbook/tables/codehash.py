@@ -11,6 +11,7 @@ import functools
 import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from genbook.base.files import sha256
 
@@ -48,15 +49,67 @@ def source_of(module: str) -> Path | None:
 
 @functools.cache
 def normalised(source: str) -> str:
-    """The code of ``source`` without comments, docstrings and layout (the text of its syntax tree)."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
+    """The code of ``source`` without comments, docstrings, layout and functions' types: the text of its syntax tree."""
+    return ast.unparse(_OnlyNumbers().visit(_OnlyForTypes().visit(ast.parse(source))))
+
+
+class _OnlyNumbers(ast.NodeTransformer):
+    """Takes out docstrings and the types of functions; those of a class's fields stay, which a dataclass reads."""
+
+    _in_function = False
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        """A docstring goes."""
+        return self._without_docstring(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """A docstring goes."""
+        outside, self._in_function = self._in_function, False
+        node = self._without_docstring(node)
+        self._in_function = outside
+        return node
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        """A docstring goes, and the types of what goes in and comes out."""
+        outside, self._in_function = self._in_function, True
+        node.returns = None
+        node = self._without_docstring(node)
+        self._in_function = outside
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """A parameter without its type."""
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        """In a function an assignment without its type; nothing where nothing is assigned."""
+        self.generic_visit(node)
+        if not self._in_function:
+            return node
+        return None if node.value is None else ast.Assign([node.target], node.value, lineno=node.lineno)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        """What is imported to name types goes."""
+        return None if node.module in ("typing", "collections.abc") else node
+
+    def _without_docstring(self, node: Any) -> Any:
         match node.body:
             case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                node.body = rest or [ast.Pass()]
-    return ast.unparse(tree)
+                node.body = rest
+        node = self.generic_visit(node)
+        node.body = node.body or [ast.Pass()]
+        return node
+
+
+def _text(module: str) -> str:
+    """The source of a module of the package; raises ModuleNotFoundError where it is none."""
+    path = source_of(module)
+    if path is None:
+        raise ModuleNotFoundError(f"{module} is not a module of {_PACKAGE}")
+    return path.read_text(encoding="utf-8")
 
 
 def _is_face(module: str) -> bool:
@@ -91,7 +144,7 @@ def _absolute(node: ast.ImportFrom, module: str) -> str:
 @functools.cache
 def _faced(face: str) -> dict[str, tuple[str, str]]:
     """What a face re-exports from other modules: the name, and from which module under which name it comes."""
-    tree = _tree(source_of(face).read_text(encoding="utf-8"))
+    tree = _tree(_text(face))
     return {
         alias.asname or alias.name: (_absolute(node, face), alias.name)
         for node in tree.body
@@ -135,8 +188,8 @@ def _followed(source: str, module: str) -> Iterator[str]:
 def _through(face: str, name: str, tree: ast.Module) -> Iterator[str]:
     """What ``tree`` uses of the package ``face``, there called ``name``: all of it unless always ``name.attribute``."""
     nodes = list(ast.walk(tree))
-    attributes = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
-    used = [node.attr for node in attributes if node.value.id == name]
+    attributes = [(n.value, n.attr) for n in nodes if isinstance(n, ast.Attribute)]
+    used = [attribute for value, attribute in attributes if isinstance(value, ast.Name) and value.id == name]
     everywhere = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
     if len(used) < everywhere or not used:
         yield face
@@ -155,8 +208,7 @@ def modules_used(*roots: str) -> list[str]:
         ModuleNotFoundError: a root is no module of the package.
     """
     for root in roots:
-        if source_of(root) is None:
-            raise ModuleNotFoundError(f"{root} is not a module of {_PACKAGE}")
+        _text(root)
     return _closure(roots)
 
 
@@ -172,13 +224,13 @@ def _closure(names: Iterable[str]) -> list[str]:
         name = waiting.pop()
         if name not in seen and name not in NEUTRAL:
             seen.add(name)
-            waiting.extend(_imported(source_of(name).read_text(encoding="utf-8"), name))
+            waiting.extend(_imported(_text(name), name))
     return sorted(seen)
 
 
 def hash_of(modules: Iterable[str]) -> str:
     """SHA-256 over names and normalised code of ``modules``."""
-    chunks = (f"{name}\n{normalised(source_of(name).read_text(encoding='utf-8'))}\n".encode() for name in modules)
+    chunks = (f"{name}\n{normalised(_text(name))}\n".encode() for name in modules)
     return sha256(*chunks)
 
 

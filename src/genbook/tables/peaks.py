@@ -6,6 +6,8 @@ at places that its own numbers had no part in choosing, so that on a monotone cu
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -44,7 +46,7 @@ def left_out(curves: pd.DataFrame) -> pd.DataFrame:
         higher of its values at the two flanks. NaN with one seed alone, and with fewer than three places.
     """
     curves = curves.dropna(axis=1)
-    rows = {}
+    rows: dict[Any, tuple[Any, ...]] = {}
     for seed in curves.index:
         others = mean_of_others(curves.T, seed)
         found = None if others is None else places(others)

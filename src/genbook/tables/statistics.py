@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from genbook.base.claims import Claim, Kind
+from genbook.base.claims import Claim, Kind, Side
 from genbook.base.spec import Spec
 from genbook.base.stats import Scale
 
@@ -110,20 +110,21 @@ def claim(
     Raises:
         ValueError: not exactly one of ``above``, ``below`` and ``equals``, or ``equals`` without ``within``.
     """
-    told = {">": above, "<": below, "=": equals}
-    relations = [relation for relation, threshold in told.items() if threshold is not None]
-    if len(relations) != 1 or (equals is None) != (within is None):
+    told: tuple[tuple[Side, float | None], ...] = ((">", above), ("<", below), ("=", equals))
+    asked = [(relation, threshold) for relation, threshold in told if threshold is not None]
+    if len(asked) != 1 or (equals is None) != (within is None):
         raise ValueError(f"claim {id}: want one of above, below, or equals with within")
     kind, words = statistic.kind, statistic.words
     if kind == "mean" and within is not None:
         kind, words = "equal", f"within {_bound(statistic.scale, within)} ({words})"
+    ((relation, threshold),) = asked
     return Claim(
         id=id,
         statement=statement,
         source=source,
         statistic=statistic,
-        relation=relations[0],
-        threshold=told[relations[0]],
+        relation=relation,
+        threshold=threshold,
         control=control,
         kind=kind,
         scale=statistic.scale,

@@ -41,7 +41,8 @@ class Batches:
         self.one = len({*zip(self._sets, self._orders, strict=True)}) == 1
         self.sets = torch.tensor(self._sets, device=device)
         self.orders = torch.tensor(self._orders, device=device)
-        self._epoch, self._permutations = -1, None
+        self._epoch = -1
+        self._permutations: Tensor  # [O, n], of the epoch
         self._buffers = Buffers()
         self._all: Tensor | None = None
         self._whole: Tensor | None = None

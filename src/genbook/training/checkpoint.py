@@ -30,7 +30,7 @@ def _content(tensor: Tensor) -> str:
     """Type, shape and SHA-256 of the values of a tensor."""
     # A copy: one value that was expanded is contiguous, and yet has no stride by which its bytes could be viewed.
     values = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-    digest = hashlib.sha256(values.view(-1).view(torch.uint8).numpy()).hexdigest()
+    digest = hashlib.sha256(values.view(-1).view(torch.uint8).numpy().data).hexdigest()
     return f"{values.dtype} {tuple(values.shape)} {digest}"
 
 

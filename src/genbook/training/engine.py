@@ -13,7 +13,7 @@ from genbook.training.checkpoint import Checkpoint, fingerprint
 from genbook.training.memory import refuse_too_many
 from genbook.training.precision import full_precision
 from genbook.training.replica import Replica
-from genbook.training.result import Records, TrainingResult, assemble
+from genbook.training.result import Ending, Records, TrainingResult, assemble
 from genbook.training.run import StackRun
 from genbook.training.stacks import stacks
 
@@ -65,7 +65,7 @@ def train(
     together = stacks(replicas)
     for members in together:
         refuse_too_many([replicas[r] for r in members], device)
-    records, endings = Records(), {}
+    records, endings = Records(), dict[int, Ending]()
     saved = None if checkpoint is None else Checkpoint(checkpoint, fingerprint(replicas, probes))
     found = None if saved is None else saved.load()
     first, position = 0, None

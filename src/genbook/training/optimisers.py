@@ -50,7 +50,7 @@ class FlatOptimiser:
             views = [t[start:stop] for t in (parameters, gradient, *self.state)]
             if isinstance(setting, SGD):
                 self._sgd(setting, factor * setting.lr, *views)
-            else:
+            elif isinstance(setting, Adam):
                 self._adam(setting, factor * setting.lr, steps, *views)
         self.step_count += 1
 

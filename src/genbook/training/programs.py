@@ -5,6 +5,7 @@ A program holds the flat vector of all its replicas' parameters, of which its st
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -136,7 +137,9 @@ class AveragedProgram(StackedProgram):
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
         super().__init__(replicas, device)
-        self.rule = robust_average(replicas[0].recipe.average)
+        average = replicas[0].recipe.average
+        assert average is not None, "a stack without a robust average is a StackedProgram"
+        self.rule = robust_average(average)
 
     def keep(self, keep: Sequence[int]) -> Tensor:
         """Forget the replicas that are not in `keep`, in the rule's memory too."""
@@ -163,6 +166,8 @@ class AveragedProgram(StackedProgram):
 class WrittenProgram(StackedProgram):
     """MLPs with the backward pass written out, batch last; products go straight into `gradient`."""
 
+    module: nn.Sequential
+
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
         super().__init__(replicas, device)
@@ -175,7 +180,7 @@ class WrittenProgram(StackedProgram):
         hidden, outputs = written.forward(self.module, inputs.transpose(1, 2), self._buffers, shared=batches.one)
         by_outputs = self.loss.gradient(outputs, targets)
         for place, h, gradient in written.backward(self.module, hidden, by_outputs, self._buffers):
-            layer = self.module[place]
+            layer: Any = self.module[place]
             if batches.one and place == 0:
                 torch.mm(gradient.flatten(0, 1), h[0].T, out=layer.weight.grad.flatten(0, 1))
             else:
@@ -186,6 +191,8 @@ class WrittenProgram(StackedProgram):
 
 class WrittenAveragedProgram(AveragedProgram):
     """MLPs with a robust average: the passes written out, each layer's gradients handed to the rule as factors."""
+
+    module: nn.Sequential
 
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
@@ -203,10 +210,13 @@ class WrittenAveragedProgram(AveragedProgram):
         for place, h, gradient in written.backward(self.module, hidden, by_outputs, self._buffers):
             b = gradient.transpose(1, 2)
             forms[f"{place}.weight"] = Outer(h.transpose(1, 2).expand(len(b), -1, -1), b)
-            if self.module[place].bias is not None:
+            layer: Any = self.module[place]
+            if layer.bias is not None:
                 forms[f"{place}.bias"] = Explicit(b, b.shape[2:])
         averages = self.rule.combined(forms, batches.size)
         if not averages:
             self.gradient.zero_()
         for name, average in averages.items():
-            self.module.get_parameter(name).grad.copy_(average)
+            whole = self.module.get_parameter(name).grad
+            assert whole is not None, "each parameter's gradient is a view of the flat one"
+            whole.copy_(average)

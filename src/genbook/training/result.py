@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,7 +110,7 @@ class TrainingResult:
         with full_precision(device):
             for group in alike([self.replicas[place] for place in places]):
                 members = np.array(places)[group]
-                view = self._view(members, steps[members], device)
+                view = self._view(members.tolist(), steps[members], device)
                 records.add(members, steps[members], probe.measure(view))
         return _tidy(self.replicas, records)
 
@@ -119,7 +120,7 @@ class TrainingResult:
         probes: Sequence[Probe] = (),
         at: Sequence[int] | None = None,
         device: str | torch.device = "cpu",
-        **options: object,
+        **options: Any,
     ) -> "TrainingResult":
         """Train the final networks on by another recipe, each on its own data; conditions and seeds stay.
 

@@ -94,8 +94,10 @@ class StackRun:
         return self.step % (self.recipe.check_every or self.steps_per_epoch) == 0 or self.step == self.recipe.steps
 
     def _fitted(self, view: View) -> np.ndarray:
+        wanted = self.recipe.stop_at_accuracy
+        assert wanted is not None, "asked for only where there is an accuracy to stop at"
         accuracy = view.correct("train").to(torch.float64).mean(1)
-        return (accuracy >= self.recipe.stop_at_accuracy).cpu().numpy()
+        return (accuracy >= wanted).cpu().numpy()
 
     def _load_sets(self) -> None:
         self.sets = [

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,7 +43,8 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
     for members in stacked:
         first = replicas[members[0]]
         if WideProgram.fits(first.model) and first.recipe.average is None:
-            ends = (first.model[0].in_features, repr(first.model[1]), first.model[2].out_features)
+            hidden, activation, output = list[Any](first.model)
+            ends = (hidden.in_features, repr(activation), output.out_features)
             wide.setdefault((ends, *_settings(first)), []).extend(members)
         else:
             rest.append(members)
@@ -59,7 +61,7 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
 
 def _wide_order(replica: Replica, batches: Sequence[tuple]) -> tuple[int, int]:
     """Replicas on one batch side by side, in the order of ``batches``, and by width among them."""
-    return batches.index(replica.batch_key), replica.model[0].out_features
+    return batches.index(replica.batch_key), WideProgram.width(replica)
 
 
 def _settings(replica: Replica) -> tuple:

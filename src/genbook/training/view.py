@@ -107,8 +107,10 @@ class View:
         """The networks' outputs on a set, batch last: [R, C, n]; computed once a view."""
         if on not in self._outputs:
             inputs = self.sets.inputs(on)
-            written_out = inputs.dim() == 3 and written.is_mlp(self.model)
-            parts = self._written(inputs) if written_out else self._called(inputs)
+            if inputs.dim() == 3 and written.is_mlp(self.model):
+                parts = self._written(self.model, inputs)
+            else:
+                parts = self._called(inputs)
             self._outputs[on] = torch.cat(list(parts), dim=2)
         return self._outputs[on]
 
@@ -117,10 +119,11 @@ class View:
         for part in inputs.split(chunk, dim=1):
             yield self.model(part).transpose(1, 2)
 
-    def _written(self, inputs: Tensor) -> Iterator[Tensor]:
+    @staticmethod
+    def _written(model: nn.Sequential, inputs: Tensor) -> Iterator[Tensor]:
         buffers = written.Buffers()
-        for part in inputs.split(written.chunk_of(self.model), dim=1):
-            yield written.forward(self.model, part.transpose(1, 2), buffers)[1].clone()
+        for part in inputs.split(written.chunk_of(model), dim=1):
+            yield written.forward(model, part.transpose(1, 2), buffers)[1].clone()
 
     def values(self, on: str, labels: str = "given") -> Tensor:
         """The loss of each example, [R, n]."""

@@ -7,6 +7,7 @@ bias of the hidden layer is the weight of one more input that is always 1, and t
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -23,25 +24,31 @@ class WideProgram:
     """One-hidden-layer MLPs on shared batches, backward pass written out."""
 
     @staticmethod
-    def fits(model: nn.Module) -> bool:
+    def fits(model: nn.Module) -> TypeGuard[nn.Sequential]:
         """Whether `model` is an MLP with one hidden layer, biases, and nothing frozen."""
-        return written.is_mlp(model) and len(model) == 3 and model[0].bias is not None and model[2].bias is not None
+        return written.is_mlp(model) and len(model) == 3 and all(layer.bias is not None for layer in list(model)[::2])
+
+    @staticmethod
+    def width(replica: Replica) -> int:
+        """The number of hidden units of a replica's network."""
+        hidden: Any = replica.model.get_submodule("0")
+        return hidden.out_features
 
     @staticmethod
     def segment(replica: Replica) -> tuple:
         """Equal for replicas that are one segment, of one batch and one width; they must come side by side."""
-        return *replica.batch_key, replica.model[0].out_features
+        return *replica.batch_key, WideProgram.width(replica)
 
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` (on one batch side by side, by width among them) and lay them out."""
         self.loss = LOSSES[replicas[0].recipe.loss]
-        plain = [initial_model(replica).to(device) for replica in replicas]
+        plain: list[Any] = [initial_model(replica).to(device) for replica in replicas]
         keys = [WideProgram.segment(replica) for replica in replicas]
         members = [[place for place, _ in group] for _, group in groupby(enumerate(keys), key=lambda pair: pair[1])]
         # On which batch each segment is: replicas of one batch have one number.
         batches = list(dict.fromkeys(key[:-1] for key in keys))
         self._batch = [batches.index(keys[places[0]][:-1]) for places in members]
-        self._modules = [stack([plain[place] for place in places]) for places in members]
+        self._modules: list[Any] = [stack([plain[place] for place in places]) for places in members]
         inputs, outputs = plain[0][0].in_features, plain[0][2].out_features
         widths = [plain[places[0]][0].out_features for places in members]
         first = [(places, (width, inputs + 1)) for places, width in zip(members, widths, strict=True)]
@@ -99,8 +106,8 @@ class WideProgram:
         hidden = slice(starts[inside[0]], starts[inside[-1]] + rows[inside[-1]])
         whole = slice(self._first[inside[0]].start, self._first[inside[-1]].stop)
         width = self._first[inside[0]].shape[1]
-        weights = (flat[whole].view(-1, width) for flat in (self.parameters, self.gradient))
-        return self._first[inside[0]].replicas[0], hidden, *weights
+        weights, gradients = (flat[whole].view(-1, width) for flat in (self.parameters, self.gradient))
+        return self._first[inside[0]].replicas[0], hidden, weights, gradients
 
     def keep(self, keep: Sequence[int]) -> Tensor:
         """Forget the replicas that are not in `keep`; returns where the entries kept lay in the flat vector."""
