@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from genbook.gradients import Refused
 from genbook.gradients.culprits import Generators, refuse_draws
 from genbook.gradients.losses import option
-from genbook.gradients.planning import close
+from genbook.gradients.places import close
 from genbook.models import StackedLayer, replicas_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
