@@ -17,6 +17,7 @@ import yaml
 from pybtex.database import parse_file
 
 from genbook.base.claims import NOT_RUN, Claim
+from genbook.book import reference
 from genbook.book.build import BuildError, lay_out_code
 from genbook.book.generated import table_of_contents
 from genbook.figures import claims_table, html, page
@@ -90,7 +91,9 @@ def chapter():
 
 def toc_files():
     toc = yaml.safe_load(table_of_contents((BOOK / "_toc.yml").read_text(encoding="utf-8")))
-    return [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
+    entries = [entry for part in toc["parts"] for entry in part["chapters"]]
+    below = [section for entry in entries for section in entry.get("sections", [])]
+    return [toc["root"], *(entry["file"] for entry in [*entries, *below])]
 
 
 def stage(folder):
@@ -102,6 +105,7 @@ def stage(folder):
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()
     (folder / "contents.md").write_text("Generated.\n", encoding="utf-8")
+    reference.lay_out(folder)
     first = True
     for name in toc_files():
         if name.startswith("chapters/"):

@@ -20,6 +20,7 @@ from genbook.base.files import disk_errors, make_folder, repository, sha256, sto
 from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
+from genbook.book import reference
 from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current
 from genbook.book.generated import contents, run_statistics, scoreboard, table_of_contents
 from genbook.results import published
@@ -161,6 +162,7 @@ def stage(profile: str, folder: Path) -> Path:
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
     write_text(folder / "run-statistics.md", run_statistics(profile))
+    reference.lay_out(folder)
     lay_out_code(folder)
     return folder
 

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from genbook.book import reference
 from genbook.book.execute import executed_path
 from genbook.results.chapters import chapter_of, chapter_title, chapters
 from genbook.results.verdicts import Row
@@ -25,10 +26,11 @@ _COVER_TAG = "cover"
 
 
 def table_of_contents(toc: str) -> str:
-    """Jupyter Book's ``_toc.yml`` with the chapters of the book listed in its part called 'Chapters'."""
+    """Jupyter Book's ``_toc.yml`` with its parts called 'Chapters' and 'Reference' filled."""
     told = yaml.safe_load(toc)
-    (part,) = [part for part in told["parts"] if part["caption"] == "Chapters"]
-    part["chapters"] = [{"file": f"chapters/{name}"} for name in chapters()]
+    parts = {part["caption"]: part for part in told["parts"]}
+    parts["Chapters"]["chapters"] = [{"file": f"chapters/{name}"} for name in chapters()]
+    parts["Reference"]["chapters"] = reference.listed()
     return yaml.safe_dump(told, sort_keys=False)
 
 
