@@ -70,10 +70,10 @@ def of_a_step(**settings):
 @pytest.mark.parametrize(
     ("settings", "launches", "waits"),
     [
-        ({}, 33, 1.5),
-        ({"sizes": (5, 8, 3)}, 27, 1.5),
-        ({"optimiser": Adam}, 45, 1.5),
-        ({"average": Average("winsorised", 1), "sizes": (5, 8, 3)}, 58, 16),
+        ({}, 29, 0.5),
+        ({"sizes": (5, 8, 3)}, 23, 0.5),
+        ({"optimiser": Adam}, 42, 0.5),
+        ({"average": Average("winsorised", 1), "sizes": (5, 8, 3)}, 54, 15),
     ],
     ids=["MLP", "one hidden layer", "Adam", "winsorised"],
 )

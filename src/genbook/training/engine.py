@@ -84,6 +84,7 @@ def train(
             while run.advance():
                 report(done + run.step)
                 if saved is not None and time.monotonic() - last >= checkpoint_every:
+                    run.settle()
                     saved.save(number, run, records, endings)
                     last = time.monotonic()
             report(done + steps[number])

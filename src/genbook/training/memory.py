@@ -37,7 +37,8 @@ def replica_bytes(replica: Replica) -> int:
     states = (1 if optimiser.momentum else 0) if isinstance(optimiser, SGD) else 2
     activations = replica.batch_size * (inputs[0].numel() + 2 * outputs)
     labels = 8 * len(inputs)
-    return (parameters * (3 + states) + activations) * inputs.element_size() + labels
+    # Parameters and optimiser state twice: as they are, and as they were when all was last known to be finite.
+    return (parameters * (4 + 2 * states) + activations) * inputs.element_size() + labels
 
 
 def data_bytes(replicas: Sequence[Replica]) -> int:

@@ -15,6 +15,9 @@ from genbook.training.result import Ending, Records
 from genbook.training.stacks import outputs_of, program_for
 from genbook.training.view import Sets, View
 
+#: Steps between two questions whether all is finite: on an accelerator each is a wait.
+_ASKED = 20
+
 
 class StackRun:
     """One stack on its way: the state between two steps, and how to get to the next."""
@@ -42,14 +45,22 @@ class StackRun:
         self.optimiser = FlatOptimiser(optimisers, self.program.layout, self.program.parameters)
         self._load_sets()
         self.due = [probe.at.due(self.recipe.steps, self.steps_per_epoch) for probe in probes]
+        self._closely_until = 0
+        self._trust()
 
     def advance(self) -> bool:
         """Look at the state after `step` updates, then make the next; false when no replica is left."""
-        self._look()
+        due = self._look_due()
+        asked = due or self.step >= self._trusted["step"] + _ASKED
+        if not (asked and self.settle()) and due:  # what was looked at where it goes on from is not looked at again
+            self._look()
         if not self.members:
             return False
         self.program.compute_gradient(self.batches, self.step)
-        self._freeze_diverged()
+        if self.step < self._closely_until:
+            self._freeze_diverged()
+        else:
+            self._sum += self.program.gradient.sum()
         if not self.members:
             return False
         self.optimiser.step(
@@ -60,18 +71,40 @@ class StackRun:
         self.step += 1
         return True
 
+    def settle(self) -> bool:
+        """Where a gradient since the last question was not finite, go back there, to go on asking at every step.
+
+        So whatever diverges leaves at the same step as if each had been asked about, and hardly any waits for the
+        answer. Returns whether it went back.
+        """
+        if bool(torch.isfinite(self._sum)):
+            self._trust()
+            return False
+        self._closely_until = self.step
+        self.resume(self._trusted, self._trusted_state)
+        return True
+
+    def _trust(self) -> None:
+        """All was finite up to here: keep the state to come back to."""
+        self._trusted = self.position()
+        self._trusted_state = {name: t if name == "initial" else t.clone() for name, t in self.state().items()}
+        self._sum = self.program.gradient.new_zeros(())
+
     def measure(self, probe: Probe) -> None:
         """Record what a probe says of every replica that is left, whether it is due or not."""
         for places, view in self._views():
             self._measure(probe, view, places)
             view.model.train()
 
+    def _look_due(self) -> bool:
+        """Whether the state after `step` updates is looked at."""
+        asked = self._check_due() or any(self.step in steps for steps in self.due)
+        return asked or self.step == self.recipe.steps
+
     def _look(self) -> None:
         last = self.step == self.recipe.steps
         check = self._check_due()
         due = [probe for probe, steps in zip(self.probes, self.due, strict=True) if self.step in steps]
-        if not (last or check or due):
-            return
         ends = [probe for probe in self.probes if probe.at.end and probe not in due]
         fitted = np.zeros(len(self.members), bool)
         for places, view in self._views():
@@ -144,6 +177,7 @@ class StackRun:
         self.optimiser.keep(keep, self.program.layout, entries)
         self.batches.keep(keep)
         self._load_sets()
+        self._trust()
 
     def position(self) -> dict[str, object]:
         """Where the stack stands: updates made, replicas left, and the optimiser's own count."""
@@ -164,11 +198,14 @@ class StackRun:
 
     def resume(self, position: dict, state: dict[str, Tensor]) -> None:
         """Go on from what `position` and `state` said."""
-        place = {member: p for p, member in enumerate(self.members)}
-        self._keep([place[member] for member in position["members"]])
+        if position["members"] != self.members:
+            place = {member: p for p, member in enumerate(self.members)}
+            self._keep([place[member] for member in position["members"]])
         self.step = position["step"]
         for name, tensor in self.state().items():
-            tensor.copy_(state[name])
+            if not name.startswith("extra/"):
+                tensor.copy_(state[name])
         self.optimiser.count_from(position["updates"])
         extra = {k.removeprefix("extra/"): v for k, v in state.items() if k.startswith("extra/")}
         self.program.restore_extra_state(extra)
+        self._trust()
