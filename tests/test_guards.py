@@ -34,7 +34,9 @@ def copy(tmp_path):
 def style(copy):
     """`make style` in the copy, with this environment's commands and without setting one up."""
     command = ["make", "-C", str(copy), "-o", ".venv/.ready", "style", f"BIN={BIN}"]
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(copy / "src")}
+    # What mypy has seen is kept from test to test: it takes half a minute to see all for the first time.
+    kept = copy.parent.parent / "mypy"
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(copy / "src"), "MYPY_CACHE_DIR": str(kept)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -56,8 +58,9 @@ def test_style_says_nothing_of_a_tree_that_is_in_order(copy):
         ("src/genbook/figures/labels.py", FORBIDDEN.format("import torch as it"), "genbook.figures.labels -> torch"),
         ("src/genbook/tables/tidy.py", "import json\n", "F401"),
         ("tests/toy.py", "x  =  1\n", "tests/toy.py"),
+        ("src/genbook/tables/tidy.py", '\n\ndef _planted() -> int:\n    return "one"\n', "tidy.py"),
     ],
-    ids=["a floor above", "torch on the ground floor", "an unused import", "another format"],
+    ids=["a floor above", "torch on the ground floor", "an unused import", "another format", "a wrong type"],
 )
 def test_style_is_red_where_a_rule_is_broken_and_says_by_what(copy, file, planted, said):
     with (copy / file).open("a") as source:
@@ -78,7 +81,13 @@ def test_make_test_begins_with_the_style():
         text=True,
         check=True,
     ).stdout
-    assert said.index("lint-imports") < said.index("ruff check") < said.index("ruff format") < said.index("-m pytest")
+    assert (
+        said.index("lint-imports")
+        < said.index("ruff check")
+        < said.index("ruff format")
+        < said.index("mypy")
+        < said.index("-m pytest")
+    )
 
 
 def ci(copy, *failing):

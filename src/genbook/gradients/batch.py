@@ -70,7 +70,8 @@ class Batch:
         if groups is None:
             if names is not None:
                 raise ValueError("group_names are given without groups")
-            self.labels, self.names, self.order = None, (), None
+            self.labels, self.order = None, None
+            self.names: tuple[str, ...] = ()
             return
         labels, self.names = _numbered(groups, names)
         shape = (self.replicas or 1, self.m)

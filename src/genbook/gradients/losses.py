@@ -10,6 +10,7 @@ import copy
 import inspect
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,11 +51,12 @@ def per_example(loss: Loss) -> Loss:
         return partial(_of_function, loss)
     if reduction not in _REDUCTIONS:
         raise Refused(f"loss has the reduction {reduction!r}; it must be one of {', '.join(_REDUCTIONS)}")
+    entries: Any = loss
     if isinstance(loss, nn.Module):
         entries = copy.copy(loss)
         entries.reduction = "none"
     else:
-        entries = partial(loss, reduction="none")
+        entries = partial(entries, reduction="none")
     return partial(_of_entries, loss, entries, reduction)
 
 
@@ -83,10 +85,10 @@ def _of_entries(loss: Loss, entries: Loss, reduction: str, outputs: Tensor, targ
         return losses
     if reduction != "mean":
         return losses.flatten(1).sum(1)
-    ignored = option(loss, "ignore_index")
+    ignored: Any = option(loss, "ignore_index")
     if ignored is None or targets.is_floating_point():
         return losses.flatten(1).mean(1)
-    counted = (targets != ignored).flatten(1).sum(1)
+    counted = torch.ne(targets, ignored).flatten(1).sum(1)
     return losses.flatten(1).sum(1) / counted.clamp(min=1)
 
 

@@ -209,7 +209,7 @@ class Groups:
         """Mean g_i · g_j over pairs i ≠ j of the group, over its mean ‖g_i‖², [..., K]; free of n_g."""
         return _ratio(self._own - self.squares, (self.counts - 1) * self.squares)
 
-    def m_coherence_at(self, n: float | None = None) -> Tensor:
+    def m_coherence_at(self, n: float | Tensor | None = None) -> Tensor:
         """The groups' m-coherence at one size n, [..., K]: 1 + (n − 1)·off_diagonal.
 
         By default n is that of the smallest group with examples.

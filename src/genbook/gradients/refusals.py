@@ -89,7 +89,7 @@ def _draws(layer: nn.Module) -> bool:
     """Whether a layer has a rate at which it drops; a rate of one leaves nothing to chance."""
     dropout = isinstance(layer, nn.modules.dropout._DropoutNd)
     rate = layer.p if dropout else getattr(layer, "dropout", 0)
-    return isinstance(rate, numbers.Real) and rate > 0 and not (dropout and rate == 1)
+    return isinstance(rate, numbers.Real) and float(rate) > 0 and not (dropout and rate == 1)
 
 
 def refuse_integers(name: str):

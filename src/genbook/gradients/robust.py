@@ -17,7 +17,7 @@ are [R, m, ...] and each replica is averaged by itself.
 import itertools
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -257,7 +257,7 @@ def median_of_three(values: Sequence[Tensor]) -> Tensor:
     return torch.maximum(torch.minimum(a, b), torch.minimum(torch.maximum(a, b), c))
 
 
-_RULES: Mapping[str, type[Mean]] = {
+_RULES: Mapping[str, Callable[..., Mean]] = {
     "mean": Mean,
     "winsorised": Winsorized,
     "median of means": MedianOfMeans,
