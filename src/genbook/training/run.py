@@ -1,6 +1,7 @@
 """One stack of replicas on its way through its steps."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -179,7 +180,7 @@ class StackRun:
         self._load_sets()
         self._trust()
 
-    def position(self) -> dict[str, object]:
+    def position(self) -> dict[str, Any]:
         """Where the stack stands: updates made, replicas left, and the optimiser's own count."""
         return {"step": self.step, "members": self.members, "updates": self.optimiser.step_count}
 
