@@ -67,19 +67,33 @@ def resnet18() -> nn.Module:
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
 
 
+class Encoder(nn.Module):
+    """Two layers of PyTorch's transformer encoder on 32 tokens of 128 features, their mean, and a dense layer."""
+
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, batch_first=True)
+        self.body = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(128, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x).mean(1))
+
+
 def problem(name: str, device: str) -> tuple[nn.Module, Tensor, Tensor]:
-    """Network, inputs and targets of one of the four settings."""
+    """Network, inputs and targets of one of the five settings."""
     torch.manual_seed(0)
     model, m, shape = {
         "mlp784": (lambda: models.mlp((784, 512, 512, 10)), 1024, (784,)),
         "mlp40": (lambda: models.mlp((40, 256, 256, 10)), 4000, (40,)),
         "cnn28": (lambda: models.small_cnn(1, 16, 10, 28), 512, (1, 28, 28)),
         "resnet18": (resnet18, 16, (3, 32, 32)),
+        "encoder": (Encoder, 128, (32, 128)),
     }[name]
     return model().to(device), torch.randn(m, *shape, device=device), torch.randint(0, 10, (m,), device=device)
 
 
-MODELS = ("mlp784", "mlp40", "cnn28", "resnet18")
+MODELS = ("mlp784", "mlp40", "cnn28", "resnet18", "encoder")
 
 
 # -- the methods: each builds a step that returns what its row promises ----------------------------------------------
@@ -197,7 +211,8 @@ def backpack_extension(name: str):
             extended.zero_grad(set_to_none=True)
             with backpack.backpack(extension):
                 loss(extended(x), y).backward()
-            # BackPACK knows no GroupNorm: on the ResNet-18 it measures the convolutions and the dense layer alone.
+            # BackPACK knows no GroupNorm, LayerNorm or attention: on the ResNet-18 and the encoder it measures the
+            # convolutions and the dense layers alone.
             known = [p for p in extended.parameters() if hasattr(p, extension.savefield)]
             if not known:
                 raise RuntimeError("BackPACK left nothing on the parameters")

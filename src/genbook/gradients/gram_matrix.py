@@ -15,8 +15,8 @@ from genbook.gradients.lens import refuse_nonfinite
 from genbook.gradients.losses import Loss
 
 # Examples on a side of a block of the matrix: large enough for a fast product, small enough that the half that
-# symmetry saves is not filled up again by the blocks on the diagonal.
-_SIDE = 256
+# symmetry saves is not filled up again by the blocks on the diagonal. Larger ones where there are many.
+_SIDE, _MANY = 256, 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,8 @@ def gram(
         capture.prepare(batch, check)
         losses = capture.run(batch.whole, sink)
         parts = _matrices(forms, batch, layers)
-    whole = sum(parts.values())
+    first, *others = parts.values()
+    whole = sum(others, first)
     refuse_nonfinite(losses, whole.diagonal(dim1=1, dim2=2).unsqueeze(1), batch.replicas)
     squeeze = (lambda matrix: matrix) if batch.replicas else (lambda matrix: matrix[0])
     return Gram(squeeze(whole), {name: squeeze(matrix) for name, matrix in parts.items()} if layers else {})
@@ -95,19 +96,22 @@ def _matrices(forms: dict[str, dict[str, Form]], batch: Batch, layers: bool) -> 
         sides = {side.start: {name: form[:, side] for name, form in own.items()} for side in _sides(batch.m)}
         for rows, columns in _upper_blocks(batch.m):
             block = _block(sides[rows.start], sides[columns.start])
+            if rows == columns:  # a library may form the two halves in different orders of sums
+                block = block.triu() + block.triu(1).mT
             if key not in parts:
-                parts[key] = block.new_zeros(batch.replicas or 1, batch.m, batch.m)
-            parts[key][:, rows, columns] += block
+                parts[key], first = block.new_empty(batch.replicas or 1, batch.m, batch.m), layer
+            place = parts[key][:, rows, columns]
+            place.copy_(block) if layer == first else place.add_(block)
     for matrix in parts.values():
         for rows, columns in _upper_blocks(batch.m):
-            block = matrix[:, rows, columns]
-            # A library may form the two halves of a block on the diagonal in different orders of sums.
-            matrix[:, columns, rows] = block.mT if rows != columns else block.triu() + block.triu(1).mT
+            if rows != columns:
+                matrix[:, columns, rows] = matrix[:, rows, columns].mT
     return parts
 
 
 def _sides(m: int) -> list[slice]:
-    return [slice(start, min(start + _SIDE, m)) for start in range(0, m, _SIDE)]
+    size = _SIDE if m < _MANY else 2 * _SIDE
+    return [slice(start, min(start + size, m)) for start in range(0, m, size)]
 
 
 def _upper_blocks(m: int) -> Iterator[tuple[slice, slice]]:
