@@ -21,6 +21,7 @@ from genbook.probes import Accuracy, Every, MeanLoss
 from genbook.probes.probe import Measurement, Probe
 from genbook.studies import Study
 from genbook.training import SGD, Examples, Recipe, Replica, train
+from genbook.training.replica import RESERVED
 
 
 class PlantSpec(Spec):
@@ -361,6 +362,29 @@ def test_the_command_prints_a_line_a_check(changes, status, monkeypatch, capsys)
     assert found == status
     assert len([line for line in out.splitlines() if line.startswith(("ok ", "-- ", "BROKEN "))]) == len(CHECKS)
     assert ("columns without a meaning" in out) == bool(changes)
+
+
+def test_what_stops_every_run_is_said_in_full_once(monkeypatch, capsys):
+    def stops(spec, seeds, device):
+        raise RuntimeError("no such network")
+
+    monkeypatch.setattr(studies, "get", lambda name: plant(compute=stops))
+    monkeypatch.setattr(sys, "argv", ["genbook", "check", "plant"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    out = capsys.readouterr().out
+    assert out.count("no such network") == 1
+    assert out.count("as above") == out.count("BROKEN") - 1 > 0
+
+
+@pytest.mark.parametrize("column", sorted(studies.TAKEN))
+def test_a_column_of_the_conditions_that_is_taken_is_refused_by_name(column):
+    with pytest.raises(ParameterError, match=f"study plant: no column of its conditions can be called {column}; taken"):
+        Study.designed(None, {"rate": "learning rate", column: "another"}, name="plant")
+
+
+def test_what_the_engine_refuses_as_a_column_is_taken():
+    assert RESERVED <= studies.TAKEN
 
 
 def test_an_unknown_study_is_refused(monkeypatch, capsys):

@@ -227,7 +227,7 @@ def check(names: tuple[str, ...]) -> None:
     chosen = [studies.get(name) for name in names]
     from genbook import contract
 
-    broken = False
+    said: set[str] = set()
     for study in chosen:
         for promise, error in contract.check(study):
             if error is None:
@@ -235,10 +235,10 @@ def check(names: tuple[str, ...]) -> None:
             elif isinstance(error, contract.NotApplicableError):
                 click.echo(f"--      {study.name}: {promise} ({error})")
             else:
-                broken = True
                 reason = str(error) if isinstance(error, contract.CheckError) else repr(error)
-                click.echo(f"BROKEN  {study.name}: {promise}\n        {reason}")
-    if broken:
+                click.echo(f"BROKEN  {study.name}: {promise}\n        {'as above' if reason in said else reason}")
+                said.add(reason)
+    if said:
         sys.exit(1)
 
 

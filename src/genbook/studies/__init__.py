@@ -23,6 +23,11 @@ from genbook.data.sizes import check_pool
 from genbook.experiments import Design
 from genbook.tables.quantities import COLUMNS, meanings
 
+#: The columns of every table and those that the engine adds while it trains: no condition is told apart by these.
+TAKEN = frozenset(COLUMNS) | frozenset(
+    ("replica", "on", "labels", "steps", "epochs", "fitted", "fitted_step", "diverged", "diverged_step")
+)
+
 #: First of the seeds that a replication uses instead of discovery's: nothing was ever chosen on these.
 REPLICATION_SEED = 1000
 
@@ -62,7 +67,15 @@ class Study:
 
         ``design``: the function of the study's ``design.py``. ``conditions``: meanings of the columns that tell the
         conditions apart. ``fields``: the others.
+
+        Raises:
+            ParameterError: a column of the conditions is called as one that the tables have already.
         """
+        if taken := TAKEN.intersection(conditions):
+            raise ParameterError(
+                f"study {fields['name']}: no column of its conditions can be called {' or '.join(sorted(taken))}; "
+                f"taken are {', '.join(sorted(TAKEN))}"
+            )
         measured = design(fields["spec"]()).quantities
         fields = {"fits": _fits_design(design), **fields}
         return cls(columns={**conditions, **COLUMNS}, quantities=meanings(*measured), **fields)
