@@ -60,6 +60,7 @@ def test_a_new_study_keeps_every_promise_passes_its_test_and_stands_in_its_chapt
     chapters = (root / "book" / "chapters.yml").read_text()
     done = run("genbook", "new", "label_noise", "--chapter", "03", "--title", "Noise in labels")
     assert done.returncode == 0, done.stderr
+    assert "claims label_noise --blind" in done.stderr  # nobody sees a replication before the settings stand
     written = {path.removeprefix(f"{root}/") for path in done.stdout.split()}
     folder = "src/genbook/studies/stopping/label_noise"
     assert written == {
@@ -79,7 +80,8 @@ def test_a_new_study_keeps_every_promise_passes_its_test_and_stands_in_its_chapt
     nbformat.validate(nbformat.read(root / "notebooks" / "03_early_stopping.ipynb", as_version=4))
     place = [cell.id for cell in cells].index("label-noise")
     assert cells[place].source.startswith("## Noise in labels")
-    assert cells[place + 3].source.startswith("## All verdicts")
+    assert cells[place + 5].source.startswith("## All verdicts")
+    assert 'chapter.parameters("label_noise")' in cells[-1].source
 
     style = run("ruff", "check", "--no-cache", ".")
     assert style.returncode == 0, style.stdout

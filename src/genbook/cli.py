@@ -253,7 +253,7 @@ def new(name: str, chapter: str | None, title: str | None) -> None:
 
     for path in new_study(name, None if chapter is None else find_chapter(chapter), title):
         click.echo(str(path))
-    click.echo(f"now: genbook check {name}, genbook claims {name}; then fill what is to be filled", err=True)
+    click.echo(f"now: genbook check {name}, genbook claims {name} --blind; then fill what is to be filled", err=True)
 
 
 @cli.command("studies")

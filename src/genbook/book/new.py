@@ -76,18 +76,22 @@ def _told(text: str, chapter: str, study: str) -> str:
 
 
 def _with_section(path: Path, words: dict[str, str]) -> str:
-    """The chapter's notebook with a section on the study before its verdicts, or at its end."""
+    """The chapter's notebook with a section on the study before its verdicts, or at its end; last, what was run."""
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
     hidden, removed = {"tags": ["hide-input"]}, {"tags": ["remove-input"]}
     name = words["name"].replace("_", "-")
+    markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     section = [
-        nbformat.v4.new_markdown_cell(_filled("section.md", words).rstrip("\n"), id=name),
-        nbformat.v4.new_code_cell(_filled("figure.py", words).rstrip("\n"), id=f"{name}-figure", metadata=hidden),
-        nbformat.v4.new_code_cell(f'chapter.verdict("{name}-costs")', id=f"{name}-verdict", metadata=removed),
+        markdown(_filled("section.md", words).rstrip("\n"), id=name),
+        code(_filled("figure.py", words).rstrip("\n"), id=f"{name}-figure", metadata=hidden),
+        code(_filled("said.py", words).rstrip("\n"), id=f"{name}-said", metadata=removed),
+        code(f'chapter.verdict("{name}-costs")', id=f"{name}-verdict", metadata=removed),
+        markdown(_filled("change.md", words).rstrip("\n"), id=f"{name}-change"),
     ]
     places = [number for number, cell in enumerate(notebook.cells) if cell.source.startswith("## All verdicts")]
     place = places[0] if places else len(notebook.cells)
     notebook.cells[place:place] = section
+    notebook.cells.append(code(_filled("run.py", words).rstrip("\n"), id=f"{name}-run", metadata=removed))
     return nbformat.writes(notebook, indent=1, ensure_ascii=False).rstrip("\n") + "\n"
