@@ -233,6 +233,24 @@ def test_labels_at_line_ends_do_not_cover_each_other(ax):
     assert max(box.x1 for box in boxes) <= ax.figure.bbox.x1
 
 
+@pytest.mark.parametrize("zero", [None, 1])
+def test_a_log_axis_has_the_same_limits_before_the_lines_are_labelled_and_after(zero):
+    told = pd.DataFrame(
+        {"seed": 0, "step": [0, 1, 10, 1000] if zero else [1, 10, 100, 1000], "value": [0.1, 0.2, 0.3, 0.4]}
+    )
+    limits = []
+    for first in (True, False):
+        _, ax = figures.subplots()
+        if first:
+            figures.log_axis(ax, zero=zero)
+        figures.band(ax, told, "step", "value", labels="a line")
+        if not first:
+            figures.log_axis(ax, zero=zero)
+        limits.append(ax.get_xlim())
+    assert limits[0] == pytest.approx(limits[1])
+    assert limits[0][0] > -1
+
+
 def test_log_axis_writes_plain_numbers():
     assert [axes.plain_number(v) for v in (0, 0.01, 1, 1000, 1e6, 2e-5)] == [
         *("0", "0.01", "1", "1,000", "$10^{6}$", r"$2\times 10^{-5}$")

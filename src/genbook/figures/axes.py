@@ -62,6 +62,7 @@ def log_axis(ax: Axes, axis: str = "x", zero: float | None = None) -> None:
         this.set_major_locator(LogLocator(base=10, numticks=8))
     else:
         set_scale("symlog", linthresh=zero, linscale=0.4)
+    ax.autoscale_view(scalex=axis == "x", scaley=axis == "y")  # a label at a line's end has fixed the linear margins
     this.set_minor_locator(NullLocator())
     this.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
 
