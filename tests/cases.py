@@ -1005,6 +1005,48 @@ case(
 
 # -- parameters outside of layers --------------------------------------------------------------------------------------
 
+
+class Doubled(torch.autograd.Function):
+    """A function that no mode sees."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return 2 * gradient
+
+
+case(
+    "parameter, hidden by an autograd function",
+    net(lambda n, x: n.h(x * (n.w + Doubled.apply(n.v))), w=parameter(4), v=parameter(4), h=linear()),
+    reals(4),
+    curved=False,
+)
+case(
+    "layers inside of a checkpoint, twice",
+    net(
+        lambda n, x: n.h(
+            checkpoint.checkpoint(n.a, checkpoint.checkpoint(n.a, x, use_reentrant=False), use_reentrant=False)
+        ),
+        a=lambda: nn.Sequential(Scaled(4), nn.Linear(4, 4), Scaled(4)),
+        h=linear(),
+    ),
+    reals(4),
+    curved=False,
+)
+case(
+    "encoder inside of a checkpoint",
+    net(
+        lambda n, x: n.h(checkpoint.checkpoint(n.e, x * n.w, use_reentrant=False).mean(1)),
+        e=lambda: nn.TransformerEncoderLayer(4, 2, 5, 0.0, batch_first=True),
+        w=parameter(4),
+        h=linear(),
+    ),
+    reals(3, 4),
+    curved=False,
+)
 for name, use in {
     "a scale and a shift": lambda n, x: x * n.w + n.w,
     "from the left": lambda n, x: 2 * (n.w - x) / (3 + n.w.square()),
@@ -1167,7 +1209,7 @@ SLOW = {
             *("traced by jit", "gradients inside", "vmap inside", "early exits", "boxes"),
             *("batch reversed inside", "first two exchanged inside", "sorted inside"),
             *("2 experts", "2 experts on tokens", "8 experts", "8 experts on tokens"),
-            "parameter, where examples are few",
+            *("parameter, where examples are few", "parameter, hidden by an autograd function"),
         ),
         LOOP,
     ),

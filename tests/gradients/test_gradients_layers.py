@@ -341,8 +341,9 @@ def bent(layer: Bent, x: Tensor, b: Tensor) -> dict[str, Tensor]:
 
 
 @pytest.fixture
-def own_rules(monkeypatch):
-    monkeypatch.setattr(rules, "RULES", dict(rules.RULES))
+def own_rules():
+    yield
+    rules.RULES.pop(Bent, None)
 
 
 def test_a_rule_of_ones_own_is_taken(own_rules):
@@ -358,6 +359,26 @@ def test_a_wrong_rule_of_ones_own_is_refused(own_rules):
     lens.rule(Bent, "frequency")(lambda layer, x, b: {"frequency": (b * x).sum(1)})
     with pytest.raises(lens.Refused, match=r"body.0.frequency.*Bent"):
         lens.coherence(*problem(lambda: nn.Sequential(Bent(4)), reals(3, 4)))
+
+
+def test_a_rule_that_is_changed_is_checked_again(own_rules):
+    lens.rule(Bent, "frequency")(bent)
+    model, *rest = problem(lambda: nn.Sequential(nn.Linear(5, 4), Bent(4)), reals(3, 5))
+    lens.coherence(model, *rest)
+    lens.rule(Bent, "frequency")(lambda layer, x, b: {"frequency": 2 * bent(layer, x, b)["frequency"]})
+    with pytest.raises(lens.Refused, match=r"body.1.frequency"):
+        lens.coherence(model, *rest)
+
+
+def test_attention_in_half_precision_by_autocast():
+    torch.manual_seed(0)
+    body = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    model, x = nn.Sequential(body, nn.Flatten(), nn.Linear(24, 3)), torch.randn(M, 3, 8)
+    y, loss = torch.arange(M) % 3, nn.CrossEntropyLoss()
+    with torch.autocast("cpu", torch.bfloat16), warnings.catch_warnings():
+        warnings.filterwarnings("error", message="coherence has no rule")
+        norms, expected = lens.gradient_norms(model, loss, x, y), flat(gradients(model, loss, x, y)).norm(dim=1)
+    torch.testing.assert_close(norms, expected, rtol=2e-2, atol=0)
 
 
 def test_a_rule_is_of_a_class_and_names_parameters(own_rules):

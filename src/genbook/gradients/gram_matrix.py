@@ -15,8 +15,8 @@ from genbook.gradients.lens import refuse_nonfinite
 from genbook.gradients.losses import Loss
 
 # Examples on a side of a block of the matrix: large enough for a fast product, small enough that the half that
-# symmetry saves is not filled up again by the blocks on the diagonal. Larger ones where there are many.
-_SIDE, _MANY = 256, 2048
+# symmetry saves is not filled up again by the blocks on the diagonal.
+_SIDE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +110,7 @@ def _matrices(forms: dict[str, dict[str, Form]], batch: Batch, layers: bool) -> 
 
 
 def _sides(m: int) -> list[slice]:
-    size = _SIDE if m < _MANY else 2 * _SIDE
-    return [slice(start, min(start + size, m)) for start in range(0, m, size)]
+    return [slice(start, min(start + _SIDE, m)) for start in range(0, m, _SIDE)]
 
 
 def _upper_blocks(m: int) -> Iterator[tuple[slice, slice]]:
