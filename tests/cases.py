@@ -1025,6 +1025,22 @@ case(
     curved=False,
 )
 case(
+    "parameter, hidden before a function",
+    net(lambda n, x: n.h((x * Doubled.apply(n.v)) @ n.w), w=parameter(4, 4), v=parameter(4), h=linear()),
+    reals(4),
+    curved=False,
+)
+case(
+    "views, examples and frames in one axis",
+    net(
+        lambda n, x: n.h(n.c(torch.stack([x, x.flip(1)]).flatten(0, 2)).tanh().view(2, len(x), 3, 12).mean((0, 2))),
+        c=lambda: nn.Conv1d(2, 3, 2),
+        h=linear(12),
+    ),
+    reals(3, 2, 5),
+    curved=False,
+)
+case(
     "layers inside of a checkpoint, twice",
     net(
         lambda n, x: n.h(
@@ -1196,6 +1212,7 @@ SLOW = {
     **dict.fromkeys(
         (
             *("embedding by frequency", "bilinear", "rnn cell", "gru cell", "subclass with another inner pass"),
+            "views, examples and frames in one axis",
             *("parameter, a square from the left", "parameter, a vector", "parameter, an einsum"),
             *("parameter, a functional norm", "parameter, a functional root mean square"),
             *("parameter, a functional convolution", "parameter, a lookup"),
@@ -1210,6 +1227,7 @@ SLOW = {
             *("batch reversed inside", "first two exchanged inside", "sorted inside"),
             *("2 experts", "2 experts on tokens", "8 experts", "8 experts on tokens"),
             *("parameter, where examples are few", "parameter, hidden by an autograd function"),
+            "parameter, hidden before a function",
         ),
         LOOP,
     ),
