@@ -23,20 +23,12 @@ import genbook
 from genbook import data
 from genbook.base.claims import Claim
 from genbook.base.spec import Spec
+from genbook.results.requests import Setting
 from genbook.studies import Study
 from genbook.training.run import StackRun
 
 _PACKAGE = Path(genbook.__file__).parent
 _STIRRED = 271_828_182
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Where a study is computed: 'discovery', 'replication' or a control, with its spec and seeds."""
-
-    name: str
-    spec: Spec
-    seeds: tuple[int, ...]
 
 
 @dataclass

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from genbook.contract.errors import CheckError, NotApplicableError, few, require
-from genbook.contract.smoke import Setting, smoke
+from genbook.contract.smoke import smoke
+from genbook.results.requests import Setting
 from genbook.studies import Study
 
 #: Where a run stands in its training: columns in which the rows of two seeds may differ, as one may stop earlier.
