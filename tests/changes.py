@@ -56,8 +56,8 @@ def _change(draw: random.Random, study: Study) -> tuple[str, Any]:
 
 
 def _there(dataset: str) -> bool:
-    """Whether a data set comes with a package that genbook installs."""
-    return dataset in ("digits", "mnist1d") and data.available(dataset)
+    """Whether a data set comes with genbook or a package that it installs."""
+    return dataset in ("digits", "fashion-small", "mnist1d") and data.available(dataset)
 
 
 def _near(draw: random.Random, value: Any) -> Any:

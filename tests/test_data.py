@@ -9,7 +9,9 @@ import random
 import struct
 import subprocess
 import sys
+import tomllib
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import platformdirs
@@ -18,6 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import genbook
 from genbook.data import (
     HUMAN_KINDS,
     NAMES,
@@ -37,8 +40,10 @@ from genbook.data import (
     split,
     splits,
 )
+from genbook.data.bundled import make_fashion_small
 
 N_CLASSES = 10
+R = range(0, 28, 2)  # where squares of 2x2 pixels begin
 
 
 @pytest.fixture
@@ -151,6 +156,86 @@ def test_idx_files_load_as_images_between_0_and_1(root):
     np.testing.assert_array_equal(dataset.test_labels, written["t10k"][1])
     assert dataset.test_inputs.shape == (20, 1, 28, 28)
     assert dataset.test_inputs.max() == 1
+
+
+def test_fashion_small_has_as_many_images_of_each_class():
+    dataset = load("fashion-small")
+    assert dataset.train_inputs.shape == (4000, 1, 14, 14)
+    assert dataset.test_inputs.shape == (2000, 1, 14, 14)
+    assert (dataset.train_inputs.dtype, dataset.train_labels.dtype) == (np.float32, np.int64)
+    assert (dataset.train_inputs.min(), dataset.train_inputs.max()) == (0, 1)
+    assert np.bincount(dataset.train_labels).tolist() == [400] * N_CLASSES
+    assert np.bincount(dataset.test_labels).tolist() == [200] * N_CLASSES
+    assert fingerprint("fashion-small") == dataset.fingerprint
+
+
+def test_no_test_image_of_fashion_small_is_a_training_image():
+    dataset = load("fashion-small")
+    train, test = ({image.tobytes() for image in part} for part in (dataset.train_inputs, dataset.test_inputs))
+    assert not train & test
+
+
+@pytest.mark.parametrize("change", [lambda content: content[:-1], lambda content: content[:-1] + b"x"])
+def test_a_changed_copy_of_fashion_small_is_called_damaged(tmp_path, monkeypatch, change):
+    (tmp_path / "copy.npz").write_bytes(change(sources._FASHION_SMALL.read_bytes()))
+    monkeypatch.setattr(sources, "_FASHION_SMALL", tmp_path / "copy.npz")
+    sources._load.cache_clear()
+    with pytest.raises(DataDamaged, match=r"copy.npz is damaged .*install genbook again"):
+        load("fashion-small")
+
+
+def test_a_missing_copy_of_fashion_small_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_FASHION_SMALL", tmp_path / "none.npz")
+    sources._load.cache_clear()
+    with pytest.raises(DataDamaged, match=r"fashion-small cannot be read .*none.npz"):
+        load("fashion-small")
+
+
+def test_fashion_small_is_small_and_has_its_licence_and_credit_beside_it():
+    folder = sources._FASHION_SMALL.parent
+    assert sources._FASHION_SMALL.stat().st_size < 10**6
+    assert "MIT License" in (folder / "LICENSE").read_text(encoding="utf-8")
+    assert "Zalando SE" in (folder / "LICENSE").read_text(encoding="utf-8")
+    assert "Han Xiao, Kashif Rasul and Roland Vollgraf" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_lies_beside_the_code_is_packed_with_it():
+    package = Path(genbook.__file__).parent
+    declared = tomllib.loads((package.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    packed = {
+        file for pattern in declared["tool"]["setuptools"]["package-data"]["genbook"] for file in package.glob(pattern)
+    }
+    beside = {file for file in package.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    assert beside == packed
+
+
+def test_the_subset_is_stratified_halved_and_the_same_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_fashion_small, "N_TRAIN", 20)
+    monkeypatch.setattr(make_fashion_small, "N_TEST", 10)
+    written = write_images(tmp_path, "", n_train=60, n_test=40)
+    for name in ("one", "two"):
+        make_fashion_small.write(tmp_path / "raw", tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    made = np.load(tmp_path / "one")
+    for part, source, each in (("train", "train", 2), ("test", "t10k", 1)):
+        images, labels = written[source]
+        # float64, each square by itself; a half is rounded up, as the integers do
+        means = [[np.floor(image[i : i + 2, j : j + 2].mean() + 0.5) for i in R for j in R] for image in images]
+        rows = {tuple(mean): label for mean, label in zip(np.int64(means).tolist(), labels.tolist(), strict=True)}
+        found = [rows[tuple(image)] for image in made[f"{part}_images"].reshape(-1, 196).tolist()]
+        assert found == made[f"{part}_labels"].tolist()
+        assert np.bincount(found).tolist() == [each] * N_CLASSES
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "want the four files"), (b"\0\0\x08\x01\0\0\0\x05abc", "not whole"), (b"\0\0\x09\x01\0\0\0\x01a", "idx")],
+)
+def test_what_is_no_file_of_fashion_mnist_is_refused(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
+    with pytest.raises(SystemExit, match=message):
+        make_fashion_small.write(tmp_path, tmp_path / "made")
 
 
 def test_cifar_images_have_their_channels_first(small_cifar):
@@ -281,6 +366,7 @@ def test_availability_looks_for_every_file(root):
     assert not available("mnist")
     assert available("digits")
     assert available("mnist1d")
+    assert available("fashion-small")
 
 
 @pytest.mark.parametrize("ask", [load, available, fingerprint, fetch])
@@ -691,4 +777,16 @@ def test_the_real_files_where_they_are_there(name):
     n_train = 50_000 if name == "cifar10" else 60_000
     assert (len(dataset.train_labels), len(dataset.test_labels)) == (n_train, 10_000)
     assert np.bincount(dataset.test_labels).min() > 850
+    if name == "fashion-mnist":
+        raw = data_root() / "FashionMNIST" / "raw"
+        parts = {
+            p: make_fashion_small.read_idx(raw, f"{n}-images-idx3-ubyte")
+            for p, n in (("train", "train"), ("test", "t10k"))
+        }
+        small = load("fashion-small")
+        for part, images in parts.items():
+            ours = np.round(getattr(small, f"{part}_inputs")[:, 0] * 255).astype(np.uint8)
+            assert {image.tobytes() for image in ours} <= {
+                image.tobytes() for image in make_fashion_small.halved(images)
+            }
     assert fingerprint(name) == dataset.fingerprint

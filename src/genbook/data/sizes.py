@@ -11,6 +11,7 @@ from genbook.data.sources import DatasetName
 #: Examples in the training pool.
 POOL: Final[dict[DatasetName, int]] = {
     "digits": 1300,
+    "fashion-small": 4000,
     "mnist1d": 4000,
     "fashion-mnist": 60_000,
     "mnist": 60_000,
@@ -19,6 +20,7 @@ POOL: Final[dict[DatasetName, int]] = {
 #: Examples of the rarest class in pool and test part together.
 RAREST_CLASS: Final[dict[DatasetName, int]] = {
     "digits": 174,
+    "fashion-small": 600,
     "mnist1d": 500,
     "fashion-mnist": 7000,
     "mnist": 6313,

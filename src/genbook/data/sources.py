@@ -5,6 +5,7 @@ import difflib
 import functools
 import hashlib
 import importlib.metadata
+import io
 import json
 import random
 import warnings
@@ -21,11 +22,14 @@ from genbook.base.files import atomic, data_root, sha256, write_text
 from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
 
-DatasetName = Literal["digits", "mnist1d", "fashion-mnist", "mnist", "cifar10"]
+DatasetName = Literal["digits", "fashion-small", "mnist1d", "fashion-mnist", "mnist", "cifar10"]
 NAMES: Final[tuple[DatasetName, ...]] = get_args(DatasetName)
 N_CLASSES: Final = 10  # of every one of them
 
 _DIGITS_POOL = 1300
+_FASHION_SMALL = Path(__file__).parent / "bundled" / "fashion-small.npz"
+_FASHION_SMALL_SHA256 = "047bf8dd53991fcfe7a46d954223ea8e9a2678d53983f1a67496c57c0c03fb9e"
+_FASHION_SMALL_KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 _MNIST1D_KEYS = ("x", "y", "x_test", "y_test")
 _IDX_FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 _CIFAR_FILES = ("batches.meta", *(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
@@ -92,6 +96,7 @@ def load(name: str) -> Dataset:
     """Return a data set, from the data's root where it has files there. Downloads nothing.
 
     - "digits": 1,797 scans of 8x8 pixels (scikit-learn), 1,300 as pool and a fixed stratified 497 as test part;
+    - "fashion-small": 4,000 + 2,000 images of Fashion-MNIST at 14x14, which come with the package (see `bundled`);
     - "mnist1d": 4,000 + 1,000 signals of length 40 (Greydanus, 2020), generated on first use and kept below the root;
     - "fashion-mnist", "mnist": 60,000 + 10,000 images of 28x28; "cifar10": 50,000 + 10,000 of 3x32x32 (torchvision).
 
@@ -165,6 +170,8 @@ def _stamp(name: str) -> str:
     """Return a text that changes when the data set may have: its files' sizes and times, or what makes it."""
     if name == "digits":
         return f"scikit-learn {importlib.metadata.version('scikit-learn')} {_this_code()}"
+    if name == "fashion-small":
+        return f"{_FASHION_SMALL_SHA256} {_this_code()}"
     files = [_mnist1d_file()] if name == "mnist1d" else _files(name)
     states = [file.stat() for file in files if file.exists()]
     return " ".join([*(f"{state.st_size}:{state.st_mtime_ns}" for state in states), _this_code()])
@@ -207,6 +214,23 @@ def _read_digits(name: str) -> tuple[tuple[np.ndarray, ...], float]:
     order = stratified_order(labels, generator(0, "test part of digits"))
     pool, test = np.sort(order[:_DIGITS_POOL]), np.sort(order[_DIGITS_POOL:])
     return (inputs[pool], labels[pool], inputs[test], labels[test]), 16.0
+
+
+def _read_fashion_small(name: str) -> tuple[tuple[np.ndarray, ...], float]:
+    try:
+        content = _FASHION_SMALL.read_bytes()
+    except OSError as error:
+        raise DataDamaged(
+            f"{name} cannot be read ({error}): install genbook again, it comes with the package"
+        ) from error
+    if (found := sha256(content)) != _FASHION_SMALL_SHA256:
+        raise DataDamaged(
+            f"{_FASHION_SMALL} is damaged (its SHA-256 is {found[:12]}…, not {_FASHION_SMALL_SHA256[:12]}…): "
+            "install genbook again, it comes with the package"
+        )
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        train, train_labels, test, test_labels = (stored[key] for key in _FASHION_SMALL_KEYS)
+    return (train[:, None], train_labels, test[:, None], test_labels), 255.0
 
 
 def _read_torchvision(name: str) -> tuple[tuple[np.ndarray, ...], float]:
@@ -278,6 +302,7 @@ def _generate_mnist1d() -> tuple[np.ndarray, ...]:
 
 _READERS = {
     "digits": _read_digits,
+    "fashion-small": _read_fashion_small,
     "mnist1d": _read_mnist1d,
     "fashion-mnist": _read_torchvision,
     "mnist": _read_torchvision,
