@@ -16,6 +16,8 @@ from torch.nn import functional
 from torch.nn.utils import prune
 from torch.utils import checkpoint
 
+from genbook.gradients import Shared
+
 M, CLASSES = 6, 3
 """Examples; several cases have another axis of this length, or of a chunk of them."""
 CHUNK = 3
@@ -30,7 +32,8 @@ class Case:
     name: str
     model: Callable[[], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor]
-    data: Callable[[], tuple[Tensor, Tensor]]
+    data: Callable[[], tuple]
+    """Inputs (a tensor, a tuple or a mapping) and targets."""
     alone: Callable[[Tensor, Tensor], Tensor] | None = None
     """The loss of one example as it stands in the batch, where it is not `loss`."""
     refused: str | None = None
@@ -38,7 +41,7 @@ class Case:
     curved: bool = True
     """Whether the Hessian is asked for, too."""
 
-    def drawn(self) -> tuple[nn.Module, Callable, Tensor, Tensor]:
+    def drawn(self) -> tuple:
         """Model, loss, inputs, targets."""
         torch.manual_seed(3)
         with warnings.catch_warnings():
@@ -49,6 +52,23 @@ class Case:
 
 
 CASES: list[Case] = []
+
+
+def some(inputs, rows: list[int]):
+    """Some of the examples, whatever holds them."""
+    if isinstance(inputs, dict):
+        return {name: some(value, rows) for name, value in inputs.items()}
+    if isinstance(inputs, tuple):
+        return tuple(some(value, rows) for value in inputs)
+    return inputs[rows] if isinstance(inputs, Tensor) and inputs.dim() else inputs
+
+
+def called(model: nn.Module, inputs) -> Tensor:
+    """What a model gives for them, without the library."""
+    values = inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, tuple) else [inputs]
+    values = [value.value if isinstance(value, Shared) else value for value in values]
+    outputs = model(**dict(zip(inputs, values, strict=True))) if isinstance(inputs, dict) else model(*values)
+    return outputs["logits"] if isinstance(outputs, dict) else outputs
 
 
 def case(name, model, data, loss=CROSS_ENTROPY, **kwargs) -> None:
@@ -1206,6 +1226,89 @@ case(
     refused="neither a mean nor a sum",
 )
 case("classes ignored", mlp(), reals(4), ignoring, alone=counted)
+
+# -- several arguments -------------------------------------------------------------------------------------------------
+
+
+class Sentences(nn.Module):
+    """Called as Hugging Face's models are: keyword arguments, a mask of padding, outputs in a mapping."""
+
+    def __init__(self, mapping: bool = True):
+        super().__init__()
+        self.mapping = mapping
+        self.words, self.places = nn.Embedding(9, 4), nn.Embedding(7, 4)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.head = nn.Linear(4, CLASSES)
+        self.double().eval()
+
+    def forward(self, input_ids, attention_mask=None, position_ids=None, causal=None, scale=1.0, return_dict=True):
+        length = input_ids.shape[1]
+        positions = torch.arange(length) if position_ids is None else position_ids
+        h = self.words(input_ids) + scale * self.places(positions)
+        padding = None if attention_mask is None else attention_mask == 0
+        h = h + self.attention(h, h, h, key_padding_mask=padding, attn_mask=causal, need_weights=False)[0]
+        if attention_mask is not None:
+            h = h * attention_mask.unsqueeze(-1)
+        logits = self.head(h.mean(1).tanh())
+        return {"logits": logits, "hidden": h} if return_dict else logits
+
+
+class Both(nn.Module):
+    """Two arguments of different kinds, and a third that may be shared."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 5), nn.Linear(3, 5)
+        self.head = nn.Linear(5, CLASSES)
+        self.double()
+
+    def forward(self, x, z, weights=None):
+        h = self.a(x).tanh() * self.b(z)
+        return self.head(h if weights is None else h * weights)
+
+
+def padded(*more: str, length: int = 5) -> Callable[[], tuple]:
+    def draw():
+        kept = torch.arange(length) < torch.randint(2, length + 1, (M, 1))
+        inputs = {"input_ids": torch.randint(0, 9, (M, length)), "attention_mask": kept.long()}
+        if "positions" in more:
+            inputs["position_ids"] = torch.randint(0, 7, (M, length))
+        if "causal" in more:
+            inputs["causal"] = Shared(torch.ones(length, length).triu(1).bool())
+        if "settings" in more:
+            inputs |= {"scale": 0.5, "return_dict": False, "causal": None}
+        return inputs, classes()
+
+    return draw
+
+
+def pairs(*more) -> Callable[[], tuple]:
+    return lambda: (
+        (torch.randn(M, 4, dtype=torch.float64), torch.randn(M, 3, dtype=torch.float64), *more),
+        classes(),
+    )
+
+
+WEIGHTING = torch.tensor([0.5, 1.0, -2.0, 0.1, 3.0], dtype=torch.float64)
+
+case("keywords, padded", Sentences, padded())
+case("keywords, padded, as many tokens as examples", Sentences, padded(length=M))
+case("keywords, padded, positions", Sentences, padded("positions"))
+case("keywords, padded, a shared mask", Sentences, padded("causal"))
+case("keywords, padded, a shared mask of the length of the batch", Sentences, padded("causal", length=M))
+case("keywords, settings among them", Sentences, padded("settings"))
+case("keywords, one", mlp(), lambda: ({"input": torch.randn(M, 4, dtype=torch.float64)}, classes()))
+case("two arguments", Both, pairs())
+case("two arguments, a third shared", Both, pairs(Shared(WEIGHTING)))
+case("two arguments, a third a number", Both, pairs(torch.tensor(0.5, dtype=torch.float64)))
+case("two arguments, a third a row for each example", Both, lambda: pairs(torch.randn(M, 5).double())())
+case(
+    "an argument that is not cut with the others",
+    Both,
+    pairs(Shared(torch.linspace(-1, 1, M * 5, dtype=torch.float64).view(M, 5))),
+    refused="run on 6 examples but not on",
+    curved=False,
+)
 
 FUNCTION, LOOP = "exact by torch.func", "exact by one backward pass per example"
 SLOW = {

@@ -52,6 +52,22 @@ def test_a_public_function_gives_the_numbers_of_the_cpu(name):
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in ("hessian", "eigenvalues")])
+def test_examples_come_to_the_device_of_the_model(name):
+    model, (inputs, labels) = network(), batch()
+    expected = FUNCTIONS[name](model, nn.CrossEntropyLoss(), inputs, labels)
+    loader = [(inputs[:5], labels[:5]), (inputs[5:], labels[5:])]
+    groups = labels % 2
+    by_group = coherence(model, nn.CrossEntropyLoss(), inputs, labels, groups=groups).groups.between
+    with Accelerator():
+        model = model.to(DEVICE)
+        for data in ((inputs, labels), (loader,)):
+            found = FUNCTIONS[name](model, nn.CrossEntropyLoss(), *data).cpu()
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+            found = coherence(model, nn.CrossEntropyLoss(), *data, groups=groups).groups.between.cpu()
+            torch.testing.assert_close(found, by_group, rtol=1e-12, atol=1e-14)
+
+
 def grid(rates=(0.1,) * 4, sizes=(5, 8, 8, 3), steps=10, **recipe):
     generator = torch.Generator().manual_seed(0)
     data = {"train": Examples(torch.randn(24, 5, generator=generator), torch.randint(3, (24,), generator=generator))}

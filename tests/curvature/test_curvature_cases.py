@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from genbook.curvature import Hessian
 from genbook.gradients import Refused
 from genbook.models import mlp, stack
-from tests.cases import CASES, CHUNK, WEIGHTS
+from tests.cases import CASES, CHUNK, WEIGHTS, called
 
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
 curved = [pytest.param(c, id=c.name) for c in CASES if c.curved and not c.refused and not c.limit]
@@ -23,7 +23,7 @@ def product(model, loss, x, y, vector):
     parameters = [p for p in model.parameters() if p.requires_grad]
     pieces = [v.view_as(p) for v, p in zip(vector.split([p.numel() for p in parameters]), parameters, strict=True)]
     with sdpa_kernel(SDPBackend.MATH):
-        value = loss(model(x), y)
+        value = loss(called(model, x), y)
     gradients = torch.autograd.grad(value, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
     along = sum((g * v).sum() for g, v in zip(gradients, pieces, strict=True))
     found = torch.autograd.grad(along, parameters, allow_unused=True, materialize_grads=True)
@@ -97,5 +97,5 @@ def test_what_is_no_module_or_tensor_is_refused():
     x, y = torch.randn(10, 4), torch.randint(0, 3, (10,))
     with pytest.raises(TypeError, match=r"model is function; it must be a torch\.nn\.Module"):
         Hessian(lambda x: x, nn.CrossEntropyLoss(), x, y)
-    with pytest.raises(TypeError, match="inputs is dict; it must be a tensor"):
-        Hessian(mlp((4, 3)), nn.CrossEntropyLoss(), {"x": x}, y)
+    with pytest.raises(TypeError, match=r"inputs\['x'\] is ndarray; it must be a tensor"):
+        Hessian(mlp((4, 3)), nn.CrossEntropyLoss(), {"x": x.numpy()}, y)

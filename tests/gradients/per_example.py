@@ -3,15 +3,17 @@
 import torch
 from torch import Tensor, nn
 
+from tests.cases import called, some
 
-def gradients(model: nn.Module, loss, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+
+def gradients(model: nn.Module, loss, inputs, targets: Tensor) -> dict[str, Tensor]:
     """g_i of every trained parameter, [m, *shape]."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     # PyTorch's backward pass through BatchNorm in evaluation mode is wrong for one example on CPUs: two equal ones.
     copies = 2 if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in model.modules()) else 1
     rows = []
-    for i in range(len(inputs)):
-        outputs = model(inputs[[i] * copies])
+    for i in range(len(targets)):
+        outputs = called(model, some(inputs, [i] * copies))
         value = loss(outputs[:1], targets[i : i + 1])
         rows.append(torch.autograd.grad(value, list(named.values()), allow_unused=True, materialize_grads=True))
     return {name: torch.stack(column) for name, column in zip(named, zip(*rows, strict=True), strict=True)}

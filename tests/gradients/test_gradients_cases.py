@@ -7,7 +7,7 @@ import torch
 from per_example import flat, gradients
 
 from genbook import gradients as lens
-from tests.cases import CASES, CHUNK, SLOW, M
+from tests.cases import CASES, CHUNK, SLOW, M, some
 
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
 exact = [
@@ -38,6 +38,11 @@ def test_exact(case):
         torch.testing.assert_close(c.m_coherence, g.sum(0).square().sum() / g.square().sum(), **EXACT)
         for name, part in c.parameters.items():
             torch.testing.assert_close(part.squared_norms, expected[name].reshape(M, -1).square().sum(1), **EXACT)
+    loader = [(some(x, rows), y[rows]) for rows in ([0, 1, 2, 3], [4, 5])]
+    c = lens.coherence(model, loss, loader)
+    torch.testing.assert_close(c.alignments, g @ g.mean(0), **EXACT)
+    torch.testing.assert_close(c.m_coherence, g.sum(0).square().sum() / g.square().sum(), **EXACT)
+    torch.testing.assert_close(lens.gram(model, loss, loader).matrix, g @ g.T, **EXACT)
     torch.testing.assert_close(lens.gradient_norms(model, loss, x, y, chunk_size=4), g.norm(dim=1), **EXACT)
     torch.testing.assert_close(lens.gram(model, loss, x, y).matrix, g @ g.T, **EXACT)
     for rule, average in (

@@ -28,7 +28,7 @@ def passes(monkeypatch):
     seen, forward = [], Capture.forward
 
     def counted(self, watcher, inputs, targets):
-        seen.append(inputs.shape[self.axis])
+        seen.append(targets.shape[self.axis])
         return forward(self, watcher, inputs, targets)
 
     monkeypatch.setattr(Capture, "forward", counted)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from genbook.gradients import Refused
+from genbook.gradients.arguments import Arguments, Inputs
+from genbook.gradients.batch import picked
 from genbook.gradients.culprits import Generators, refuse_draws
 from genbook.gradients.losses import option
 from genbook.gradients.places import close
@@ -39,14 +41,15 @@ class Hessian:
     """
 
     def __init__(
-        self, model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, batch_size: int | None = None
+        self, model: nn.Module, loss: Loss, inputs: Inputs, targets: Tensor, batch_size: int | None = None
     ) -> None:
         """Hold the Hessian of ``loss(model(inputs), targets)``.
 
         Args:
             model: a module, or a stack of R replicas. In training mode BatchNorm uses the batch's own statistics.
             loss: from outputs [B, ...] and targets [B, ...] of one replica to a scalar.
-            inputs: [B, ...]; for a stack [R, B, ...] (one set for all: ``inputs.expand(R, *inputs.shape)``).
+            inputs: [B, ...]; for a stack [R, B, ...] (one set for all: ``inputs.expand(R, *inputs.shape)``). A tuple
+                holds several arguments of the model, a mapping keyword arguments, as for `genbook.gradients.coherence`.
             targets: [B, ...]; for a stack [R, B, ...].
             batch_size: where the graph of all examples does not fit into memory, the number of examples of one pass;
                 every product then recomputes the gradient. Batches are weighted as the loss weights them: by their
@@ -61,9 +64,9 @@ class Hessian:
             raise TypeError(f"model is {type(model).__name__}; it must be a torch.nn.Module")
         if isinstance(model, nn.DataParallel | torch.jit.ScriptModule):
             raise Refused(f"model is a {type(model).__name__}, which takes no other parameters; give the module in it")
-        for name, value in {"inputs": inputs, "targets": targets}.items():
-            if not isinstance(value, Tensor):
-                raise TypeError(f"{name} is {type(value).__name__}; it must be a tensor")
+        arguments = Arguments(inputs)
+        if not isinstance(targets, Tensor):
+            raise TypeError(f"targets is {type(targets).__name__}; it must be a tensor")
         self.model, self.loss = model, loss
         self.stacked = any(isinstance(module, StackedLayer) for module in model.modules())
         self.replicas = replicas_of(model) if self.stacked else 1
@@ -73,9 +76,9 @@ class Hessian:
         self.shapes = {name: p.shape for name, p in trained.items()}
         self.point = torch.cat([p.reshape(self.replicas, -1) for p in trained.values()], 1)
         self.size = self.point.shape[1]
-        self.batches = self._split(inputs, targets, batch_size)
+        self.batches = self._split(arguments, targets, batch_size)
         self._graph = self._gradient(*self.batches[0]) if len(self.batches) == 1 else None
-        self._weights = [] if self._graph else self._weighted(inputs, targets)
+        self._weights = [] if self._graph else self._weighted(arguments, targets)
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """Return H v of each replica for vectors [R, P] or [R, b, P], in the same shape."""
@@ -124,21 +127,23 @@ class Hessian:
         matrix = torch.stack(columns, 2)
         return (matrix + matrix.mT) / 2
 
-    def _split(self, inputs: Tensor, targets: Tensor, batch_size: int | None) -> list[tuple[Tensor, Tensor]]:
+    def _split(self, inputs: Arguments, targets: Tensor, batch_size: int | None) -> list[tuple[Arguments, Tensor]]:
         axis = int(self.stacked)
-        if inputs.shape[: axis + 1] != targets.shape[: axis + 1] or (self.stacked and len(inputs) != self.replicas):
+        lead = targets.shape[: axis + 1]
+        alike = all(tensor.shape[: axis + 1] == lead for tensor in inputs.tensors.values())
+        if not alike or (self.stacked and len(targets) != self.replicas):
             wanted = f"[{self.replicas}, B, ...]" if self.stacked else "[B, ...]"
             raise ValueError(
-                f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)} do not fit the model; "
-                f"both need to be {wanted}"
+                f"{inputs} and targets {tuple(targets.shape)} do not fit the model; both need to be {wanted}"
             )
         if batch_size is None:
             return [(inputs, targets)]
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; a pass needs at least one example")
-        return list(zip(inputs.split(batch_size, axis), targets.split(batch_size, axis), strict=True))
+        starts = range(0, lead[axis], batch_size)
+        return [_cut(inputs, targets, axis, start, min(batch_size, lead[axis] - start)) for start in starts]
 
-    def _gradient(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _gradient(self, inputs: Arguments, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the parameters [R, P] as a leaf, and the gradient [R, P] with its graph."""
         with torch.enable_grad():
             leaf = self.point.clone().requires_grad_()
@@ -150,18 +155,19 @@ class Hessian:
             (gradient,) = torch.autograd.grad(summed, leaf, create_graph=True)
         return leaf, gradient
 
-    def _losses(self, values: Mapping[str, Tensor], inputs: Tensor, targets: Tensor) -> list[Tensor]:
+    def _losses(self, values: Mapping[str, Tensor], inputs: Arguments, targets: Tensor) -> list[Tensor]:
         """Each replica's loss at some parameters."""
         generators = Generators(inputs.device)
         losses = self._reduced(self._outputs(values, inputs), targets)
         refuse_draws(self.model, inputs, generators, "a Hessian is of one network")
         return losses
 
-    def _outputs(self, values: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    def _outputs(self, values: Mapping[str, Tensor], inputs: Arguments) -> Tensor:
         # Copies, so that running statistics stay as they are.
         buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
         with sdpa_kernel(SDPBackend.MATH):  # the one kernel for attention with a second derivative
-            return torch.func.functional_call(self.model, {**values, **buffers}, (inputs,))
+            called = functools.partial(_called, self.model, {**values, **buffers})
+            return inputs(called)
 
     def _reduced(self, outputs: Tensor, targets: Tensor) -> list[Tensor]:
         pairs = zip(outputs, targets, strict=True) if self.stacked else [(outputs, targets)]
@@ -171,7 +177,7 @@ class Hessian:
         return losses
 
     @torch.no_grad()
-    def _weighted(self, inputs: Tensor, targets: Tensor) -> list[Tensor]:
+    def _weighted(self, inputs: Arguments, targets: Tensor) -> list[Tensor]:
         """What the loss of each batch counts for in that of all examples, [R] each."""
         axis = int(self.stacked)
         outputs = [self._outputs({}, batch) for batch, _ in self.batches]
@@ -191,16 +197,25 @@ class Hessian:
             "examples; leave batch_size away"
         )
 
-    def _refuse_mixing(self, inputs: Tensor, outputs: Tensor) -> None:
+    def _refuse_mixing(self, inputs: Arguments, outputs: Tensor) -> None:
         """Refuse a model whose outputs for some examples, one of every batch, are others among each other."""
         axis = int(self.stacked)
         size = self.batches[0][1].shape[axis]
-        some = torch.arange(0, inputs.shape[axis], size, device=inputs.device)
-        if not close(self._outputs({}, inputs.index_select(axis, some)), outputs.index_select(axis, some)):
+        some = list(range(0, outputs.shape[axis], size))
+        few, expected = picked(inputs, outputs, some, axis)
+        if not close(self._outputs({}, few), expected):
             raise Refused(
                 "model gives an example another output in another batch, as BatchNorm does in training mode, so that "
                 "batches have no common Hessian; leave batch_size away"
             )
+
+
+def _cut(inputs: Arguments, targets: Tensor, axis: int, start: int, length: int) -> tuple[Arguments, Tensor]:
+    return inputs.each(lambda tensor: tensor.narrow(axis, start, length)), targets.narrow(axis, start, length)
+
+
+def _called(model: nn.Module, values: dict[str, Tensor], *arguments: Any, **keywords: Any) -> Any:
+    return torch.func.functional_call(model, values, arguments, keywords)
 
 
 def _mass(loss: Loss, targets: Tensor, axis: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from genbook.base.seeding import generator
 from genbook.curvature.hessian import Hessian, Loss
 from genbook.curvature.lanczos import Eigenpairs, block_lanczos
+from genbook.gradients.arguments import Inputs
 
 _DENSE_SIZE = 32  # Below it the dense Hessian costs no more products than an iteration.
 _SPECTRUM_SIZE = 5000
@@ -56,7 +57,7 @@ def top_eigenpairs(
 
 
 def sharpness(
-    model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, *, batch_size: int | None = None, **options
+    model: nn.Module, loss: Loss, inputs: Inputs, targets: Tensor, *, batch_size: int | None = None, **options
 ) -> Tensor:
     """Return the largest eigenvalue of each replica's Hessian, [R] float64, the sharpness of Cohen et al. (2021).
 

@@ -10,6 +10,7 @@
 (torch.Size([]), torch.Size([2, 2]))
 """
 
+from genbook.gradients.arguments import Shared
 from genbook.gradients.gram_matrix import Gram, gram
 from genbook.gradients.lens import coherence
 from genbook.gradients.measured import Coherence, Groups
@@ -36,6 +37,7 @@ __all__ = [
     "Refused",
     "RunningMean",
     "RunningMedian",
+    "Shared",
     "Winsorized",
     "coherence",
     "el2n",

@@ -7,27 +7,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genbook.gradients.arguments import Arguments, Inputs
+
 
 @dataclass(frozen=True)
 class Chunk:
     """Some of the examples, with where each group begins and ends among them."""
 
     columns: slice
-    inputs: Tensor
+    inputs: Arguments
     targets: Tensor
     bounds: list[list[int]]
     """For every replica K + 1 offsets into the chunk; one entry alone where all replicas agree."""
     axis: int
     """That of the examples: 1 for a stack."""
 
-    def some(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def some(self, rows: Sequence[int]) -> tuple[Arguments, Tensor]:
         """Inputs and targets of some of the examples."""
-        return picked(self.inputs, rows, self.axis), picked(self.targets, rows, self.axis)
+        return picked(self.inputs, self.targets, rows, self.axis)
 
 
-def picked(tensor: Tensor, rows: Sequence[int], axis: int) -> Tensor:
+def picked(inputs: Arguments, targets: Tensor, rows: Sequence[int], axis: int) -> tuple[Arguments, Tensor]:
     """Some of the rows along an axis, in the order asked for."""
-    return tensor.index_select(axis, torch.tensor(rows, device=tensor.device))
+
+    def some(tensor: Tensor) -> Tensor:
+        return tensor.index_select(axis, torch.tensor(rows, device=tensor.device))
+
+    return inputs.each(some), some(targets)
 
 
 class Batch:
@@ -36,35 +42,45 @@ class Batch:
     def __init__(
         self,
         replicas: int | None,
-        inputs: Tensor,
+        inputs: Inputs | Arguments,
         targets: Tensor,
         groups: Tensor | Sequence | None = None,
         group_names: Sequence[str] | None = None,
         chunk_size: int | None = None,
+        devices: Sequence[torch.device] = (),
     ):
-        """Refuse what does not fit together; see `coherence` for the arguments."""
-        for name, value in {"inputs": inputs, "targets": targets}.items():
-            if not isinstance(value, Tensor):
-                raise TypeError(f"{name} is {type(value).__name__}; it must be a tensor")
-        self.replicas, self.inputs, self.targets = replicas, inputs, targets
+        """Refuse what does not fit together; see `coherence` for the arguments.
+
+        Examples that lie on none of `devices` come to the first of them, a chunk at a time.
+        """
+        if not isinstance(targets, Tensor):
+            raise TypeError(f"targets is {type(targets).__name__}; it must be a tensor")
+        self.replicas, self.inputs, self.targets, self.devices = replicas, Arguments(inputs), targets, devices
         lead = 2 if replicas else 1
-        if inputs.dim() < lead or targets.shape[:lead] != inputs.shape[:lead]:
-            raise ValueError(
-                f"inputs {tuple(inputs.shape)} and targets {tuple(targets.shape)} must begin alike, with "
-                + (f"the {replicas} replicas and the number of examples" if replicas else "the number of examples")
-            )
-        if replicas and inputs.shape[0] != replicas:
-            raise ValueError(
-                f"inputs have {inputs.shape[0]} replicas, the model {replicas}; inputs that all replicas share are "
-                "given as inputs.expand(R, ...)"
-            )
-        self.m = inputs.shape[lead - 1]
+        for name, tensor in self.inputs.tensors.items():
+            self._refuse_lead(name, tensor, lead)
+        self.m = targets.shape[lead - 1]
         if self.m == 0:
             raise ValueError("inputs are empty; coherence needs at least one example")
         if chunk_size is not None and (int(chunk_size) != chunk_size or chunk_size < 1):
             raise ValueError(f"chunk_size is {chunk_size}; it must be a positive number of examples, or None for all")
         self.chunk_size = min(int(chunk_size or self.m), self.m)
         self._group(groups, group_names)
+
+    def _refuse_lead(self, name: str, tensor: Tensor, lead: int) -> None:
+        replicas = self.replicas
+        if tensor.dim() < lead or self.targets.shape[:lead] != tensor.shape[:lead]:
+            several = "" if name == "inputs" else "; what all examples share is given as Shared(...)"
+            raise ValueError(
+                f"{name} {tuple(tensor.shape)} and targets {tuple(self.targets.shape)} must begin alike, with "
+                + (f"the {replicas} replicas and the number of examples" if replicas else "the number of examples")
+                + several
+            )
+        if replicas and tensor.shape[0] != replicas:
+            raise ValueError(
+                f"{name} have {tensor.shape[0]} replicas, the model {replicas}; inputs that all replicas share are "
+                "given as inputs.expand(R, ...)"
+            )
 
     def _group(self, groups: Tensor | Sequence | None, names: Sequence[str] | None) -> None:
         if groups is None:
@@ -73,12 +89,12 @@ class Batch:
             self.labels, self.order = None, None
             self.names: tuple[str, ...] = ()
             return
-        labels, self.names = _numbered(groups, names)
+        labels, self.names = numbered(groups, names)
         shape = (self.replicas or 1, self.m)
         if labels.shape not in {(self.m,), shape}:
             wanted = f"[{self.m}]" + (f" or [{self.replicas}, {self.m}]" if self.replicas else "")
             raise ValueError(f"groups have the shape {list(labels.shape)}; they need one label per example, {wanted}")
-        self.labels = labels.to(self.inputs.device).expand(shape)
+        self.labels = labels.expand(shape)
         in_order = bool((self.labels.diff(dim=1) >= 0).all())
         self.order = None if in_order else self.labels.argsort(dim=1, stable=True)
 
@@ -98,8 +114,19 @@ class Batch:
         """The chunks, group after group."""
         for start in range(0, self.m, self.chunk_size):
             columns = slice(start, min(start + self.chunk_size, self.m))
-            inputs, targets = (self._take(tensor, columns) for tensor in (self.inputs, self.targets))
+            inputs, targets = self._near(
+                self.inputs.each(lambda tensor: self._take(tensor, columns)),  # noqa: B023
+                self._take(self.targets, columns),
+            )
             yield Chunk(columns, inputs, targets, self._bounds(columns), self.axis)
+
+    def _near(self, inputs: Arguments, targets: Tensor) -> tuple[Arguments, Tensor]:
+        """On the device of the model, in whatever memory they lie."""
+        if self.devices and inputs.device not in self.devices:
+            inputs = inputs.on(self.devices[0])
+        if self.devices and targets.device not in self.devices:
+            targets = targets.to(self.devices[0])
+        return inputs, targets
 
     @property
     def whole(self) -> Chunk:
@@ -108,13 +135,18 @@ class Batch:
         return chunk
 
     @property
+    def as_given(self) -> tuple[Arguments, Tensor]:
+        """Inputs and targets of all examples, in the order in which they were given."""
+        return self._near(self.inputs, self.targets)
+
+    @property
     def axis(self) -> int:
         """That of the examples."""
         return 1 if self.replicas else 0
 
-    def some(self, examples: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def some(self, examples: Sequence[int]) -> tuple[Arguments, Tensor]:
         """Inputs and targets of some of the examples, in the order in which they were given."""
-        return picked(self.inputs, examples, self.axis), picked(self.targets, examples, self.axis)
+        return self._near(*picked(self.inputs, self.targets, examples, self.axis))
 
     def given(self, replica: int, place: int) -> int:
         """Where the example at a place of the sorted ones was given."""
@@ -123,7 +155,7 @@ class Batch:
     def _take(self, tensor: Tensor, columns: slice) -> Tensor:
         if self.order is None:
             return tensor[:, columns] if self.replicas else tensor[columns]
-        order = self.order[:, columns]
+        order = self.order[:, columns].to(tensor.device)
         if not self.replicas:
             return tensor[order[0]]
         return tensor[torch.arange(self.replicas, device=order.device).unsqueeze(1), order]
@@ -142,11 +174,11 @@ class Batch:
         """Values [R, P, m] of the sorted examples, back in the order in which they were given."""
         if self.order is None:
             return values
-        places = self.order.unsqueeze(1).expand_as(values)
+        places = self.order.to(values.device).unsqueeze(1).expand_as(values)
         return torch.empty_like(values).scatter_(2, places, values)
 
 
-def _numbered(groups: Tensor | Sequence, names: Sequence[str] | None) -> tuple[Tensor, tuple[str, ...]]:
+def numbered(groups: Tensor | Sequence, names: Sequence[str] | None) -> tuple[Tensor, tuple[str, ...]]:
     """Labels 0 to K − 1 and the names of the groups."""
     values = groups.detach().cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
     if values.dtype.kind in "US":

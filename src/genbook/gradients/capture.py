@@ -8,6 +8,7 @@ pass, and gets its gradients from one backward pass per example.
 """
 
 import contextlib
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,7 @@ from torch.utils.hooks import RemovableHandle
 
 from genbook import models
 from genbook.gradients import planning
+from genbook.gradients.arguments import Arguments
 from genbook.gradients.batch import Batch, Chunk, picked
 from genbook.gradients.check import Check, Difference, Picked
 from genbook.gradients.culprits import Generators, refuse_draws
@@ -56,6 +58,12 @@ class Capture:
         self._autocast: contextlib.AbstractContextManager = contextlib.nullcontext()
         self._watcher: Watcher | None = None
         self._told: set[str] = set()
+
+    @property
+    def devices(self) -> list[torch.device]:
+        """Those on which the model lies, that of its first trained parameter first."""
+        others = itertools.chain(self.model.parameters(), self.model.buffers())
+        return list(dict.fromkeys(t.device for t in itertools.chain(self.names, others)))
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -148,7 +156,7 @@ class Capture:
         m = chunk.columns.stop - chunk.columns.start
         inputs, targets = chunk.some([0] * self._fewest) if m < self._fewest else (chunk.inputs, chunk.targets)
         wanted = sink if m >= self._fewest else lambda name, form: sink(name, form[:, :m])
-        taps = Pass(self._lead(inputs), inputs.device, self.plan, self.parameters)
+        taps = Pass(self._lead(targets), inputs.device, self.plan, self.parameters)
         losses = self._tapped(taps, inputs, targets)
         outside = {self.names[p] for p in taps.unaccounted(losses) & self.names.keys()} | self.plan.disproved
         if outside - self.plan.disproved and not self.plan.looked_into:
@@ -170,7 +178,7 @@ class Capture:
                 sink(name, Explicit(losses.new_zeros(len(losses), 1, shape.numel()).expand(-1, m, -1), shape))
         return losses
 
-    def _tapped(self, taps: Pass, inputs: Tensor, targets: Tensor) -> Tensor:
+    def _tapped(self, taps: Pass, inputs: Arguments, targets: Tensor) -> Tensor:
         try:
             return self.forward(taps, inputs, targets)[1]
         except RuntimeError as error:
@@ -180,16 +188,16 @@ class Capture:
                 f"model bears no autograd function behind its layers ({said}); take one backward pass for each example"
             ) from error
 
-    def forward(self, watcher: Watcher | None, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, watcher: Watcher | None, inputs: Arguments, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs, and losses [R, m], in a pass of which `watcher` is told."""
-        generators, lead = Generators(inputs.device), self._lead(inputs)
+        generators, lead = Generators(inputs.device), self._lead(targets)
         looked_into = contextlib.nullcontext() if watcher is None or watcher.uses is None else watcher.uses
         with torch.enable_grad(), self._watched_by(watcher), self._autocast, looked_into:
-            outputs = self.model(inputs)
+            outputs = inputs(self.model)
             if not isinstance(outputs, Tensor) or outputs.shape[: len(lead)] != lead:
                 got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
                 raise Refused(
-                    f"model returned {got} for inputs {tuple(inputs.shape)}; its outputs must be a tensor that begins "
+                    f"model returned {got} for {inputs}; its outputs must be a tensor that begins "
                     f"with {'replicas and examples' if self.replicas else 'the examples'}, {tuple(lead)}"
                 )
             if self.replicas:
@@ -199,13 +207,15 @@ class Capture:
         refuse_draws(self.model, inputs, generators)
         return outputs, losses
 
-    def gradient(self, inputs: Tensor, targets: Tensor, row: int) -> dict[str, Tensor]:
+    def gradient(self, inputs: Arguments, targets: Tensor, row: int) -> dict[str, Tensor]:
         """The gradient of one example's loss by name, [R, *shape], from a backward pass of its own."""
         return self._gradients(inputs, targets, row, self.names)
 
-    def _gradients(self, inputs: Tensor, targets: Tensor, row: int, parameters: dict[Tensor, str]) -> dict[str, Tensor]:
-        if inputs.shape[self.axis] < self._fewest:
-            inputs, targets = (picked(t, [row] * self._fewest, self.axis) for t in (inputs, targets))
+    def _gradients(
+        self, inputs: Arguments, targets: Tensor, row: int, parameters: dict[Tensor, str]
+    ) -> dict[str, Tensor]:
+        if targets.shape[self.axis] < self._fewest:
+            inputs, targets = picked(inputs, targets, [row] * self._fewest, self.axis)
         _, losses = self.forward(None, inputs, targets)
         with torch.enable_grad():
             total = losses[:, row].sum() + self._anchor
@@ -235,8 +245,8 @@ class Capture:
             for p, name in parameters.items()
         }
 
-    def _lead(self, inputs: Tensor) -> torch.Size:
-        return inputs.shape[: self.axis + 1]
+    def _lead(self, targets: Tensor) -> torch.Size:
+        return targets.shape[: self.axis + 1]
 
     @contextlib.contextmanager
     def _watched_by(self, watcher: Watcher | None) -> Iterator[None]:

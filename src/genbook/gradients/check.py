@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genbook.gradients.arguments import Arguments
 from genbook.gradients.batch import Batch, Chunk
 from genbook.gradients.forms import Form, Outer, squared
 from genbook.gradients.planning import Plan
@@ -77,7 +78,7 @@ class Picked:
         self.forms[name] = form[:, torch.tensor(self.rows)]
 
     def compare(
-        self, gradient: Callable[[Tensor, Tensor, int], Gradient], batch: Batch, dtype: torch.dtype
+        self, gradient: Callable[[Arguments, Tensor, int], Gradient], batch: Batch, dtype: torch.dtype
     ) -> Difference | None:
         """The first difference, or None.
 
@@ -89,7 +90,7 @@ class Picked:
         return None
 
     def _confirmed(
-        self, k: int, gradient: Callable[[Tensor, Tensor, int], Gradient], dtype: torch.dtype
+        self, k: int, gradient: Callable[[Arguments, Tensor, int], Gradient], dtype: torch.dtype
     ) -> dict[str, tuple[int, float]]:
         """The differences of the k-th example, unless it rounds otherwise alone than in the batch."""
         found = self._differences(k, gradient(*self.chunk.some([self.rows[k]]), 0), _FINE[dtype])
@@ -97,7 +98,7 @@ class Picked:
             return found
         return self._differences(k, gradient(self.chunk.inputs, self.chunk.targets, self.rows[k]), _FINE[dtype])
 
-    def wrong(self, gradient: Callable[[Tensor, Tensor, int], Gradient], dtype: torch.dtype) -> set[str]:
+    def wrong(self, gradient: Callable[[Arguments, Tensor, int], Gradient], dtype: torch.dtype) -> set[str]:
         """The parameters that are kept and differ in any example."""
         return {
             name

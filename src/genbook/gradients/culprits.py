@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from genbook.gradients.arguments import Arguments
 from genbook.gradients.refusals import Refused, called
 
 
@@ -34,7 +35,7 @@ class Generators:
 
 
 def refuse_draws(
-    model: nn.Module, inputs: Tensor, before: Generators, what: str = "a per-example gradient is not defined"
+    model: nn.Module, inputs: Arguments, before: Generators, what: str = "a per-example gradient is not defined"
 ) -> None:
     """Refuse a model or loss that has drawn random numbers since `before`, and put the generators back."""
     if not before.moved:
@@ -51,7 +52,7 @@ def refuse_draws(
             where.append(called(name, layer))
 
     with _on_every_module(model, begins, ends):
-        model(inputs)
+        inputs(model)
     before.put_back()
     if not where:
         raise Refused(f"loss draws random numbers, and {what}; switch that off")
@@ -61,14 +62,16 @@ def refuse_draws(
     )
 
 
-def first_difference(model: nn.Module, first: Tensor, second: Tensor, alike: Callable[[object, object], bool]) -> str:
+def first_difference(
+    model: nn.Module, first: Arguments, second: Arguments, alike: Callable[[object, object], bool]
+) -> str:
     """The first module whose output for an example differs between two batches, for a message; empty if none does."""
     outputs: list[list[tuple[str, object]]] = []
     for inputs in (first, second):
         found: list[tuple[str, object]] = []
         keep = lambda name, layer, output, found=found: found.append((called(name, layer), output))  # noqa: E731
         with _on_every_module(model, lambda name, layer: None, keep):
-            model(inputs)
+            inputs(model)
         outputs.append(found)
     for (name, output), (other, again) in zip(*outputs, strict=False):
         if name != other or (isinstance(output, Tensor) and not alike(output, again)):

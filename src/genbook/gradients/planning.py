@@ -92,10 +92,9 @@ def _key(capture: Capture, batch: Batch) -> tuple:
         )
         for m in capture.model.modules()
     )
-    data = tuple(
-        (t.shape[: batch.axis], t.shape[batch.axis + 1 :], t.dtype, t.device) for t in (batch.inputs, batch.targets)
-    )
-    return modules, tuple(capture.names.values()), data, _of_loss(capture.loss)
+    given = (*batch.inputs.tensors.values(), batch.targets)
+    data = tuple((t.shape[: batch.axis], t.shape[batch.axis + 1 :], t.dtype, t.device) for t in given)
+    return modules, tuple(capture.names.values()), data, batch.inputs.key, _of_loss(capture.loss)
 
 
 def _of_loss(loss: Loss) -> tuple:
@@ -157,7 +156,7 @@ def _probe(
     try:
         return capture.forward(recording, *batch.some(chosen))
     except Exception as error:
-        capture.forward(None, batch.inputs, batch.targets)  # what there is to say of all examples
+        capture.forward(None, *batch.as_given)  # what there is to say of all examples
         if isinstance(error, Refused | TypeError):
             raise
         said = str(error).partition("\n")[0]
@@ -229,8 +228,8 @@ class Probes:
 
 
 def _chosen(capture: Capture, batch: Batch) -> Probes:
-    tensors = (batch.inputs, batch.targets, *capture.model.parameters(), *capture.model.buffers())
-    return _probes(batch.m, (t.shape for t in tensors))
+    tensors = (batch.targets, *capture.model.parameters(), *capture.model.buffers())
+    return _probes(batch.m, (*batch.inputs.shapes, *(t.shape for t in tensors)))
 
 
 def _probes(m: int, shapes: Iterable[torch.Size]) -> Probes:

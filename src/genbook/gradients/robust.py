@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from genbook.base.recipes import Average
 from genbook.gradients import winsorize
+from genbook.gradients.arguments import Inputs
 from genbook.gradients.batch import Batch
 from genbook.gradients.capture import Capture
 from genbook.gradients.forms import Form, Outer
@@ -35,11 +36,11 @@ Gradients = dict[str, Tensor]
 class Mean:
     """The mean gradient: plain stochastic gradient descent, through the same interface."""
 
-    def gradients(self, model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Gradients]:
+    def gradients(self, model: nn.Module, loss: Loss, inputs: Inputs, targets: Tensor) -> tuple[Tensor, Gradients]:
         """The examples' losses, [m] or [R, m], and the average gradient by parameter name.
 
-        Arguments and errors as for `genbook.gradients.coherence`. The dictionary is empty in a step that has no
-        average yet.
+        Arguments and errors as for `genbook.gradients.coherence`, without an iterable of batches: a step averages one.
+        The dictionary is empty in a step that has no average yet.
         """
         averages: Gradients = {}
 
@@ -47,7 +48,7 @@ class Mean:
             averages[name] = self.average(form, batch.m)
 
         with Capture(model, loss) as capture:
-            batch = Batch(capture.replicas, inputs, targets)
+            batch = Batch(capture.replicas, inputs, targets, devices=capture.devices)
             self.refuse(batch.m)
             capture.prepare(batch)
             losses = capture.run(batch.whole, sink)
@@ -56,7 +57,7 @@ class Mean:
             return losses, averages
         return losses[0], {name: gradient[0] for name, gradient in averages.items()}
 
-    def backward(self, model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor) -> Tensor:
+    def backward(self, model: nn.Module, loss: Loss, inputs: Inputs, targets: Tensor) -> Tensor:
         """Write the average into every trained parameter's `.grad`, in place where there is one; returns the losses.
 
         In a step without an average `.grad` becomes zero, or stays None.
@@ -232,11 +233,11 @@ class Clipped(Mean):
             raise ValueError(f"max_norm is {max_norm}; it must be positive and finite")
         self.max_norm = float(max_norm)
 
-    def gradients(self, model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Gradients]:
+    def gradients(self, model: nn.Module, loss: Loss, inputs: Inputs, targets: Tensor) -> tuple[Tensor, Gradients]:
         """As `Mean.gradients`; keeps the factors of all layers until the norms are known."""
         forms: dict[str, Form] = {}
         with Capture(model, loss) as capture:
-            batch = Batch(capture.replicas, inputs, targets)
+            batch = Batch(capture.replicas, inputs, targets, devices=capture.devices)
             capture.prepare(batch)
             losses = capture.run(batch.whole, forms.__setitem__)
         averages = self.combined(forms, batch.m)

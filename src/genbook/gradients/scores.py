@@ -1,23 +1,24 @@
 """Scores that rank examples by how hard or how suspect they are, and the signal-to-noise ratio by coordinate."""
 
+import itertools
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genbook.gradients.batch import Batch
 from genbook.gradients.capture import Capture, replicas_of
 from genbook.gradients.forms import Form
 from genbook.gradients.lens import refuse_nonfinite
+from genbook.gradients.loaded import Batches, Data
 from genbook.gradients.losses import Loss
 
 
 def gradient_norms(
     model: nn.Module,
     loss: Loss,
-    inputs: Tensor,
-    targets: Tensor,
+    inputs: Data,
+    targets: Tensor | None = None,
     *,
     chunk_size: int | None = None,
     allow_nonfinite: bool = False,
@@ -28,24 +29,26 @@ def gradient_norms(
     Arguments and errors as for `coherence`.
     """
     with Capture(model, loss) as capture:
-        batch = Batch(capture.replicas, inputs, targets, chunk_size=chunk_size)
-        capture.prepare(batch, check)
-        chunks = []
-        for chunk in batch:
-            parts: list[Tensor] = []
-            losses = capture.run(chunk, lambda _, form: parts.append(form.squared_norms))  # noqa: B023
-            if not allow_nonfinite:
-                refuse_nonfinite(losses, torch.stack(parts, 1), batch.replicas)
-            chunks.append(sum(parts[1:], parts[0]).sqrt())
+        batches = Batches(capture.replicas, inputs, targets, chunk_size=chunk_size, devices=capture.devices)
+        chunks, before = [], 0
+        for batch in batches:
+            capture.prepare(batch, check)
+            for chunk in batch:
+                parts: list[Tensor] = []
+                losses = capture.run(chunk, lambda _, form: parts.append(form.squared_norms))  # noqa: B023
+                if not allow_nonfinite:
+                    refuse_nonfinite(losses, torch.stack(parts, 1), capture.replicas, before)
+                chunks.append(sum(parts[1:], parts[0]).sqrt())
+                before += losses.shape[1]
     norms = torch.cat(chunks, 1)
-    return norms if batch.replicas else norms[0]
+    return norms if capture.replicas else norms[0]
 
 
 def grand(
     model: nn.Module,
     loss: Loss,
-    inputs: Tensor,
-    targets: Tensor,
+    inputs: Data,
+    targets: Tensor | None = None,
     *,
     chunk_size: int | None = None,
     check: int | Literal["all"] = 3,
@@ -65,14 +68,14 @@ def error_norms(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def el2n(model: nn.Module, inputs: Tensor, targets: Tensor, *, chunk_size: int | None = None) -> Tensor:
+def el2n(model: nn.Module, inputs: Data, targets: Tensor | None = None, *, chunk_size: int | None = None) -> Tensor:
     """EL2N score E‖softmax(f(x_i)) − onehot(y_i)‖₂ of every example, [m]: the mean over the replicas of a stack.
 
     Paul, Ganguli and Dziugaite (2021), definition 2.2. One forward pass; between 0 and √2.
 
     Args:
         model: outputs logits [m, C], [R, m, C] for a stack, in evaluation mode.
-        inputs: [m, ...], or [R, m, ...].
+        inputs: [m, ...], or [R, m, ...]; several arguments, or batches, as for `coherence`.
         targets: class indices [m], or [R, m].
         chunk_size: examples at a time.
 
@@ -81,12 +84,14 @@ def el2n(model: nn.Module, inputs: Tensor, targets: Tensor, *, chunk_size: int |
         TypeError: if targets are not integers.
     """
     replicas = replicas_of(model)
-    if targets.is_floating_point():
-        raise TypeError(f"targets are {targets.dtype}; EL2N needs class indices")
-    batch = Batch(replicas, inputs, targets, chunk_size=chunk_size)
+    devices = list(dict.fromkeys(p.device for p in model.parameters()))
     scores = []
-    for chunk in batch:
-        logits = model(chunk.inputs)
+    for chunk in itertools.chain.from_iterable(
+        Batches(replicas, inputs, targets, chunk_size=chunk_size, devices=devices)
+    ):
+        if chunk.targets.is_floating_point():
+            raise TypeError(f"targets are {chunk.targets.dtype}; EL2N needs class indices")
+        logits = chunk.inputs(model)
         if logits.shape[:-1] != chunk.targets.shape:
             raise ValueError(
                 f"model returned {tuple(logits.shape)} for targets {tuple(chunk.targets.shape)}; EL2N needs one row of "
@@ -100,8 +105,8 @@ def el2n(model: nn.Module, inputs: Tensor, targets: Tensor, *, chunk_size: int |
 def signal_to_noise(
     model: nn.Module,
     loss: Loss,
-    inputs: Tensor,
-    targets: Tensor,
+    inputs: Data,
+    targets: Tensor | None = None,
     *,
     chunk_size: int | None = None,
     check: int | Literal["all"] = 3,
@@ -112,8 +117,7 @@ def signal_to_noise(
     `coherence`: Σ ḡ² = ‖ḡ‖² and Σ Var = tr Cov. Arguments and errors as for `coherence`.
     """
     with Capture(model, loss) as capture:
-        batch = Batch(capture.replicas, inputs, targets, chunk_size=chunk_size)
-        capture.prepare(batch, check)
+        batches = Batches(capture.replicas, inputs, targets, chunk_size=chunk_size, devices=capture.devices)
         sums: dict[str, Tensor] = {}
         squares: dict[str, Tensor] = {}
 
@@ -122,11 +126,13 @@ def signal_to_noise(
             sums[name] = sums[name] + total if name in sums else total
             squares[name] = squares[name] + moment if name in squares else moment
 
-        for chunk in batch:
-            capture.run(chunk, sink)
+        for batch in batches:
+            capture.prepare(batch, check)
+            for chunk in batch:
+                capture.run(chunk, sink)
     ratios = {}
     for name, total in sums.items():
-        mean_square = (total / batch.m).square()
-        ratio = mean_square / (squares[name] / batch.m - mean_square)
-        ratios[name] = ratio if batch.replicas else ratio[0]
+        mean_square = (total / batches.m).square()
+        ratio = mean_square / (squares[name] / batches.m - mean_square)
+        ratios[name] = ratio if capture.replicas else ratio[0]
     return ratios
