@@ -32,6 +32,8 @@ from genbook.gradients.losses import Loss
 
 Gradients = dict[str, Tensor]
 
+_AT_ONCE = 1 << 26  # values that an accelerator sorts at a time
+
 
 class Mean:
     """The mean gradient: plain stochastic gradient descent, through the same interface."""
@@ -127,28 +129,39 @@ class Winsorized(Mean):
         if isinstance(form, Outer):
             return _winsorised_outer(form.a, form.b, self.c)
         gradients = form.explicit()
+        if gradients.device.type != "cpu":
+            return _clamped(gradients.flatten(2), self.c).view(len(gradients), *form.shape)
         ones = gradients.new_ones(*gradients.shape[:2], 1)
         return _winsorised(ones, gradients, self.c).view(len(gradients), *form.shape)
 
 
 def _winsorised_outer(a: Tensor, b: Tensor, c: int) -> Tensor:
     """[R, q, p]; the factor with more zeros goes outside, where an example with a zero costs nothing."""
+    if a.device.type != "cpu":
+        rows = max(1, _AT_ONCE // (a.shape[0] * a.shape[1] * a.shape[2]))
+        return torch.cat([_clamped(some.unsqueeze(3) * a.unsqueeze(2), c) for some in b.split(rows, dim=2)], 1)
     if a.count_nonzero() * b.numel() < b.count_nonzero() * a.numel():
         return _winsorised(a, b, c).mT
     return _winsorised(b, a, c)
 
 
+def _clamped(gradients: Tensor, c: int) -> Tensor:
+    """Winsorised means over the examples of gradients [R, m, ...] on an accelerator, where sorting is quick."""
+    ordered = gradients.sort(1).values
+    return gradients.clamp(ordered[:, c : c + 1], ordered[:, -c - 1].unsqueeze(1)).mean(1)
+
+
 def _winsorised(u: Tensor, v: Tensor, c: int) -> Tensor:
-    """Winsorised means over i of u_ip v_iq, [R, P, Q], for u [R, m, P] and v [R, m, Q]."""
+    """Winsorised means over i of u_ip v_iq, [R, P, Q], for u [R, m, P] and v [R, m, Q], on the CPU."""
     replicas, m, columns = v.shape
-    padded = v.new_zeros(replicas, m, -(-columns // winsorize.BLOCK) * winsorize.BLOCK, device="cpu")
+    padded = v.new_zeros(replicas, m, -(-columns // winsorize.BLOCK) * winsorize.BLOCK)
     padded[..., :columns] = v
-    rows = u.detach().cpu().contiguous()
+    rows = u.detach().contiguous()
     out = torch.empty(replicas, u.shape[2], padded.shape[2], dtype=v.dtype)
     mean = winsorize.kernel(c)
     for r in range(replicas):
         mean(rows[r].numpy(), padded[r].numpy(), out[r].numpy())
-    return out[..., :columns].to(v.device)
+    return out[..., :columns]
 
 
 class MedianOfMeans(Mean):
