@@ -36,6 +36,20 @@ _MIXES = {_aten.copy_, _aten._to_copy, _aten.index, _aten.index_put_, _aten._ind
 _VIEWS = {_aten.detach, _aten.alias, _aten.lift_fresh, _aten._unsafe_view, _aten._reshape_alias}
 
 
+class _Event:
+    """What has been launched before `record` takes a while: to ask for it before anything else was is a wait."""
+
+    def __init__(self, device):
+        self.before = 0
+
+    def record(self):
+        self.before = Accelerator.running.launches.total()
+
+    def synchronize(self):
+        if Accelerator.running.launches.total() == self.before:
+            Accelerator.running.waits[_line(), "synchronize"] += 1
+
+
 class _Elsewhere(torch.Tensor):
     """A tensor that holds one of the CPU and says that it is on `DEVICE`."""
 
@@ -84,13 +98,13 @@ class Accelerator(TorchDispatchMode):
 
     def __enter__(self):
         self.launches, self.waits = Counter(), Counter()
-        Accelerator.running = self
+        Accelerator.running, self.event, torch.Event = self, torch.Event, _Event
         torch._C._set_only_lift_cpu_tensors(True)
         return super().__enter__()
 
     def __exit__(self, *raised):
         torch._C._set_only_lift_cpu_tensors(False)
-        Accelerator.running = None
+        Accelerator.running, torch.Event = None, self.event
         return super().__exit__(*raised)
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
@@ -108,6 +122,10 @@ def _line():
 def _dispatch(function, args, kwargs):
     """Run an operation on the held tensors, counted; refuse what mixes devices."""
     packet = function.overloadpacket
+    if packet is _aten._pin_memory:
+        pinned = args[0].clone()
+        pinned.is_pinned_here = True  # the device copies from it and to it while the host goes on
+        return pinned
     tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
     ours = [tensor for tensor in tensors if isinstance(tensor, _Elsewhere)]
     others = [tensor for tensor in tensors if not isinstance(tensor, _Elsewhere) and tensor.dim() > 0]
@@ -119,7 +137,7 @@ def _dispatch(function, args, kwargs):
     if packet is _aten.copy_:
         away = isinstance(args[0], _Elsewhere)
     if Accelerator.running is not None and (ours or away):
-        _count(Accelerator.running, function, args, ours, tensors, away)
+        _count(Accelerator.running, function, args, kwargs, ours, tensors, away)
 
     def held(leaf):
         if isinstance(leaf, torch.device) and leaf.type == _NAME:
@@ -137,7 +155,7 @@ def _dispatch(function, args, kwargs):
     return tree_map(ours_again, function(*tree_map(held, args), **tree_map(held, kwargs)))
 
 
-def _count(counted, function, args, ours, tensors, away):
+def _count(counted, function, args, kwargs, ours, tensors, away):
     packet = function.overloadpacket
     where = _line(), str(packet)
     if not (function.is_view or packet in _VIEWS or "empty" in str(packet)):
@@ -146,6 +164,9 @@ def _count(counted, function, args, ours, tensors, away):
         packet is _aten._to_copy and tensors and away != bool(ours)
     )
     masked = packet is _aten.index and any(t.dtype in (torch.bool, torch.uint8) for t in tensors[1:])
+    hosts = [tensor for tensor in tensors if not isinstance(tensor, _Elsewhere)]
+    if crosses and (kwargs.get("non_blocking") or args[2:] == (True,)):
+        crosses = not all(hasattr(tensor, "is_pinned_here") for tensor in hosts)
     if (ours and (packet in _WAITS or masked)) or crosses:
         counted.waits[where] += 1
 

@@ -157,6 +157,16 @@ def test_interrupted_anywhere_it_goes_on_without_doing_again_what_was_done(after
     assert len(undisturbed) - after <= len(expected_steps) <= len(undisturbed) - after + 1
 
 
+def test_what_goes_back_to_a_saved_step_is_not_looked_at_twice(tmp_path):
+    """A network diverges after a write, and the run goes back to the step of that write, which a probe has seen."""
+    probes = [MeanLoss(at=Every(1))]
+    replicas = [replica for replica in grid() if replica.recipe.loss == "squared"]
+    found = train(replicas, probes, checkpoint=tmp_path / "run.safetensors", checkpoint_every=0.0)
+    assert found.endings.diverged.any()
+    assert not found.table.duplicated(["replica", "step"]).any()
+    assert_same(found, train(replicas, probes))
+
+
 def test_a_checkpoint_of_another_training_is_refused_and_stays(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     interrupted(path, monkeypatch, 12)

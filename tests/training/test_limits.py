@@ -19,10 +19,10 @@ def replicas(count, optimiser, dtype=torch.float32, width=64):
 def test_what_a_replica_holds_is_counted_layer_by_layer():
     weights = 20 * 64 + 64 + 64 * 5 + 5
     activations = 10 * (20 + 2 * (64 + 64 + 5))
-    labels = 8 * 100
+    labels = 8 * 100 * 3  # the labels, and an epoch's batches with theirs
     for optimiser, states in ((SGD(0.1), 0), (SGD(0.1, momentum=0.9), 1), (Adam(0.1), 2)):
-        assert replica_bytes(replicas(1, optimiser)[0]) == 4 * ((4 + 2 * states) * weights + activations) + labels
-    assert replica_bytes(replicas(1, Adam(0.1), torch.float64)[0]) == 8 * (8 * weights + activations) + labels
+        assert replica_bytes(replicas(1, optimiser)[0]) == 4 * ((8 + 3 * states) * weights + activations) + labels
+    assert replica_bytes(replicas(1, Adam(0.1), torch.float64)[0]) == 8 * (14 * weights + activations) + labels
     assert data_bytes(replicas(3, SGD(0.1))) == 4 * 100 * 20
 
 

@@ -9,6 +9,7 @@ from genbook.base.seeding import ORDER, generator
 from genbook.models.written import Buffers
 from genbook.training.losses import LOSSES
 from genbook.training.replica import Replica
+from genbook.training.transfer import uploaded
 
 
 def pool(tensors: Sequence[Tensor], device: torch.device) -> tuple[Tensor, list[int]]:
@@ -42,7 +43,12 @@ class Batches:
         self.sets = torch.tensor(self._sets, device=device)
         self.orders = torch.tensor(self._orders, device=device)
         self._epoch = -1
-        self._permutations: Tensor  # [O, n], of the epoch
+        self._step = -1
+        self._order: Tensor  # [S, O, B]: the epoch's examples by step and order,
+        self._places: Tensor  # [S, R·B]: where they lie in the flattened inputs,
+        self._wanted: Tensor  # [S, R, B] or [S, R, C, B]: and their targets
+        self._now: list[Tensor] = []  # a step's own of these three
+        self._still = False
         self._buffers = Buffers()
         self._all: Tensor | None = None
         self._whole: Tensor | None = None
@@ -53,16 +59,43 @@ class Batches:
         self.targets, self.sets, self.orders = self.targets[index], self.sets[index], self.orders[index]
         self._all = self._whole = None
         self._sets, self._orders = [self._sets[r] for r in keep], [self._orders[r] for r in keep]
+        self._still, self._step = False, -1
+        if self._epoch >= 0:
+            self._lay_out()
 
-    def indices(self, step: int) -> Tensor:
-        """The examples of a step in each order, [O, B]."""
+    def hold_still(self) -> None:
+        """From now on only `load` says what `at` gives, in the same memory at every step: a captured step reads it."""
+        self._now, self._still = [part.clone() for part in self._now], True
+
+    def load(self, step: int) -> None:
+        """Put what a step needs where `at` finds it."""
+        if self.full or step == self._step:
+            return
+        self._step = step
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
-            # One stream an epoch: a resumed run needs no generator's state.
-            draws = [generator(s, f"{ORDER}, epoch {epoch}").permutation(self.examples) for s in self.order_seeds]
-            self._permutations = torch.stack([torch.from_numpy(d) for d in draws]).to(self.device)
-            self._epoch = epoch
-        return self._permutations[:, place * self.size : (place + 1) * self.size]
+            self._draw(epoch)
+        now = [self._order[place], self._places[place], self._wanted[place]]
+        if self._still:
+            for part, new in zip(self._now, now, strict=True):
+                part.copy_(new)
+        else:
+            self._now = now
+
+    def _draw(self, epoch: int) -> None:
+        # One stream an epoch: a resumed run needs no generator's state.
+        used = self.steps_per_epoch * self.size
+        draws = [generator(s, f"{ORDER}, epoch {epoch}").permutation(self.examples)[:used] for s in self.order_seeds]
+        drawn = torch.stack([torch.from_numpy(d) for d in draws]).unflatten(1, (self.steps_per_epoch, self.size))
+        self._order, self._epoch = uploaded(drawn.transpose(0, 1).contiguous(), self.device), epoch
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """A whole epoch at once, so that a step looks nothing up."""
+        rows = self._order[:, self.orders]  # [S, R, B]
+        self._places = (rows + (self.sets * self.examples).unsqueeze(1)).flatten(1)
+        by_replica = self.targets_of(rows.transpose(0, 1).flatten(1))
+        self._wanted = by_replica.unflatten(-1, (-1, self.size)).movedim(-2, 0).contiguous()
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets of a step; what the inputs are in is overwritten by the next call.
@@ -73,28 +106,34 @@ class Batches:
         if self.full:
             if self._all is None:
                 self._all = self.inputs[self.sets[:1]] if self.one else self.inputs[self.sets]
-            return self._all, self._full_targets()
+            return self._all, self.targets_at(step)
         if self.one:
             return self.shared(self.inputs, 0, step).unsqueeze(0), self.targets_at(step)
-        rows = self.indices(step)[self.orders]
-        flat = (rows + (self.sets * self.examples).unsqueeze(1)).flatten()
-        gathered = self._buffers.empty("inputs", self.inputs, len(flat), *self.inputs.shape[2:])
-        torch.index_select(self.inputs.flatten(0, 1), 0, flat, out=gathered)
-        return gathered.unflatten(0, rows.shape), self.targets_of(rows)
+        targets, places = self.targets_at(step), self._now[1]
+        gathered = self._buffers.empty("inputs", self.inputs, len(places), *self.inputs.shape[2:])
+        torch.index_select(self.inputs.flatten(0, 1), 0, places, out=gathered)
+        return gathered.unflatten(0, (len(targets), self.size)), targets
 
     def shared(self, inputs: Tensor, replica: int, step: int) -> Tensor:
         """The rows [B, ...] of `inputs` [G, n, ...] that one replica sees, with all that share its batch."""
         own = inputs[self._sets[replica]]
-        return own if self.full else own.index_select(0, self.indices(step)[self._orders[replica]])
+        if self.full:
+            return own
+        self._load_unless_still(step)
+        return own.index_select(0, self._now[0][self._orders[replica]])
 
     def targets_at(self, step: int) -> Tensor:
         """The targets of a step's batches, batch last."""
-        return self._full_targets() if self.full else self.targets_of(self.indices(step)[self.orders])
+        if self.full:
+            if self._whole is None:
+                self._whole = batch_last(self.targets)
+            return self._whole
+        self._load_unless_still(step)
+        return self._now[2]
 
-    def _full_targets(self) -> Tensor:
-        if self._whole is None:
-            self._whole = batch_last(self.targets)
-        return self._whole
+    def _load_unless_still(self, step: int) -> None:
+        if not self._still:
+            self.load(step)
 
     def targets_of(self, rows: Tensor) -> Tensor:
         """The targets of rows [R, B], batch last."""

@@ -54,17 +54,12 @@ class Layout:
             blocks.append(([number[block.replicas[row]] for row in rows], block.shape))
         return Layout([b for b in blocks if b[0]]), torch.cat(pieces).to(device)
 
-    def runs(self, settings: Sequence[object]) -> list[tuple[int, int, object]]:
-        """Maximal ranges (start, stop, setting) of the flat vector whose replicas have one setting."""
-        runs: list[tuple[int, int, object]] = []
-        for block in self.blocks:
-            for row, replica in enumerate(block.replicas):
-                start = block.start + row * block.size
-                if runs and runs[-1][2] == settings[replica]:
-                    runs[-1] = (runs[-1][0], start + block.size, settings[replica])
-                else:
-                    runs.append((start, start + block.size, settings[replica]))
-        return runs
+    def by_entry(self, values: Sequence[float], like: Tensor) -> Tensor:
+        """Each replica's value at all of its entries of the flat vector, [size], with the type of `like`."""
+        counts = [size for block in self.blocks for size in [block.size] * len(block.replicas)]
+        each = [values[replica] for block in self.blocks for replica in block.replicas]
+        there = torch.tensor(each, dtype=like.dtype).repeat_interleave(torch.tensor(counts))
+        return there.to(like.device)
 
     def by_replica(self, flat: Tensor, replicas: int) -> Tensor:
         """Sums over each replica's entries, [R]."""

@@ -4,12 +4,19 @@ The batch comes last because a softmax over a last axis of ten entries is many t
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from genbook.base.errors import TrainingError
+
+
+@cache
+def _minus_one(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A launch less in each step."""
+    return torch.full((1,), -1, dtype=dtype, device=device)
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,11 @@ class CrossEntropy:
         """The loss of each example, [R, B]."""
         return torch.logsumexp(outputs, 1) - outputs.gather(1, targets.unsqueeze(1)).squeeze(1)
 
-    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of each replica's mean loss by its outputs: (softmax − one-hot) / B."""
-        gradient = torch.softmax(outputs, 1)
+    def gradient(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+        """Of each replica's mean loss by its outputs: (softmax − one-hot) / B, in `out` where it is given."""
+        gradient = torch.softmax(outputs, 1, out=out)
         index = targets.unsqueeze(1)
-        gradient.scatter_(1, index, gradient.gather(1, index) - 1)
+        gradient.scatter_add_(1, index, _minus_one(gradient.dtype, gradient.device).expand_as(index))
         return gradient.div_(outputs.shape[-1])
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -67,9 +74,9 @@ class Squared:
         """The loss of each example, [R, B]."""
         return (outputs - targets).square().mean(1)
 
-    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of each replica's mean loss by its outputs: 2 (f − y) / (C B)."""
-        return (outputs - targets).mul_(2 / (outputs.shape[1] * outputs.shape[2]))
+    def gradient(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+        """Of each replica's mean loss by its outputs: 2 (f − y) / (C B), in `out` where it is given."""
+        return torch.sub(outputs, targets, out=out).mul_(2 / (outputs.shape[1] * outputs.shape[2]))
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Whether the largest output is the largest target; the sign where there is one output."""
@@ -98,9 +105,10 @@ class Logistic:
         """The loss of each example, [R, B]."""
         return functional.softplus(-targets * outputs).squeeze(1)
 
-    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of each replica's mean loss by its output: −y σ(−y f) / B."""
-        return torch.sigmoid(-targets * outputs).mul_(targets).div_(-outputs.shape[-1])
+    def gradient(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+        """Of each replica's mean loss by its output: −y σ(−y f) / B, in `out` where it is given."""
+        margins = torch.mul(outputs, targets, out=out)
+        return margins.neg_().sigmoid_().mul_(targets).div_(-outputs.shape[-1])
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Whether the output has the target's sign."""

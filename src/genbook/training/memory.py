@@ -36,9 +36,11 @@ def replica_bytes(replica: Replica) -> int:
     optimiser = replica.recipe.optimiser
     states = (1 if optimiser.momentum else 0) if isinstance(optimiser, SGD) else 2
     activations = replica.batch_size * (inputs[0].numel() + 2 * outputs)
-    labels = 8 * len(inputs)
-    # Parameters and optimiser state twice: as they are, and as they were when all was last known to be finite.
-    return (parameters * (4 + 2 * states) + activations) * inputs.element_size() + labels
+    # Labels, and an epoch's batches: which examples, and their labels.
+    labels = 3 * 8 * len(inputs)
+    # Parameters and optimiser state three times: as they are, as they were when all was last known to be finite, and
+    # when that was last asked; the start, the gradient, and rates and decays where they differ.
+    return (parameters * (8 + 3 * states) + activations) * inputs.element_size() + labels
 
 
 def data_bytes(replicas: Sequence[Replica]) -> int:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from genbook.base.errors import TrainingError
 from genbook.base.seeding import INITIALISATION, generator
-from genbook.gradients import robust_average
+from genbook.gradients import RunningMean, robust_average
 from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.models import StackedLayer, initialise, stack, written
-from genbook.models.kinds import is_from_elsewhere
+from genbook.models.kinds import RANDOM, is_from_elsewhere
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES
@@ -86,6 +86,11 @@ class StackedProgram:
         self._alias()
 
     @property
+    def capturable(self) -> bool:
+        """Whether each step launches the same kernels on the same memory, as far as the layers are known for it."""
+        return not any(is_from_elsewhere(part) or isinstance(part, RANDOM) for part in self.module.modules())
+
+    @property
     def modules(self) -> list[tuple[list[int], nn.Module]]:
         """Stacked modules with the places of their replicas."""
         return [(list(range(len(self.layout.blocks[0].replicas))), self.module)]
@@ -140,6 +145,11 @@ class AveragedProgram(StackedProgram):
         average = replicas[0].recipe.average
         assert average is not None, "a stack without a robust average is a StackedProgram"
         self.rule = robust_average(average)
+
+    @property
+    def capturable(self) -> bool:
+        """Not where the lens captures per-example gradients: it checks them on the way."""
+        return False
 
     def keep(self, keep: Sequence[int]) -> Tensor:
         """Forget the replicas that are not in `keep`, in the rule's memory too."""
@@ -198,6 +208,11 @@ class WrittenAveragedProgram(AveragedProgram):
         """Draw the initial weights of `replicas` and lay them out."""
         super().__init__(replicas, device)
         self._buffers = written.Buffers()
+
+    @property
+    def capturable(self) -> bool:
+        """Where the rule carries nothing from step to step."""
+        return not isinstance(self.rule, RunningMean)
 
     @torch.no_grad()
     def compute_gradient(self, batches: Batches, step: int) -> None:

@@ -1,23 +1,41 @@
 """One stack of replicas on its way through its steps."""
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from genbook.base.recipes import Constant
 from genbook.models import StackedLayer, unstack
 from genbook.probes import Probe
 from genbook.training.batches import Batches
+from genbook.training.graphs import Steps
 from genbook.training.optimisers import FlatOptimiser
 from genbook.training.replica import Replica
 from genbook.training.result import Ending, Records
 from genbook.training.stacks import outputs_of, program_for
+from genbook.training.transfer import Answer
 from genbook.training.view import Sets, View
 
-#: Steps between two questions whether all is finite: on an accelerator each is a wait.
+#: Steps between two questions whether all is finite; each is answered at the next one, when it is no wait any more.
 _ASKED = 20
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A state to come back to, and whether all is finite in it."""
+
+    position: dict[str, Any]
+    state: dict[str, Tensor]
+    sum: Answer
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.sum.read())
 
 
 class StackRun:
@@ -43,53 +61,89 @@ class StackRun:
         self.program = program_for(self.replicas, device)
         self.initial = self.program.parameters.clone()
         optimisers = [r.recipe.optimiser for r in self.replicas]
-        self.optimiser = FlatOptimiser(optimisers, self.program.layout, self.program.parameters)
+        self.steps = Steps(device, self.program.capturable)
+        varies = self.steps.captures and self.recipe.schedule != Constant()
+        self.optimiser = FlatOptimiser(optimisers, self.program.layout, self.program.parameters, varies)
         self._load_sets()
         self.due = [probe.at.due(self.recipe.steps, self.steps_per_epoch) for probe in probes]
-        self._closely_until = 0
+        self._looked, self._closely_until = -1, 0
+        self._candidate: _Known | None = None
         self._trust()
 
     def advance(self) -> bool:
         """Look at the state after `step` updates, then make the next; false when no replica is left."""
-        due = self._look_due()
-        asked = due or self.step >= self._trusted["step"] + _ASKED
-        if not (asked and self.settle()) and due:  # what was looked at where it goes on from is not looked at again
+        if self._look_due():
+            self.settle()
+        elif self.step >= self._asked + _ASKED:
+            self._ask()
+        if self._look_due() and self.step != self._looked:  # not again, where it goes on from what was looked at
+            self._looked = self.step
             self._look()
         if not self.members:
             return False
-        self.program.compute_gradient(self.batches, self.step)
+        self.optimiser.scale(self.recipe.schedule.factor(self.step, self.recipe.steps))
+        self.batches.load(self.step)
         if self.step < self._closely_until:
+            self.program.compute_gradient(self.batches, self.step)
             self._freeze_diverged()
+            if not self.members:
+                return False
+            self.optimiser.step(self.program.parameters, self.program.gradient)
         else:
-            self._sum += self.program.gradient.sum()
-        if not self.members:
-            return False
-        self.optimiser.step(
-            self.program.parameters,
-            self.program.gradient,
-            self.recipe.schedule.factor(self.step, self.recipe.steps),
-        )
+            self.steps.run(self._update, self.batches.hold_still)
+        self.optimiser.count()
         self.step += 1
         return True
 
-    def settle(self) -> bool:
+    def _update(self) -> None:
+        """The device's work of a step."""
+        self.program.compute_gradient(self.batches, self.step)
+        self.optimiser.step(self.program.parameters, self.program.gradient)
+
+    def settle(self) -> None:
         """Where a gradient since the last question was not finite, go back there, to go on asking at every step.
 
-        So whatever diverges leaves at the same step as if each had been asked about, and hardly any waits for the
-        answer. Returns whether it went back.
+        So whatever diverges leaves at the same step as if each had been asked about, and none waits for the answer. A
+        number that is not finite stays in the parameters, so they are asked, once for many steps.
         """
-        if bool(torch.isfinite(self._sum)):
+        if self.step <= self._closely_until:  # all gradients so far were finite, each was asked about
             self._trust()
+        elif self._confirmed():
+            now = Answer(self.program.parameters.sum())
+            if math.isfinite(now.read()):
+                self._trust()
+            else:
+                self._go_back()
+
+    def _ask(self) -> None:
+        """Hear what the last question's answer is, and ask the next."""
+        if self.step <= self._closely_until:
+            self._trust()
+        elif self._confirmed():
+            self._asked, self._candidate = self.step, self._known()
+
+    def _confirmed(self) -> bool:
+        """Trust the state last asked about; go back to the one before and return false where it is not finite."""
+        if self._candidate is None:
+            return True
+        if not self._candidate.finite:
+            self._go_back()
             return False
-        self._closely_until = self.step
-        self.resume(self._trusted, self._trusted_state)
+        self._trusted, self._candidate = self._candidate, None
         return True
+
+    def _go_back(self) -> None:
+        self._closely_until = self.step
+        self.resume(self._trusted.position, self._trusted.state)
+
+    def _known(self) -> _Known:
+        kept = {name: t if name == "initial" else t.clone() for name, t in self.state().items()}
+        return _Known(self.position(), kept, Answer(self.program.parameters.sum()))
 
     def _trust(self) -> None:
         """All was finite up to here: keep the state to come back to."""
-        self._trusted = self.position()
-        self._trusted_state = {name: t if name == "initial" else t.clone() for name, t in self.state().items()}
-        self._sum = self.program.gradient.new_zeros(())
+        self._trusted, self._asked = self._known(), self.step
+        self._candidate = None
 
     def measure(self, probe: Probe) -> None:
         """Record what a probe says of every replica that is left, whether it is due or not."""
@@ -177,12 +231,14 @@ class StackRun:
         self.initial = self.initial[entries]
         self.optimiser.keep(keep, self.program.layout, entries)
         self.batches.keep(keep)
+        self.steps.forget()
         self._load_sets()
         self._trust()
 
     def position(self) -> dict[str, Any]:
-        """Where the stack stands: updates made, replicas left, and the optimiser's own count."""
-        return {"step": self.step, "members": self.members, "updates": self.optimiser.step_count}
+        """Where the stack stands: updates made, after which it was looked at, replicas left, the optimiser's count."""
+        made = {"step": self.step, "looked": self._looked, "updates": self.optimiser.step_count}
+        return {**made, "members": self.members}
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that changes with the steps."""
@@ -202,7 +258,7 @@ class StackRun:
         if position["members"] != self.members:
             place = {member: p for p, member in enumerate(self.members)}
             self._keep([place[member] for member in position["members"]])
-        self.step = position["step"]
+        self.step, self._looked = position["step"], max(self._looked, position["looked"])
         for name, tensor in self.state().items():
             if not name.startswith("extra/"):
                 tensor.copy_(state[name])

@@ -23,6 +23,9 @@ from genbook.training.replica import Replica
 class WideProgram:
     """One-hidden-layer MLPs on shared batches, backward pass written out."""
 
+    capturable = True
+    """Each step launches the same kernels on the same memory."""
+
     @staticmethod
     def fits(model: nn.Module) -> TypeGuard[nn.Sequential]:
         """Whether `model` is an MLP with one hidden layer, biases, and nothing frozen."""
