@@ -34,7 +34,7 @@ def test_the_interval_decides_and_the_two_relations_mirror_each_other(low, width
 
 @pytest.mark.parametrize(
     ("values", "verdict"),
-    [([2.0, 2.1, 1.9, 2.0], "holds"), ([0.5, 0.4, 0.6, 0.5], "fails"), ([0.2, 1.9, 0.8, 1.5], "undecided")],
+    [([2.0, 2.1, 1.9, 2.01], "holds"), ([0.5, 0.4, 0.6, 0.51], "fails"), ([0.2, 1.9, 0.8, 1.5], "undecided")],
 )
 def test_a_mean_is_judged_by_its_interval(values, verdict):
     judgement = judge(claim(), table(values), Spec())
@@ -51,20 +51,47 @@ def test_one_seed_decides_nothing():
 def test_a_censored_seed_supports_neither_side():
     judgement = judge(claim(), table([2.0, 2.1, 1.9, np.nan]), Spec())
     assert (judgement.verdict, judgement.n, judgement.censored) == ("undecided", 3, 1)
+    assert np.isnan(judgement.p)
+    assert judgement.reason == "1 of 4 values are censored"
+
+
+def test_seeds_that_agree_are_judged_only_where_the_measuring_step_is_told():
+    agreeing = judge(claim(), table([2.0, 2.0, 2.0, 2.5]), Spec())
+    assert (agreeing.verdict, agreeing.reason) == (
+        ("not judged", "seeds agree exactly, and the claim tells no measuring step")
+    )
+    assert np.isnan(agreeing.p)
+    assert judge(claim(continuity=0.25), table([2.0, 2.0, 2.0, 2.5]), Spec()).verdict == "holds"
+    told = judge(claim(continuity=lambda table, spec: 1.0 + len(table)), table([2.0] * 4), Spec())
+    assert (told.verdict, told.low, told.high) == ("undecided", -3.0, 7.0)
+
+
+@pytest.mark.parametrize("kind", ["mean", "all"])
+def test_more_than_one_value_for_a_seed_is_refused(kind):
+    twice = pd.DataFrame({"seed": [1, 1, 2], "value": [1.0, 0.0, 1.0]})
+    with pytest.raises(ValueError, match="claim toy: want one value per seed"):
+        judge(claim(kind=kind, threshold=0.5), twice, Spec())
+
+
+def test_whatever_is_not_decided_says_why():
+    assert judge(claim(), table([2.0, 2.1, 1.9]), Spec()).reason == ""
+    assert judge(claim(), table([0.2, 1.9, 0.8]), Spec()).reason == "the interval lies on both sides of what is claimed"
+    assert judge(claim(), table([2.0]), Spec()).reason == "no interval"
+    assert judge(claim(), table([2.0, 2.1]), Spec(), judged=False).reason == "this profile judges nothing"
 
 
 @pytest.mark.parametrize(
     ("scale", "undefined"), [("log", [0.0, -1.0, np.inf]), ("logit", [0.0, 1.0, 1.5]), ("identity", [np.inf, np.nan])]
 )
 def test_what_the_scale_cannot_show_counts_as_not_observed(scale, undefined):
-    good = [0.8, 0.81, 0.79, 0.8]
+    good = [0.8, 0.81, 0.79, 0.805]
     judgement = judge(claim(scale=scale, threshold=0.5), table(good + undefined), Spec())
     alone = judge(claim(scale=scale, threshold=0.5), table(good), Spec())
     assert (judgement.estimate, judgement.n, judgement.censored) == (alone.estimate, 4, len(undefined))
     assert (alone.verdict, judgement.verdict) == ("holds", "undecided")
 
 
-def test_all_of_them_needs_enough_trials():
+def test_all_of_them_needs_enough_seeds():
     share = claim(kind="all", threshold=0.75)
     assert judge(share, table([True] * 25), Spec()).verdict == "holds"
     assert judge(share, table([True] * 4), Spec()).verdict == "undecided"

@@ -5,13 +5,23 @@ import pandas as pd
 import pytest
 
 from genbook.base.claims import judge
-from genbook.tables.statistics import claim, difference, fraction, identity, order, proportion, ratio, slope
+from genbook.tables.statistics import (
+    claim,
+    difference,
+    fraction,
+    half_example,
+    half_rung,
+    identity,
+    order,
+    proportion,
+    ratio,
+    slope,
+)
 
 EXPECTED = {
     ratio: ("mean", "log"),
     difference: ("mean", "identity"),
     fraction: ("mean", "logit"),
-    order: ("mean", "identity"),
     slope: ("mean", "identity"),
     proportion: ("all", "identity"),
     identity: ("exact", "identity"),
@@ -33,6 +43,23 @@ def test_a_statistic_knows_its_kind_and_scale(make):
     assert statistic(None, None).tolist() == [1.0]
 
 
+def test_an_order_is_kept_from_its_ends_by_half_of_its_step():
+    """Of four things there are six pairs; turning one of them round changes Kendall's τ by 1/3."""
+    made = order("τ", lambda table, spec: pd.Series([1.0] * 5), ranked=lambda table, spec: spec)
+    judged = judge(claim("c", "…", "s", made, above=0.5, control="none"), pd.DataFrame(), 4)
+    assert (judged.estimate, judged.verdict) == (1.0, "holds")
+    assert 0.5 < judged.low < 1 - 1 / 6
+    assert judged.high == 1
+    assert judge(claim("c", "…", "s", made, above=0.5, control="none"), pd.DataFrame(), 2).verdict == "undecided"
+    assert judge(claim("c", "…", "s", made, above=0.5, control="none"), pd.DataFrame(), 3).verdict == "undecided"
+
+
+def test_half_of_a_step():
+    assert half_example(500) == 0.001
+    assert half_rung([1, 2, 8]) == pytest.approx(np.log(2))
+    assert half_rung([3, 1, 2], log=False) == 0.5
+
+
 def test_a_claim_takes_scale_and_words_from_its_statistic():
     made = claim("c", "…", "s", of([2.0, 3.0]), above=1.5, control="none", note="why")
     assert (made.relation, made.threshold, made.scale, made.threshold_text, made.control, made.note) == (
@@ -43,7 +70,7 @@ def test_a_claim_takes_scale_and_words_from_its_statistic():
 
 
 def test_equality_needs_the_whole_interval_within_the_bounds():
-    assert verdict([1.1, 0.9, 1.2, 1.0], equals=1, within=2) == "holds"
+    assert verdict([1.1, 0.9, 1.2, 1.05], equals=1, within=2) == "holds"
     assert verdict([5.0, 5.5, 4.8], equals=1, within=2) == "fails"
     assert verdict([0.2, 0.21, 0.19], equals=1, within=2) == "fails"
     assert verdict([1.0, 3.0, 0.4], equals=1, within=2) == "undecided"
@@ -53,7 +80,7 @@ def test_equality_needs_the_whole_interval_within_the_bounds():
 
 def test_signed_values_that_scatter_around_equality_are_equal_where_folded_ones_are_not():
     """A folded ratio cannot come out at 1: its mean measures the scatter, not the difference."""
-    values = np.exp([0.6, -0.6, 0.55, -0.5, 0.45, -0.55, 0.5, -0.45] * 2)
+    values = np.exp(np.outer([1, 1.01], [0.6, -0.62, 0.55, -0.5, 0.45, -0.57, 0.52, -0.46]).ravel())
     assert verdict(values, equals=1, within=1.6) == "holds"
     assert verdict(np.exp(np.abs(np.log(values))), below=1.6) == "fails"
 

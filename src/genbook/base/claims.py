@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -16,9 +16,13 @@ Verdict = Literal["holds", "fails", "undecided", "not judged", "not run"]
 Kind = Literal["mean", "equal", "all", "exact"]
 Side = Literal[">", "<", "="]
 
-#: A statistic: (table, spec) to one value per seed (kinds 'mean' and 'equal'), one truth per trial (kind 'all'), or one
+Origin = Literal["paper", "consequence", "ours"]
+
+#: A statistic: (table, spec) to one value per seed (kinds 'mean' and 'equal'), one truth per seed (kind 'all'), or one
 #: number per check (kind 'exact').
 Statistic = Callable[[pd.DataFrame, Spec], pd.Series]
+#: Half of the step in which a statistic is measured: a number, or what tells it from (table, spec).
+Continuity = float | Callable[[pd.DataFrame, Any], float]
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,13 @@ class Claim:
     ``statistic``: see `Statistic`; a value of NaN is a censored or undefined seed. ``relation`` and ``threshold``: the
     side on which the claim holds. ``kind``: 'mean' has a Student t interval over seeds on ``scale``, 'equal' the same
     interval, which must lie within ``tolerance`` of the threshold (a factor on the log scale), 'all' a Clopper-Pearson
-    interval for the proportion of trials in which the statement is true, 'exact' no interval but a ``tolerance``.
+    interval for the proportion of seeds in which the statement is true, 'exact' no interval but a ``tolerance``.
     ``control``: name of the study's control in which the claim must come out as 'fails'.
+    ``origin``: whether the paper says it ('paper'), whether it follows from what the paper says ('consequence'), or
+    whether the question is this book's ('ours'), the source then being what it starts from.
     ``reported``: the paper's own number, where it is known; ``note``: why ours differs. ``continuity``: half of the
-    step in which the statistic is measured (see `genbook.base.stats.t_interval`). ``replicates``: whether it is judged
+    step in which the statistic is measured (see `genbook.base.stats.t_interval`), a number or a function of (table,
+    spec); without it, seeds that agree exactly are not judged. ``replicates``: whether it is judged
     in the replication too. ``threshold_text``: the threshold in words, where a number says too little.
     """
 
@@ -44,9 +51,10 @@ class Claim:
     threshold: float
     control: str
     kind: Kind = "mean"
-    scale: Literal["identity", "log", "logit"] = "identity"
+    scale: stats.Scale = "identity"
     tolerance: float = 0.0
-    continuity: float | None = None
+    continuity: Continuity | None = None
+    origin: Origin = "ours"
     reported: str = ""
     note: str = ""
     replicates: bool = True
@@ -71,8 +79,9 @@ class Claim:
 class Judgement:
     """What a claim comes out as in one setting: estimate, interval, verdict.
 
-    ``n``: seeds (or trials) that entered; ``censored``: those that had no value; ``p``: one-sided p-value against the
-    threshold (NaN for exact claims and where there is no interval).
+    ``n``: seeds (or checks) that entered; ``censored``: those that had no value; ``p``: one-sided p-value against the
+    threshold (NaN for exact claims, censored ones, and where there is no interval); ``reason``: why there is no verdict
+    for or against the claim, empty where there is one.
     """
 
     estimate: float
@@ -83,6 +92,7 @@ class Judgement:
     censored: int = 0
     p: float = math.nan
     values: Mapping[Any, float] = field(default_factory=dict, repr=False, compare=False)
+    reason: str = ""
 
 
 NOT_RUN = Judgement(math.nan, math.nan, math.nan, "not run")
@@ -101,26 +111,31 @@ def judge(claim: Claim, table: pd.DataFrame, spec: Spec, judged: bool = True) ->
     """Evaluate ``claim`` on one setting's ``table`` (tidy rows of the study, computed with ``spec``).
 
     With ``judged`` False the numbers are computed and the verdict is 'not judged' (smoke runs). A censored value keeps
-    a claim from being decided: what was not observed supports neither side.
+    a claim from being decided: what was not observed supports neither side. Seeds that agree exactly, where the claim
+    does not tell the step in which it measures, are no evidence of certainty: 'not judged'.
+
+    Raises:
+        ValueError: a claim of kind 'mean', 'equal' or 'all' whose statistic gives more than one value for a seed.
     """
     values = claim.statistic(table, spec)
+    if claim.kind != "exact" and (values.index.nlevels > 1 or not values.index.is_unique):
+        raise ValueError(f"claim {claim.id}: want one value per seed, got an index of {list(values.index[:4])} ...")
     present = _on_scale(claim, values.dropna().astype(float))
     censored = len(values) - len(present)
-    if claim.kind == "exact":
-        judgement = _judge_exact(claim, present)
-    elif claim.kind == "all":
-        judgement = _judge_share(claim, present)
-    elif claim.kind == "equal":
-        judgement = _judge_equal(claim, present)
-    else:
-        judgement = _judge_mean(claim, present)
-    verdict: Verdict = judgement.verdict
+    step = claim.continuity(table, spec) if callable(claim.continuity) else claim.continuity
+    found = _JUDGES[claim.kind](claim, present, step)
+    verdict, p, reason = found.verdict, found.p, ""
     if not judged:
-        verdict = "not judged"
+        verdict, p, reason = "not judged", math.nan, "this profile judges nothing"
     elif censored:
-        verdict = "undecided"
-    return Judgement(
-        judgement.estimate, judgement.low, judgement.high, verdict, len(present), censored, judgement.p, dict(values)
+        verdict, p, reason = "undecided", math.nan, f"{censored} of {len(values)} values are censored"
+    elif claim.kind in ("mean", "equal") and step is None and present.duplicated().any():
+        verdict, p, reason = "not judged", math.nan, "seeds agree exactly, and the claim tells no measuring step"
+    elif verdict == "undecided":
+        unseen = math.isnan(found.low)
+        reason = "no interval" if unseen else "the interval lies on both sides of what is claimed"
+    return replace(
+        found, verdict=verdict, p=p, reason=reason, n=len(present), censored=censored, values=dict(values.items())
     )
 
 
@@ -129,12 +144,14 @@ def _on_scale(claim: Claim, values: pd.Series) -> pd.Series:
     if claim.kind not in ("mean", "equal"):
         return values
     values = values[values.abs() < math.inf]
+    if claim.scale == "log":
+        return values[values > 0]
     if claim.scale == "identity" or claim.continuity is not None:
         return values
-    return values[(values > 0) & ((values < 1) | (claim.scale == "log"))]
+    return values[(values > (0 if claim.scale == "logit" else -1)) & (values < 1)]
 
 
-def _judge_exact(claim: Claim, values: pd.Series) -> Judgement:
+def _judge_exact(claim: Claim, values: pd.Series, step: float | None) -> Judgement:
     """The value farthest from the threshold decides: an identity has no exceptions."""
     if values.empty:
         return Judgement(math.nan, math.nan, math.nan, "undecided")
@@ -143,7 +160,7 @@ def _judge_exact(claim: Claim, values: pd.Series) -> Judgement:
     return Judgement(worst, worst, worst, verdict)
 
 
-def _judge_share(claim: Claim, values: pd.Series) -> Judgement:
+def _judge_proportion(claim: Claim, values: pd.Series, step: float | None) -> Judgement:
     if values.empty:
         return Judgement(math.nan, math.nan, math.nan, "undecided")
     interval = stats.clopper_pearson(int(values.sum()), len(values))
@@ -152,19 +169,17 @@ def _judge_share(claim: Claim, values: pd.Series) -> Judgement:
     return Judgement(interval.estimate, interval.low, interval.high, verdict, p=p)
 
 
-def _judge_mean(claim: Claim, values: pd.Series) -> Judgement:
+def _judge_mean(claim: Claim, values: pd.Series, step: float | None) -> Judgement:
     if len(values) < 2:
         estimate = float(values.iloc[0]) if len(values) else math.nan
         return Judgement(estimate, math.nan, math.nan, "undecided")
-    interval = stats.t_interval(values.to_numpy(), scale=claim.scale, continuity=claim.continuity)
+    interval = stats.t_interval(values.to_numpy(), scale=claim.scale, continuity=step)
     verdict = decide(interval.low, interval.high, claim.relation, claim.threshold)
-    p = stats.p_value(
-        values.to_numpy(), claim.threshold, claim.relation, scale=claim.scale, continuity=claim.continuity
-    )
+    p = stats.p_value(values.to_numpy(), claim.threshold, claim.relation, scale=claim.scale, continuity=step)
     return Judgement(interval.estimate, interval.low, interval.high, verdict, p=p)
 
 
-def _judge_equal(claim: Claim, values: pd.Series) -> Judgement:
+def _judge_equal(claim: Claim, values: pd.Series, step: float | None) -> Judgement:
     """Equivalence: the interval inside the bounds holds, outside fails; the p-value is the larger of two one-sided.
 
     Schuirmann (1987). The values are signed: a folded distance could not come out near zero.
@@ -174,11 +189,19 @@ def _judge_equal(claim: Claim, values: pd.Series) -> Judgement:
         return Judgement(estimate, math.nan, math.nan, "undecided")
     low, high = claim.bounds
     measured = values.to_numpy()
-    interval = stats.t_interval(measured, scale=claim.scale, continuity=claim.continuity)
+    interval = stats.t_interval(measured, scale=claim.scale, continuity=step)
     sides = (decide(interval.low, interval.high, ">", low), decide(interval.low, interval.high, "<", high))
     verdict: Verdict = "fails" if "fails" in sides else "holds" if sides == ("holds", "holds") else "undecided"
     p = max(
-        stats.p_value(measured, low, ">", scale=claim.scale, continuity=claim.continuity),
-        stats.p_value(measured, high, "<", scale=claim.scale, continuity=claim.continuity),
+        stats.p_value(measured, low, ">", scale=claim.scale, continuity=step),
+        stats.p_value(measured, high, "<", scale=claim.scale, continuity=step),
     )
     return Judgement(interval.estimate, interval.low, interval.high, verdict, p=p)
+
+
+_JUDGES: Mapping[Kind, Callable[[Claim, pd.Series, float | None], Judgement]] = {
+    "exact": _judge_exact,
+    "all": _judge_proportion,
+    "equal": _judge_equal,
+    "mean": _judge_mean,
+}

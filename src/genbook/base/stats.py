@@ -1,20 +1,21 @@
 """Intervals over seeds, orderings, and what remains of many claims after correction for their number.
 
 The unit of replication is the seed: every function takes one value per seed. Intervals are Student's t on the scale on
-which the quantity varies (differences: identity; times and ratios: log; accuracies and AUC: logit), because a
-percentile bootstrap over five seeds covers 84 % where it says 95 %.
+which the quantity varies (differences: identity; times and ratios: log; accuracies and AUC: logit; rank correlations:
+atanh), because a percentile bootstrap over five seeds covers 84 % where it says 95 %, and because on another scale an
+interval leaves the range of what it is about.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-Scale = Literal["identity", "log", "logit"]
+Scale = Literal["identity", "log", "logit", "atanh"]
 Relation = Literal[">", ">=", "<", "<="]
 
 
@@ -33,35 +34,37 @@ def t_interval(
 ) -> Interval:
     """Return Student's t interval for the mean of per-seed values, taken on ``scale`` and transformed back.
 
-    The estimate is the mean on that scale: arithmetic on the identity, geometric on the log scale, and on the logit
-    scale the accuracy whose odds are the geometric mean of the odds.
+    The estimate is the mean on the identity, geometric on the log scale; for fractions and correlations it is the mean
+    of the raw values, and the interval reaches at least to it.
 
-    Half of the step in which the values are measured is their ``continuity``; for accuracies over N test examples it is
-    ``1 / (2 * N)``. It serves twice: on the logit scale values are moved into [continuity, 1 - continuity] (on the log
-    scale up to at least continuity), so that an accuracy of exactly 0 or 1 has a finite logit; and the standard
-    deviation is taken to be at least ``continuity / sqrt(3)``, that of rounding to the step, so that seeds which happen
-    to agree to the last example do not claim certainty.
+    What is measured in steps (examples of a test set, rungs of a grid, ranks of few levels) has half of its step as
+    ``continuity``: for accuracies over N test examples ``1 / (2 * N)``. It serves twice: on the logit and atanh scales
+    values are kept that far from the ends, so that an accuracy of exactly 1 has a finite logit; and the 95 % interval
+    reaches at least that far to either side, for what all seeds were rounded to, no number of seeds tells closer.
 
-    One value alone says nothing about the spread: its interval is the whole scale, (-inf, inf), (0, inf) or (0, 1).
-    Values without any spread and without a continuity give an interval of width zero.
+    One value alone says nothing about the spread: its interval is the whole scale. Nor do values without any spread
+    whose step is not told: the ends of theirs are NaN.
 
     Args:
         values: [n], one finite value per seed.
-        scale: "identity", "log" (values > 0) or "logit" (values in (0, 1)).
+        scale: "identity", "log" (values > 0), "logit" (values in (0, 1)) or "atanh" (values in (-1, 1)).
         level: confidence, in (0, 1).
-        continuity: half of the measuring step, in the unit of the values.
+        continuity: half of the measuring step, in the unit of the values; on the log scale, half of the logarithm of
+            the factor between neighbouring rungs.
 
     Raises:
         ValueError: no value; one that is not finite or not on the scale; a level or continuity out of bounds.
     """
     level = _fraction("level", level)
     sample = _Sample(values, scale, continuity)
-    if sample.n == 1:
-        half_width = math.inf
-    else:
+    half_width = math.inf
+    if sample.n > 1:
         half_width = float(special.stdtrit(sample.n - 1, (1 + level) / 2)) * sample.standard_error
-    low, high = from_scale([sample.mean - half_width, sample.mean + half_width], scale)
-    return Interval(float(from_scale(sample.mean, scale)), float(low), float(high), sample.n)
+    low, high = (float(end) for end in from_scale([sample.mean - half_width, sample.mean + half_width], scale))
+    if not _is_bounded(scale):
+        return Interval(float(from_scale(sample.mean, scale)), low, high, sample.n)
+    raw = float(np.asarray(values, dtype=float).mean())
+    return Interval(raw, min(low, raw) if low == low else low, max(high, raw) if high == high else high, sample.n)
 
 
 def p_value(
@@ -75,13 +78,13 @@ def p_value(
 
     It is the probability of a t statistic at least this far on the claim's side if the mean were the threshold itself.
     It agrees with `t_interval`: a 95 % interval lies on the claim's side exactly where it is below 0.025. One value
-    alone gives 1; values without spread give 0 on the claim's side and 1 at the threshold or beyond.
+    alone gives 1; values without any spread whose measuring step is not told give NaN.
 
     Args:
         values: [n], one finite value per seed.
         threshold: what the mean is compared with, in the unit of the values, inside the scale's range.
         relation: ">" or ">=" (claimed to be above), "<" or "<=" (claimed to be below).
-        scale: "identity", "log" or "logit".
+        scale: "identity", "log", "logit" or "atanh".
         continuity: as in `t_interval`.
 
     Raises:
@@ -93,8 +96,6 @@ def p_value(
         distance = -distance
     if sample.n == 1:
         return 1.0
-    if sample.standard_error == 0:
-        return 0.0 if distance > 0 else 1.0
     return float(special.stdtr(sample.n - 1, -distance / sample.standard_error))
 
 
@@ -169,45 +170,45 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-def expected_chance_holds(n_claims: int, level: float = 0.95) -> float:
-    """Return how many of ``n_claims`` would come out as `holds` by chance if each truth lay at its threshold.
-
-    A two-sided interval clears the threshold on the claim's side with probability (1 - level) / 2; truths beyond the
-    threshold on the wrong side give fewer, so this is the most that chance alone is expected to give.
-    """
-    if n_claims < 0:
-        raise ValueError(f"a number of claims is not negative, got {n_claims}")
-    return n_claims * (1 - _fraction("level", level)) / 2
-
-
 def to_scale(values: ArrayLike, scale: Scale, continuity: float | None = None) -> np.ndarray:
     """Return values transformed to ``scale``, moved off its ends by ``continuity`` first where that is given.
 
     Args:
         values: finite values of any shape.
-        scale: "identity", "log" or "logit".
-        continuity: as in `t_interval`.
+        scale: "identity", "log", "logit" or "atanh".
+        continuity: as in `t_interval`; it moves values on the logit and atanh scales alone.
 
     Raises:
         ValueError: a value that is not finite or not on the scale, an unknown scale, a continuity out of bounds.
     """
     values = _finite(values)
-    if continuity is not None and not (0 < continuity < (0.5 if scale == "logit" else math.inf)):
+    if scale not in get_args(Scale):
+        raise ValueError(f"unknown scale {scale!r}; one of {', '.join(get_args(Scale))}")
+    if continuity is not None and not 0 < continuity < _MOST_CONTINUITY.get(scale, math.inf):
         raise ValueError(f"a continuity on the {scale} scale is half a measuring step, above 0, got {continuity}")
     if scale == "identity":
         return values
-    if scale == "log":
-        _check_range(values, scale, 0, math.inf, continuity)
-        return np.log(values if continuity is None else np.maximum(values, continuity))
-    if scale == "logit":
-        _check_range(values, scale, 0, 1, continuity)
-        return special.logit(values if continuity is None else np.clip(values, continuity, 1 - continuity))
-    raise ValueError(f"unknown scale {scale!r}; one of {', '.join(get_args(Scale))}")
+    low, high = _RANGES[scale]
+    bounded = _is_bounded(scale)
+    _check_range(values, scale, low, high, continuity if bounded else None)
+    if bounded and continuity is not None:
+        values = np.clip(values, low + continuity, high - continuity)
+    transform: Any = {"log": np.log, "logit": special.logit, "atanh": np.arctanh}[scale]
+    return transform(values)
 
 
 def from_scale(values: ArrayLike, scale: Scale) -> np.ndarray:
     """Return values on ``scale`` transformed back, the inverse of `to_scale`; infinities give the ends of the scale."""
-    return {"identity": np.asarray, "log": np.exp, "logit": special.expit}[scale](values)
+    return {"identity": np.asarray, "log": np.exp, "logit": special.expit, "atanh": np.tanh}[scale](values)
+
+
+_RANGES: dict[Scale, tuple[float, float]] = {"log": (0, math.inf), "logit": (0, 1), "atanh": (-1, 1)}
+_MOST_CONTINUITY: dict[Scale, float] = {"logit": 0.5, "atanh": 1}
+
+
+def _is_bounded(scale: Scale) -> bool:
+    """Whether the scale's range ends on both sides, at values that can be measured."""
+    return scale in ("logit", "atanh")
 
 
 class _Sample:
@@ -219,17 +220,22 @@ class _Sample:
             raise ValueError(f"an interval over seeds needs one value per seed, got shape {transformed.shape}")
         self.n = transformed.size
         self.mean = float(transformed.mean())
-        spread = 0.0 if np.ptp(transformed) == 0 else float(transformed.std(ddof=1)) if self.n > 1 else math.inf
-        if continuity is not None:
-            spread = max(spread, continuity / math.sqrt(3) * _stretch(self.mean, scale))
-        self.standard_error = spread / math.sqrt(self.n)
+        self.standard_error = math.inf
+        if self.n > 1:
+            agree = np.ptp(transformed) == 0
+            self.standard_error = 0.0 if agree else float(transformed.std(ddof=1)) / math.sqrt(self.n)
+            if continuity is not None:
+                least = continuity * _stretch(self.mean, scale) / float(special.stdtrit(self.n - 1, 0.975))
+                self.standard_error = max(self.standard_error, least)
+            elif agree:
+                self.standard_error = math.nan
 
 
 def _stretch(mean: float, scale: Scale) -> float:
-    """Return the derivative of the scale's transform at the value whose transform is ``mean``."""
+    """Return by how much a continuity grows when it is transformed, at the value whose transform is ``mean``."""
     if scale == "logit":
         return 1 / float(special.expit(mean) * special.expit(-mean))
-    return math.exp(-mean) if scale == "log" else 1.0
+    return math.cosh(mean) ** 2 if scale == "atanh" else 1.0
 
 
 def _check_range(values: np.ndarray, scale: str, low: float, high: float, continuity: float | None) -> None:

@@ -98,14 +98,12 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     replicated = [row for row in judged if math.isfinite(row.replication.p)]
     adjusted = stats.holm([row.replication.p for row in replicated])
     stays = [row for row, p in zip(replicated, adjusted, strict=True) if p < 0.025]
-    chance = stats.expected_chance_holds(len([row for row in judged if row.claim.kind != "exact"]))
     tally = _tally([row.discovery.verdict for row in rows])
     lines = [
         "# Scoreboard of claims",
         "",
         f"Every claim of the book, as the tables of the profile `{profile}` decide it. "
         f"In the discovery setting: {tally}. ",
-        f"If every truth lay exactly at its threshold, chance alone would give about {chance:.1f} `holds`. ",
         f"Of {len(replicated)} claims that were judged again on other data with fresh seeds, "
         f"{len(stays)} stay after Holm's correction for their number; they are marked ★. ",
         "Every claim has a control, in which the same statistic must come out as `fails`: "

@@ -53,11 +53,18 @@ def _bibliography() -> frozenset[str] | None:
 
 
 def statistics_have_a_value_per_seed(study: Study) -> None:
-    """Each claim's statistic has one value a seed, or one a trial, wherever it is judged, and for a seed alone."""
+    """Each claim's statistic has one value a seed wherever it is judged, and for a seed alone; checks may have more."""
     for claim in study.claims:
         for name, seeds in _judged(study, claim).items():
             _one_value_each(claim, smoke(study).values(claim, name), seeds, _where(study, claim, name))
+            known = functools.partial(_known, smoke(study).values(claim, name))
+            judge(replace(claim, statistic=known), smoke(study).table(name), smoke(study).settings[name].spec)
         _one_value_each(claim, smoke(study).values(claim, None), smoke(study).seeds[-1:], _where(study, claim, None))
+
+
+def _known(values: pd.Series, table: pd.DataFrame, spec: Spec) -> pd.Series:
+    """The values of a statistic that has been evaluated."""
+    return values
 
 
 def _one_value_each(claim: Claim, values: pd.Series, seeds: tuple[int, ...], where: str) -> None:
@@ -70,17 +77,16 @@ def _one_value_each(claim: Claim, values: pd.Series, seeds: tuple[int, ...], whe
         not values.index.has_duplicates,
         f"{where}: more than one value for {few(values.index[values.index.duplicated()])}; want one",
     )
-    if claim.kind == "mean" or "seed" in values.index.names:
+    if claim.kind != "exact" or "seed" in values.index.names:
         level = values.index.get_level_values("seed" if "seed" in values.index.names else 0)
         require(
-            set(level) == set(seeds) and (claim.kind != "mean" or values.index.nlevels == 1),
+            set(level) == set(seeds) and (claim.kind == "exact" or values.index.nlevels == 1),
             f"{where}: values for {few(dict.fromkeys(level), 6) or 'no seed'}, want one for each of the seeds "
             f"{list(seeds)}, NaN where it has none",
         )
     if claim.kind == "all":
         truths = set(values.dropna().astype(float))
         require(truths <= {0.0, 1.0}, f"{where}: kind 'all' is of truths, got {few(truths)}")
-    judge(replace(claim, statistic=lambda table, spec: values), pd.DataFrame(), Spec())
 
 
 def statistics_ignore_the_order_of_rows(study: Study) -> None:

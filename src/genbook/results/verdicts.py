@@ -57,7 +57,7 @@ class Row:
             "statement": claim.statement,
             "source": claim.source,
             "kind": claim.kind,
-            "origin": None,
+            "origin": claim.origin,
             "relation": claim.relation,
             "threshold": claim.threshold,
             "primary": None,
@@ -96,12 +96,8 @@ class Row:
 
     def _reason(self, name: str, found: Judgement) -> str | None:
         """Why there is no verdict for or against the claim; None where there is one."""
-        if found.verdict == "not judged":
-            return f"profile {self.request.profile} judges nothing"
-        if found.verdict == "undecided":
-            if found.censored:
-                return f"{found.censored} of {found.n + found.censored} values are censored"
-            return "no interval" if math.isnan(found.low) else "the interval lies on both sides of what is claimed"
+        if found.reason:
+            return found.reason
         if found.verdict != "not run":
             return None
         if name in self.judgements:

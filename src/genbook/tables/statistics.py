@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from genbook.base.claims import Claim, Kind, Side
+from genbook.base.claims import Claim, Continuity, Kind, Origin, Side
 from genbook.base.spec import Spec
 from genbook.base.stats import Scale
 
@@ -34,7 +36,7 @@ class Statistic:
     kind: Kind
     scale: Scale
     words: str
-    continuity: float | None = None
+    continuity: Continuity | None = None
 
     def __call__(self, table: pd.DataFrame, spec: Spec) -> pd.Series:
         """One value per seed; NaN for a censored or undefined one."""
@@ -46,17 +48,20 @@ def _statistic(function: _Function | None, *settings: Any) -> Any:
     return (lambda decorated: Statistic(decorated, *settings)) if function is None else Statistic(function, *settings)
 
 
-def ratio(words: str, function: _Function | None = None) -> Any:
-    """Of two positive quantities within the seed: no effect is 1, the interval is on the log scale."""
-    return _statistic(function, "mean", "log", words)
+def ratio(words: str, function: _Function | None = None, continuity: Continuity | None = None) -> Any:
+    """Of two positive quantities within the seed: no effect is 1, the interval is on the log scale.
+
+    ``continuity``: of a ratio that takes the values of a grid, half of the logarithm of the factor between its rungs.
+    """
+    return _statistic(function, "mean", "log", words, continuity)
 
 
-def difference(words: str, function: _Function | None = None) -> Any:
+def difference(words: str, function: _Function | None = None, continuity: Continuity | None = None) -> Any:
     """Of two quantities within the seed: no effect is 0."""
-    return _statistic(function, "mean", "identity", words)
+    return _statistic(function, "mean", "identity", words, continuity)
 
 
-def fraction(words: str, function: _Function | None = None, continuity: float | None = None) -> Any:
+def fraction(words: str, function: _Function | None = None, continuity: Continuity | None = None) -> Any:
     """Between 0 and 1 (an accuracy, an AUC): the interval is on the logit scale.
 
     ``continuity``: half of the real step in which the fraction is measured, where 0 or 1 can occur.
@@ -64,24 +69,47 @@ def fraction(words: str, function: _Function | None = None, continuity: float | 
     return _statistic(function, "mean", "logit", words, continuity)
 
 
-def order(words: str, function: _Function | None = None) -> Any:
-    """A rank correlation within the seed, from -1 (reverse order) to 1 (the same order)."""
-    return _statistic(function, "mean", "identity", words)
+def order(words: str, function: _Function | None = None, *, ranked: Callable[[pd.DataFrame, Any], int] | int) -> Any:
+    """A rank correlation within the seed, from -1 (reverse order) to 1 (the same order): the interval is on atanh.
+
+    ``ranked``: how many things are put in order. Kendall's τ of k changes in steps of 4 / (k (k - 1)), by half of which
+    it is kept from the ends; a mean over several rankings changes in finer ones, and this is then on the safe side.
+    """
+
+    def continuity(table: pd.DataFrame, spec: Any) -> float:
+        k = ranked(table, spec) if callable(ranked) else ranked
+        return min(2 / (k * (k - 1)), _MOST)
+
+    return _statistic(function, "mean", "atanh", words, continuity)
 
 
-def slope(words: str, function: _Function | None = None) -> Any:
+_MOST = 0.999  # of two things there is one order: τ is 1 or -1, and half of the step the whole scale
+
+
+def slope(words: str, function: _Function | None = None, continuity: Continuity | None = None) -> Any:
     """A power or a rate of change fitted within the seed: no effect is 0."""
-    return _statistic(function, "mean", "identity", words)
+    return _statistic(function, "mean", "identity", words, continuity)
 
 
 def proportion(words: str = "", function: _Function | None = None) -> Any:
-    """Truths, one per trial: the proportion that is true has a Clopper-Pearson interval."""
+    """Truths, one per seed: the proportion of seeds in which it is true has a Clopper-Pearson interval."""
     return _statistic(function, "all", "identity", words)
 
 
 def identity(words: str = "", function: _Function | None = None) -> Any:
     """Numbers that must be equal to one: the farthest decides, within a tolerance."""
     return _statistic(function, "exact", "identity", words)
+
+
+def half_example(examples: float) -> float:
+    """Half of the step in which an accuracy over ``examples`` is measured."""
+    return 0.5 / examples
+
+
+def half_rung(grid: ArrayLike, log: bool = True) -> float:
+    """Half of the widest step between neighbouring places of a grid, by default of their logarithms."""
+    places = np.sort(np.asarray(grid, dtype=float))
+    return float(np.diff(np.log(places) if log else places).max() / 2)
 
 
 def _bound(scale: Scale, within: float) -> str:
@@ -95,6 +123,7 @@ def claim(
     statistic: Statistic,
     *,
     control: str,
+    origin: Origin = "ours",
     above: float | None = None,
     below: float | None = None,
     equals: float | None = None,
@@ -105,7 +134,8 @@ def claim(
 
     For an `identity`, ``within`` is the tolerance. For a ratio or a difference ``equals`` asks for equivalence: the
     claim holds where the whole interval lies within the bound, a factor (> 1) for a ratio, else a distance.
-    ``control``: the setting in which the claim must fail. ``about``: ``reported``, ``note``, ``replicates``.
+    ``control``: the setting in which the claim must fail. ``origin``: as of `Claim`. ``about``: ``reported``,
+    ``note``, ``replicates``.
 
     Raises:
         ValueError: not exactly one of ``above``, ``below`` and ``equals``, or ``equals`` without ``within``.
@@ -126,6 +156,7 @@ def claim(
         relation=relation,
         threshold=threshold,
         control=control,
+        origin=origin,
         kind=kind,
         scale=statistic.scale,
         tolerance=within or 0.0,

@@ -56,7 +56,7 @@ def over_real(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
     return rows.assign(**ratios).reset_index()
 
 
-@order("Kendall's τ of bound and gap")
+@order("Kendall's τ of bound and gap", ranked=lambda table, spec: len(spec.noise_levels))
 def order_of_gaps(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.Series:
     """Kendall's τ of bound and gap over the noise levels, by seed."""
     rows = evaluated(table, spec)

@@ -101,12 +101,15 @@ def _end_less_stopped(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Serie
     return _height(table, spec) - peaks.left_out(stopped_error(table, "width"))["height"]
 
 
-@order("(Kendall's τ of width and test error, mean over training losses)")
+@order("(Kendall's τ of width and test error, mean over training losses)", ranked=lambda table, spec: len(spec.widths))
 def _width_orders(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
     return _order(table["seed"].unique(), -at_equal_loss(table, "test accuracy"))
 
 
-@order("(Kendall's τ of m-coherence and test accuracy, mean over training losses)")
+@order(
+    "(Kendall's τ of m-coherence and test accuracy, mean over training losses)",
+    ranked=lambda table, spec: len(spec.widths),
+)
 def _coherence_orders(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
     accuracy = at_equal_loss(table, "test accuracy")
     return _order(table["seed"].unique(), at_equal_loss(table, "m-coherence"), accuracy)

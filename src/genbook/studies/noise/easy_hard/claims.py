@@ -62,6 +62,7 @@ CLAIMS = (
         order(
             "rank correlation of two juries of networks",
             lambda table, spec: told(table, "agreement of two juries"),
+            ranked=lambda table, spec: spec.n_train,
         ),
         above=0.6,
         control="shuffled labels",

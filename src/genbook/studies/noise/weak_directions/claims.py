@@ -117,7 +117,7 @@ def _memory(values: pd.DataFrame, rule: str, other: str) -> pd.Series:
     return floored[rule] / floored[other]
 
 
-@order("Kendall's τ of suppression and memory")
+@order("Kendall's τ of suppression and memory", ranked=lambda table, spec: 1 + len(spec.winsorised))
 def _suppression(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     levels = [0, *spec.winsorised]
     memory = at_half(table)[["SGD", *(f"winsorised {c}" for c in spec.winsorised)]]

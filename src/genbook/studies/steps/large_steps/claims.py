@@ -145,14 +145,20 @@ def _of_all_seeds(values: pd.Series, table: pd.DataFrame) -> pd.Series:
     return values.reindex(np.sort(table["seed"].unique()))
 
 
-@order("(Kendall's τ of sharpness and test accuracy)")
+@order(
+    "(Kendall's τ of sharpness and test accuracy)",
+    ranked=lambda table, spec: len(learning_rates(table)) * len(spec.noise_levels),
+)
 def tau_at_end(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
     """Kendall's τ of sharpness and test accuracy over all networks of a seed, at their ends."""
     taus = {seed: _tau(rows) for seed, rows in ends(table, spec).groupby("seed")}
     return _of_all_seeds(pd.Series(taus, dtype=float), table)
 
 
-@order("(Kendall's τ of sharpness and test accuracy, mean over fractions of wrong labels)")
+@order(
+    "(Kendall's τ of sharpness and test accuracy, mean over fractions of wrong labels)",
+    ranked=lambda table, spec: len(learning_rates(table)),
+)
 def tau_at_level(table: pd.DataFrame, spec: LargeStepsSpec) -> pd.Series:
     """The same at one training loss, for each fraction of wrong labels alone; their mean. NaN where none crosses it."""
     taus = {key: _tau(rows) for key, rows in flatness_at_level(table, spec).groupby(["seed", "noise"])}

@@ -32,7 +32,7 @@ def speedup(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
     return steps.iloc[:, -1] / steps.iloc[:, 0]
 
 
-@order("Kendall's τ of highest loss and steps needed")
+@order("Kendall's τ of highest loss and steps needed", ranked=lambda table, spec: len(spec.learning_rates))
 def misled(table: pd.DataFrame, spec: PerceptronLimitSpec) -> pd.Series:
     """Kendall's τ over learning rates of the highest loss on the way and the steps that were needed."""
     losses = summary(table, "highest loss")
