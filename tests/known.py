@@ -1,7 +1,7 @@
 """Small tables whose answers are known: what a claim's statistic must be on one, and on one that says the opposite.
 
-A study's test names its own in ``KNOWN``, by the claim's id; `tests.studies.test_known_answers` holds every statistic to
-them, and asks for those of every claim.
+A study's test names its own in ``KNOWN``, by the claim's id; `tests.studies.test_known_answers` holds every statistic
+to them, and asks for those of every claim.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from genbook.base.spec import Spec
 
 @dataclass(frozen=True)
 class Answer:
-    """A table of at least two seeds, and what a claim's statistic is on it, found by hand: a value a seed, or a check."""
+    """A table of at least two seeds, and a statistic's values on it, found by hand: one a seed, or one a check."""
 
     table: pd.DataFrame
     values: Sequence[float]

@@ -100,7 +100,7 @@ def test_fraction_of_clean_examples_is_what_the_corruption_leaves():
 
 
 #: By quantity, group and layer, at the steps 1, 10, 100 and 1000; both seeds alike, so that step 10 is the best.
-KNOWN = {
+MEASURED = {
     ("test accuracy", "all", "all"): [0.1, 0.8, 0.7, 0.6],
     ("train loss", "all", "all"): [2.0, 1.0, 0.5, 0.1],
     ("distance", "all", "all"): [0.0, 1.0, 2.0, 5.0],
@@ -135,6 +135,6 @@ KNOWN = {
     ],
 )
 def test_statistics_on_a_table_with_known_answers(claim, value):
-    known = toy({kind: {0: values, 1: values} for kind, values in KNOWN.items()})
+    known = toy({kind: {0: values, 1: values} for kind, values in MEASURED.items()})
     statistic = next(one.statistic for one in gradient_claims.CLAIMS if one.id == claim)
     assert statistic(known, EarlyStoppingSpec()).tolist() == pytest.approx([value, value])

@@ -57,7 +57,7 @@ def test_controls_fail():
 
 
 #: By dimensions, quantity and group, at the steps 1, 10 and 100, for two seeds.
-KNOWN = {
+MEASURED = {
     (0.9, "test accuracy", "all"): ([0.9, 0.85, 0.6], [0.8, 0.9, 0.7]),
     (9.0, "test accuracy", "all"): ([0.9, 0.8, 0.81], [0.9, 0.8, 0.9]),
     (0.9, "train accuracy on true labels", "corrupted"): ([0.8, 0.5, 0.1], [0.9, 0.5, 0.2]),
@@ -79,7 +79,7 @@ KNOWN = {
 def test_statistics_on_a_table_with_known_answers(claim, values):
     rows = [
         {"seed": seed, "dimensions": ratio, "step": step, "quantity": quantity, "group": group, "value": value}
-        for (ratio, quantity, group), seeds in KNOWN.items()
+        for (ratio, quantity, group), seeds in MEASURED.items()
         for seed, curve in enumerate(seeds)
         for step, value in zip((1, 10, 100), curve, strict=True)
     ]
