@@ -8,9 +8,9 @@ pass, and gets its gradients from one backward pass per example.
 """
 
 import contextlib
-import itertools
+import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +20,14 @@ from genbook import models
 from genbook.gradients import planning
 from genbook.gradients.arguments import Arguments
 from genbook.gradients.batch import Batch, Chunk, picked
-from genbook.gradients.check import Check, Difference, Picked
+from genbook.gradients.check import Check, Difference, Example, Picked
 from genbook.gradients.culprits import Generators, refuse_draws
 from genbook.gradients.fallback import written
 from genbook.gradients.forms import Explicit, Form
 from genbook.gradients.losses import Loss, per_example
 from genbook.gradients.planning import Plan
 from genbook.gradients.refusals import BATCH_NORMS, Refused, called, refuse_integers, refuse_script
-from genbook.gradients.rules import Layer, rule_for
+from genbook.gradients.rules import RULES, Layer, rule_for
 from genbook.gradients.taps import Pass, Sink, Watcher
 
 _DENSE = (nn.Linear, nn.Conv1d, nn.Conv2d, models.StackedLinear, models.StackedConv1d, models.StackedConv2d)
@@ -49,21 +49,24 @@ class Capture:
         self.criterion = per_example(loss)
         self.replicas = replicas_of(model)
         self.axis = 1 if self.replicas else 0
+        self.modules = dict(model.named_modules())
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         if not self.names:
             raise Refused("model has no parameter that requires a gradient; there is nothing to measure")
         # PyTorch's backward pass through BatchNorm in evaluation mode is wrong for a single example on CPUs (2.12).
-        self._fewest = 2 if any(isinstance(layer, BATCH_NORMS) for layer in model.modules()) else 1
+        self._fewest = 2 if any(isinstance(layer, BATCH_NORMS) for layer in self.modules.values()) else 1
         self._anchor = torch.zeros((), requires_grad=True)  # a loss that reaches no parameter has a graph, too
         self._autocast: contextlib.AbstractContextManager = contextlib.nullcontext()
         self._watcher: Watcher | None = None
         self._told: set[str] = set()
+        self._handles: list[RemovableHandle] = []
+        self._looking = False
 
     @property
     def devices(self) -> list[torch.device]:
         """Those on which the model lies, that of its first trained parameter first."""
-        others = itertools.chain(self.model.parameters(), self.model.buffers())
-        return list(dict.fromkeys(t.device for t in itertools.chain(self.names, others)))
+        own = (t for m in self.modules.values() for of in (m._parameters, m._buffers) for t in of.values())
+        return list(dict.fromkeys(t.device for t in (*self.names, *own) if t is not None))
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -76,36 +79,70 @@ class Capture:
         return {name: p.shape[1:] if self.replicas else p.shape for p, name in self.names.items()}
 
     def __enter__(self) -> "Capture":
-        """Put the hooks on; autocast, where the caller has it on, is for the model's forward pass alone."""
+        """Look after autocast: where the caller has it on, it is for the model's forward pass alone."""
         device = next(iter(self.names)).device.type
         with contextlib.ExitStack() as left:
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 self._autocast = torch.autocast(device, torch.get_autocast_dtype(device))
                 left.enter_context(torch.autocast(device, enabled=False))
-            for name, module in self.model.named_modules():
-                for handle in self._hooked(name, module):
-                    left.callback(handle.remove)
             self._left = left.pop_all()
         return self
 
-    def _hooked(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
-        """Put the hooks on one module."""
-        refuse_script(name, module)
-        if isinstance(module, _DENSE):
-            yield module.register_forward_pre_hook(refuse_integers(name))
-        rule = rule_for(module)
-        if rule is None:
-            return
-        own = {k: self.names[p] for k, p in module._parameters.items() if p in self.names and k in rule.parameters}
-        if own:
-            layer = Layer(name, module, own, rule)
-            # A rule speaks of the layer's own call, between the hooks of others.
-            yield module.register_forward_pre_hook(self._before(layer))
-            yield module.register_forward_hook(self._after(layer), prepend=True, with_kwargs=True)
-
     def __exit__(self, *exception) -> None:
         """Take the hooks off."""
+        for handle in self._handles:
+            handle.remove()
         self._left.close()
+
+    # -- hooks ---------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def layers(self) -> list[Layer]:
+        """The modules with a rule and trained parameters of their own."""
+        found = []
+        for name, module in self.modules.items():
+            refuse_script(name, module)
+            rule = rule_for(module) if module._parameters else None
+            if rule is None:
+                continue
+            own = {k: self.names[p] for k, p in module._parameters.items() if p in self.names and k in rule.parameters}
+            if own:
+                found.append(Layer(name, module, own, rule))
+        return found
+
+    @functools.cached_property
+    def state(self) -> tuple:
+        """What of the modules has to be equal for a plan to hold: kinds, modes, hooks of others, rules."""
+        return tuple(
+            (
+                type(m),
+                m.training,
+                len(m._forward_hooks),
+                len(m._forward_pre_hooks),
+                "forward" in vars(m),
+                RULES.get(type(m)),
+            )
+            for m in self.modules.values()
+        )
+
+    def hook(self) -> None:
+        """Be told of what layers were called on and what they gave."""
+        if not self._handles:
+            # A rule speaks of the layer's own call, between the hooks of others.
+            self._handles += [
+                layer.module.register_forward_hook(self._after(layer), prepend=True, with_kwargs=True)
+                for layer in self.layers
+            ]
+
+    def look(self) -> None:
+        """Be told, too, when a layer is about to be called, as those need to be who look at functions."""
+        self.hook()
+        if not self._looking:
+            self._looking = True
+            for name, module in self.modules.items():
+                if isinstance(module, _DENSE):
+                    self._handles.append(module.register_forward_pre_hook(refuse_integers(name)))
+            self._handles += [layer.module.register_forward_pre_hook(self._before(layer)) for layer in self.layers]
 
     def _before(self, layer: Layer) -> Callable:
         def hook(module: nn.Module, arguments: tuple) -> None:
@@ -133,6 +170,7 @@ class Capture:
             Refused: for what has no per-example gradient, or none that can be told.
         """
         self.plan = planning.plan_for(self, batch)
+        self.look() if self.plan.uses else self.hook()
         self.check = Check(check, self.plan, batch)
 
     def run(self, chunk: Chunk, sink: Sink) -> Tensor:
@@ -207,18 +245,20 @@ class Capture:
         refuse_draws(self.model, inputs, generators)
         return outputs, losses
 
-    def gradient(self, inputs: Arguments, targets: Tensor, row: int) -> dict[str, Tensor]:
-        """The gradient of one example's loss by name, [R, *shape], from a backward pass of its own."""
-        return self._gradients(inputs, targets, row, self.names)
+    def gradient(self, examples: Sequence[Example], weights: Sequence[float] = (1.0,)) -> dict[str, Tensor]:
+        """The gradient by name, [R, *shape], of a weighted sum of losses, each from a forward pass of its own."""
+        return self._gradients(examples, weights, self.names)
 
     def _gradients(
-        self, inputs: Arguments, targets: Tensor, row: int, parameters: dict[Tensor, str]
+        self, examples: Sequence[Example], weights: Sequence[float], parameters: dict[Tensor, str]
     ) -> dict[str, Tensor]:
-        if targets.shape[self.axis] < self._fewest:
-            inputs, targets = picked(inputs, targets, [row] * self._fewest, self.axis)
-        _, losses = self.forward(None, inputs, targets)
-        with torch.enable_grad():
-            total = losses[:, row].sum() + self._anchor
+        total = self._anchor
+        for (inputs, targets, row), weight in zip(examples, weights, strict=True):
+            if targets.shape[self.axis] < self._fewest:
+                inputs, targets = picked(inputs, targets, [row] * self._fewest, self.axis)
+            _, losses = self.forward(None, inputs, targets)
+            with torch.enable_grad():
+                total = total + weight * losses[:, row].sum()
         found = torch.autograd.grad(total, list(parameters), allow_unused=True, materialize_grads=True)
         return {
             name: gradient if self.replicas else gradient.unsqueeze(0)
@@ -239,7 +279,7 @@ class Capture:
         """The gradients of some parameters of a plain module from a loop over the examples."""
         parameters = {p: name for p, name in self.names.items() if name in names}
         rows = range(chunk.columns.stop - chunk.columns.start)
-        found = [self._gradients(*chunk.some([row]), 0, parameters) for row in rows]
+        found = [self._gradients([(*chunk.some([row]), 0)], [1.0], parameters) for row in rows]
         return {
             name: written(torch.stack([gradients[name] for gradients in found], 1), p.shape)
             for p, name in parameters.items()

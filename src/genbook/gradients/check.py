@@ -1,8 +1,11 @@
 """A few examples, compared with backward passes of their own while the answer is made.
 
-Of every form that is sent on, the factors of the examples drawn are kept, and nothing else of it.
+Of every form that is sent on, the factors of the examples drawn are kept, and nothing else of it. Each of them has a
+forward pass of its own; a few share the backward pass, of a sum of their losses in which each has another weight, and
+where that differs it is done once more for each.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,10 +25,17 @@ _COARSE = {torch.float64: 1e-8, torch.float32: 0.1, torch.bfloat16: 0.5, torch.f
 _FLOOR = 1e-3
 """Of what is allowed, taken of the whole gradient: what is zero but for rounding has no digits of its own."""
 
+_TOGETHER = 8
+"""Examples that are compared at once."""
+
 _ENTRIES = 1 << 16
 """Of an outer product that are compared: an example that is taken for another differs in all of them."""
 
 Gradient = dict[str, Tensor]
+Example = tuple[Arguments, Tensor, int]
+"""Inputs and targets of a pass, and the row in them."""
+Backward = Callable[[Sequence[Example], Sequence[float]], Gradient]
+"""The gradient, [R, *shape] by name, of the sum of examples' losses times weights."""
 
 
 @dataclass(frozen=True)
@@ -77,54 +87,73 @@ class Picked:
         """Copies of the factors of these examples."""
         self.forms[name] = form[:, torch.tensor(self.rows)]
 
-    def compare(
-        self, gradient: Callable[[Arguments, Tensor, int], Gradient], batch: Batch, dtype: torch.dtype
-    ) -> Difference | None:
-        """The first difference, or None.
-
-        `gradient` gives that of one example's loss, [R, *shape] by name, from a backward pass over inputs and targets.
-        """
-        for k, place in enumerate(self.places):
-            for name, (replica, fraction) in self._confirmed(k, gradient, dtype).items():
-                return Difference(name, batch.given(replica, place), fraction)
+    def compare(self, gradient: Backward, batch: Batch, dtype: torch.dtype) -> Difference | None:
+        """The first difference, or None."""
+        for start in range(0, len(self.places), _TOGETHER):
+            some = range(start, min(start + _TOGETHER, len(self.places)))
+            if len(some) > 1 and not self._differ(some, gradient, dtype):
+                continue
+            for k in some:
+                for name, (replica, fraction) in self._confirmed(k, gradient, dtype).items():
+                    return Difference(name, batch.given(replica, self.places[k]), fraction)
         return None
 
-    def _confirmed(
-        self, k: int, gradient: Callable[[Arguments, Tensor, int], Gradient], dtype: torch.dtype
-    ) -> dict[str, tuple[int, float]]:
+    def _differ(self, some: Sequence[int], gradient: Backward, dtype: torch.dtype) -> bool:
+        """Whether there may be a difference in any of some examples."""
+        weights = [1 + k / len(some) for k in range(len(some))]
+        own = gradient([self._alone(k) for k in some], weights)
+        return bool(self._differences(some, own, _FINE[dtype], weights))
+
+    def _alone(self, k: int) -> Example:
+        return *self.chunk.some([self.rows[k]]), 0
+
+    def _confirmed(self, k: int, gradient: Backward, dtype: torch.dtype) -> dict[str, tuple[int, float]]:
         """The differences of the k-th example, unless it rounds otherwise alone than in the batch."""
-        found = self._differences(k, gradient(*self.chunk.some([self.rows[k]]), 0), _FINE[dtype])
+        found = self._differences([k], gradient([self._alone(k)], [1.0]), _FINE[dtype])
         if not found or any(fraction > _COARSE[dtype] for _, fraction in found.values()):
             return found
-        return self._differences(k, gradient(self.chunk.inputs, self.chunk.targets, self.rows[k]), _FINE[dtype])
+        own = gradient([(self.chunk.inputs, self.chunk.targets, self.rows[k])], [1.0])
+        return self._differences([k], own, _FINE[dtype])
 
-    def wrong(self, gradient: Callable[[Arguments, Tensor, int], Gradient], dtype: torch.dtype) -> set[str]:
+    def wrong(self, gradient: Backward, dtype: torch.dtype) -> set[str]:
         """The parameters that are kept and differ in any example."""
         return {
             name
-            for k, row in enumerate(self.rows)
-            for name in self._differences(k, gradient(*self.chunk.some([row]), 0), _FINE[dtype])
+            for k in range(len(self.rows))
+            for name in self._differences([k], gradient([self._alone(k)], [1.0]), _FINE[dtype])
         }
 
-    def _differences(self, k: int, own: Gradient, tolerance: float) -> dict[str, tuple[int, float]]:
-        """The parameters in which the k-th example's form is not the gradient `own`: replica, and how far apart."""
-        forms = {name: form[:, k : k + 1] for name, form in self.forms.items()}
-        squares = {name: form.squared_norms[:, 0] for name, form in forms.items()}
-        whole = sum(squares.values())
-        found = {}
-        for name, form in forms.items():
-            apart = _squared_distance(form, own[name])
-            wrong = (apart > tolerance**2 * (squares[name] + _FLOOR**2 * whole)) & apart.isfinite()
-            if wrong.any():
-                replica = int(wrong.nonzero()[0])
-                found[name] = replica, float((apart / whole)[replica].sqrt())
-        return found
+    def _differences(
+        self, some: Sequence[int], own: Gradient, tolerance: float, weights: Sequence[float] = (1.0,)
+    ) -> dict[str, tuple[int, float]]:
+        """The parameters in which some examples' weighted forms are not the gradient `own`: replica, how far apart."""
+        factors = self._squares.new_tensor(weights)
+        squares = self._squares[..., some] @ factors.square()
+        whole = squares.sum(0)
+        columns = slice(some[0], some[-1] + 1)
+        apart = torch.stack([_squared_distance(f[:, columns], own[name], factors) for name, f in self.forms.items()])
+        wrong = (apart > tolerance**2 * (squares + _FLOOR**2 * whole)) & apart.isfinite()
+        if not wrong.any():
+            return {}
+        fractions = (apart / whole).sqrt()
+        return {
+            name: (replicas.index(True), float(of[replicas.index(True)]))
+            for name, replicas, of in zip(self.forms, wrong.tolist(), fractions.tolist(), strict=True)
+            if any(replicas)
+        }
+
+    @functools.cached_property
+    def _squares(self) -> Tensor:
+        """‖g_i‖² by parameter, [P, R, n]."""
+        return torch.stack([form.squared_norms for form in self.forms.values()])
 
 
-def _squared_distance(form: Form, gradient: Tensor) -> Tensor:
-    """‖G − g‖² of a gradient [R, *shape] and one example's form, [R]; of a large b aᵀ by rows spread over it."""
+def _squared_distance(form: Form, gradient: Tensor, weights: Tensor) -> Tensor:
+    """‖G − Σ w_i g_i‖² of a gradient [R, *shape], [R]; of large b aᵀ by rows spread over it."""
     if not isinstance(form, Outer):
-        return squared(gradient.reshape(len(gradient), -1) - form.explicit()[:, 0])
+        total = form.total(weights.to(form.squared_norms.dtype).expand(len(gradient), -1))
+        return squared((gradient - total).reshape(len(gradient), -1))
     step = -(-form.shape[0] * form.shape[1] // _ENTRIES)
-    apart = torch.addcmul(gradient[:, ::step], form.b.mT[:, ::step], form.a, value=-1)
+    b = form.b[:, :, ::step] * weights.to(form.b.dtype).unsqueeze(1)
+    apart = torch.baddbmm(gradient[:, ::step].to(b.dtype), b.mT, form.a, alpha=-1)
     return squared(apart.flatten(1)) * step

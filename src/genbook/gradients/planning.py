@@ -25,7 +25,7 @@ from genbook.gradients.culprits import first_difference, unchanged
 from genbook.gradients.losses import Loss
 from genbook.gradients.places import CONSTANT, Place, close, place_of
 from genbook.gradients.refusals import Refused, refuse_model
-from genbook.gradients.rules import RULES, Layer
+from genbook.gradients.rules import Layer
 from genbook.gradients.uses import Recording, Use, copied
 
 if TYPE_CHECKING:
@@ -81,20 +81,9 @@ def plan_for(capture: Capture, batch: Batch) -> Plan:
 
 def _key(capture: Capture, batch: Batch) -> tuple:
     """What has to be equal for a plan to hold: modes, hooks, trained parameters, the loss, the shape of an example."""
-    modules = tuple(
-        (
-            type(m),
-            m.training,
-            len(m._forward_hooks),
-            len(m._forward_pre_hooks),
-            "forward" in vars(m),
-            RULES.get(type(m)),
-        )
-        for m in capture.model.modules()
-    )
     given = (*batch.inputs.tensors.values(), batch.targets)
     data = tuple((t.shape[: batch.axis], t.shape[batch.axis + 1 :], t.dtype, t.device) for t in given)
-    return modules, tuple(capture.names.values()), data, batch.inputs.key, _of_loss(capture.loss)
+    return capture.state, tuple(capture.names.values()), data, batch.inputs.key, _of_loss(capture.loss)
 
 
 def _of_loss(loss: Loss) -> tuple:
@@ -107,6 +96,7 @@ def _of_loss(loss: Loss) -> tuple:
 
 def _made(capture: Capture, batch: Batch) -> Plan:
     refuse_model(capture.model)
+    capture.look()
     chosen = _chosen(capture, batch)
     first, second = _Calls(), _Calls()
     with unchanged(capture.model):
@@ -127,6 +117,7 @@ def look_into(plan: Plan, capture: Capture, batch: Batch) -> None:
     plan.looked_into = True
     if batch.replicas:
         return
+    capture.look()
     chosen = _chosen(capture, batch)
     first = Recording(capture.parameters, plan, chosen)
     second = Recording(capture.parameters, plan, chosen, before=first)
