@@ -30,6 +30,8 @@ def test_a_recipe_names_the_averages_that_the_library_has():
         gradients.RunningMedian,
         gradients.Clipped,
     ]
+    alone = gradients.robust_average(Average("clipped", 0.5, length_only=True))
+    assert type(alone.rule) is gradients.Clipped
     with pytest.raises(ValueError, match="average is 'median'; it must be one of mean, winsorised, median of means"):
         Average("median")
 

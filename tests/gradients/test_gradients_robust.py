@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genbook.gradients import Clipped, Mean, MedianOfMeans, RunningMean, RunningMedian, Winsorized
+from genbook.gradients.robust import LengthOnly
 from genbook.gradients.winsorize import BLOCK, kernel
 
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
@@ -65,6 +66,19 @@ def test_level_zero_is_the_mean():
         for parameter, gradient in zip(model.parameters(), mean_gradient(model, loss, x, y), strict=True):
             torch.testing.assert_close(parameter.grad, gradient, **EXACT)
         torch.testing.assert_close(losses.mean(), loss(model(x), y).detach(), **EXACT)
+
+
+@pytest.mark.parametrize("rule", [Winsorized(2), Clipped(0.1), MedianOfMeans()], ids=lambda rule: type(rule).__name__)
+def test_a_length_without_its_direction(rule):
+    """The mean's direction, the rule's length over all parameters."""
+    model, loss, x, y = problem()
+    mean, lengths = torch.cat([g.flatten() for g in mean_gradient(model, loss, x, y)]), []
+    for one in (rule, LengthOnly(rule)):
+        one.backward(model, loss, x, y)
+        gradient = torch.cat([p.grad.flatten() for p in model.parameters()])
+        lengths.append(gradient.norm())
+    torch.testing.assert_close(gradient, mean * lengths[0] / mean.norm(), **EXACT)
+    assert abs(lengths[1] / mean.norm() - 1) > 0.02
 
 
 def test_the_largest_level_is_nearly_the_median():
@@ -135,6 +149,7 @@ def test_running_median_refuses_momentum():
     [
         (lambda: Winsorized(-1), "c is -1; it must be a whole number"),
         (lambda: Winsorized(1.5), "c is 1.5; it must be a whole number"),
+        (lambda: LengthOnly(RunningMedian()), "RunningMedian averages over steps; want a rule that takes one batch"),
         (lambda: Clipped(0), "max_norm is 0; it must be positive"),
         (lambda: Clipped(float("nan")), "max_norm is nan; it must be positive"),
     ],

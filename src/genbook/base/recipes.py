@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LOSS_NAMES = ("cross-entropy", "squared", "logistic")
+LOSS_NAMES = ("cross-entropy", "squared", "logistic", "partially Huberised")
 AVERAGES = ("mean", "winsorised", "median of means", "running mean", "running median", "clipped")
+#: The confidence below which the partially Huberised loss is a straight line is 1/τ; of τ = 2 and 10, which Menon et
+#: al. (2020) choose from, the one that trusts an example the least.
+HUBER_TAU = 2.0
 
 
 def refuse(condition: bool, message: str) -> None:
@@ -137,12 +140,13 @@ class InverseSquareRoot:
 class Average:
     """A robust average in the place of the mean gradient: the name of a rule and its argument, if it takes one.
 
-    `Average("winsorised", 2)`, `Average("median of means")`, `Average("clipped", 1.0)`;
-    `genbook.gradients.robust_average` makes the rule.
+    `Average("winsorised", 2)`, `Average("median of means")`, `Average("clipped", 1.0)`; with `length_only` the mean
+    gradient, as long as that rule's average. `genbook.gradients.robust_average` makes the rule.
     """
 
     rule: str
     argument: float | None = None
+    length_only: bool = False
 
     def __post_init__(self):
         """Refuse a rule that there is not."""
@@ -164,7 +168,8 @@ class Recipe:
             An epoch is ⌊n / batch_size⌋ steps: the examples left over by its permutation sit it out.
         schedule: the learning rate's course over the steps.
         loss: "cross-entropy", "squared" (the mean over outputs too, as `torch.nn.MSELoss`; class labels become
-            one-hot) or "logistic" (labels ±1, one output).
+            one-hot), "logistic" (labels ±1, one output) or "partially Huberised" (cross-entropy that is linear in
+            the label's probability below one half; Menon et al., 2020).
         average: a robust average of the batch's gradients instead of their mean.
         init_scale: multiple of PyTorch's default initial weights.
         stop_at_accuracy: stop once the accuracy on the whole training set is at least this (1.0: every example is

@@ -265,6 +265,40 @@ class Clipped(Mean):
         return {name: form.total(weights) for name, form in forms.items()}
 
 
+class LengthOnly(Clipped):
+    """The mean gradient at the length of another rule's average: its step without its direction, for comparison.
+
+    The length is over all parameters.
+    """
+
+    def __init__(self, rule: Mean):
+        """`rule`, whose average gives the length.
+
+        Raises:
+            ValueError: if the rule remembers earlier steps.
+        """
+        if isinstance(rule, RunningMean):
+            raise ValueError(f"{type(rule).__name__} averages over steps; want a rule that takes one batch")
+        self.rule = rule
+
+    def refuse(self, m: int) -> None:
+        """As the rule does."""
+        self.rule.refuse(m)
+
+    def combined(self, forms: Mapping[str, Form], m: int) -> Gradients:
+        """As `Mean.combined`; needs the gradients of all layers at once."""
+        wanted = _squared_length(self.rule.combined(forms, m))
+        means = {name: form.total().div_(m) for name, form in forms.items()}
+        squared = _squared_length(means)
+        factor = (wanted / squared.clamp(min=torch.finfo(squared.dtype).tiny)).sqrt()
+        return {name: mean.mul_(factor.view(-1, *[1] * (mean.dim() - 1))) for name, mean in means.items()}
+
+
+def _squared_length(gradients: Gradients) -> Tensor:
+    """Over all parameters, by replica, [R]."""
+    return torch.stack([g.flatten(1).square().sum(1) for g in gradients.values()]).sum(0)
+
+
 def median_of_three(values: Sequence[Tensor]) -> Tensor:
     """Coordinate-wise median of three tensors of one shape."""
     a, b, c = values
@@ -283,5 +317,6 @@ _RULES: Mapping[str, Callable[..., Mean]] = {
 
 def robust_average(setting: Average) -> Mean:
     """The rule that a recipe's ``average`` names, with nothing seen so far; `TypeError` where its argument is wrong."""
-    rule = _RULES[setting.rule]
-    return rule() if setting.argument is None else rule(setting.argument)
+    make = _RULES[setting.rule]
+    rule = make() if setting.argument is None else make(setting.argument)
+    return LengthOnly(rule) if setting.length_only else rule

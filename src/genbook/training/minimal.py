@@ -16,9 +16,15 @@ from genbook.base.recipes import Constant, Cosine, InverseSquareRoot, Linear, Re
 from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.gradients import robust_average
 from genbook.models import initialise
+from genbook.training.losses import PartiallyHuberisedLoss
 from genbook.training.replica import Examples, Replica
 
-CRITERIA = {"cross-entropy": nn.CrossEntropyLoss(), "squared": nn.MSELoss(), "logistic": nn.SoftMarginLoss()}
+CRITERIA = {
+    "cross-entropy": nn.CrossEntropyLoss(),
+    "squared": nn.MSELoss(),
+    "logistic": nn.SoftMarginLoss(),
+    "partially Huberised": PartiallyHuberisedLoss(),
+}
 
 
 @dataclass
@@ -107,7 +113,7 @@ def learning_rate_schedule(recipe: Recipe, optimiser: torch.optim.Optimizer) -> 
 def targets_of(examples: Examples, loss: str, outputs: int) -> Tensor:
     """Classes [n] for cross-entropy; else real targets [n, outputs], class labels as one-hot rows."""
     labels = examples.labels
-    if loss == "cross-entropy":
+    if loss in ("cross-entropy", "partially Huberised"):
         return labels.long()
     if labels.dim() == 1 and outputs > 1:
         labels = nn.functional.one_hot(labels, outputs)
