@@ -407,8 +407,10 @@ def test_claims_table_says_all_that_a_claim_does():
     assert "holds if &gt;\u00a00.333 left" in claimed(threshold=1 / 3, threshold_text="left")
     assert "reported there: 5 &lt; 6" in claimed(reported="5 < 6")
     assert r'Smaller than <span class="math notranslate nohighlight">\(n\)</span>' in claimed(note="Smaller than $n$")
-    starred = {**CELLS, "Replication": dataclasses.replace(CELLS["Replication"], star=True)}
-    assert "★" in figures.claims_table([(CLAIM, starred)])
+    assert "this book&#39;s own, after <a href" in claimed(origin="ours")
+    assert "follows from <a href" in claimed(origin="consequence")
+    assert "</code> · <a href" in claimed(origin="paper")
+    assert '<td data-label="Published"></td>' in figures.claims_table([(CLAIM, {**CELLS, "Published": None})])
 
 
 def test_a_brief_claims_table_has_a_column_for_each_table_and_notes():

@@ -40,7 +40,7 @@ def assert_columns(page, row):
     assert len({round(judgement.estimate, 1) for judgement in (discovery, replication, control)}) == 3
     assert (discovery.verdict, replication.verdict, control.verdict) == ("holds", "fails", "fails")
     found = cells(page)
-    assert list(found) == ["Discovery", "Replication", "Control"]
+    assert list(found) == ["Replication", "Discovery", "Control"]
     assert found["Discovery"] == shown(discovery) + '<span class="details">digits</span>'
     assert found["Replication"] == shown(replication) + '<span class="details">mnist1d</span>'
     assert found["Control"] == shown(control) + '<span class="details">nothing</span>'
@@ -50,11 +50,11 @@ def test_a_chapter_shows_each_setting_in_its_own_column(row):
     assert_columns(figures.claims_table([(row.claim, cells_of(row))]), row)
 
 
-def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_main_one(row, monkeypatch):
+def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_claim(row, monkeypatch):
     monkeypatch.setattr(generated, "chapter_title", lambda name: "A chapter")
     page = generated.scoreboard([row], "quick")
     assert_columns(page, row)
-    assert "In the discovery setting: **1** holds." in page
+    assert "**0** of 1 claims replicated; 1 fails in the replication" in page
 
 
 def test_the_settings_are_those_that_were_asked_for(row):

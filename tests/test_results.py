@@ -433,7 +433,7 @@ def test_a_claim_is_judged_in_its_three_settings(study):
     told = row.as_dict()
     assert list(told) == [
         "chapter", "study", "id", "statement", "source", "kind", "origin", "relation", "threshold", "primary",
-        "profile", "params", "settings",
+        "replicates_on", "profile", "params", "settings",
     ]  # fmt: skip
     assert json.loads(json.dumps(told)) == told
     settings = told["settings"]
@@ -454,7 +454,7 @@ def test_a_setting_without_a_verdict_says_why(study):
         (row,) = evaluate(Request.build(study, profile), **words)
         return [setting["reason"] for setting in row.as_dict()["settings"].values()]
 
-    assert reasons(study, "smoke") == ["profile smoke judges nothing"] * 3
+    assert reasons(study, "smoke") == ["this profile judges nothing"] * 3
     assert reasons(study, blind=True) == [None, "left alone", None]
     assert reasons(dataclasses.replace(study, replication=None)) == [None, "the study has no replication", None]
 

@@ -95,6 +95,8 @@ class Judgement:
     reason: str = ""
 
 
+#: The reason of what a profile made for speed leaves unjudged.
+JUDGES_NOTHING = "this profile judges nothing"
 NOT_RUN = Judgement(math.nan, math.nan, math.nan, "not run")
 
 
@@ -126,7 +128,7 @@ def judge(claim: Claim, table: pd.DataFrame, spec: Spec, judged: bool = True) ->
     found = _JUDGES[claim.kind](claim, present, step)
     verdict, p, reason = found.verdict, found.p, ""
     if not judged:
-        verdict, p, reason = "not judged", math.nan, "this profile judges nothing"
+        verdict, p, reason = "not judged", math.nan, JUDGES_NOTHING
     elif censored:
         verdict, p, reason = "undecided", math.nan, f"{censored} of {len(values)} values are censored"
     elif claim.kind in ("mean", "equal") and step is None and present.duplicated().any():

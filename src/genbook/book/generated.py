@@ -6,7 +6,6 @@ import base64
 import importlib.metadata
 import io
 import json
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,10 @@ import yaml
 
 from genbook.book import reference
 from genbook.book.execute import executed_path
+from genbook.figures.html import interval
+from genbook.results import tally
 from genbook.results.chapters import chapter_of, chapter_title, chapters
+from genbook.results.primary import primaries
 from genbook.results.verdicts import Row
 from genbook.tables.store import Store
 
@@ -39,14 +41,14 @@ def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
     cards = []
     for chapter in chapters():
         notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
-        mine = [row.discovery.verdict for row in rows if chapter_of(row.request.study.name) == chapter]
+        told = tally.in_words(row for row in rows if chapter_of(row.request.study.name) == chapter)
         options = [f":link: chapters/{chapter}", ":link-type: doc", ":class-card: chapter"]
         figure = _cover(notebook)
         if figure is not None:
             image, alt = figure
             _thumbnail(image, covers / f"{chapter}.png")
             options += [f":img-top: covers/{chapter}.png", f":img-alt: {' '.join(alt.split())}"]
-        footer = [":::{card-footer}", _tally(mine) or "no claims", ":::"]
+        footer = [":::{card-footer}", told or "nothing judged", ":::"]
         text = [*options, "", _question(notebook), "", *footer]
         cards += [f"::::{{grid-item-card}} {chapter_title(chapter)}", *text, "::::", ""]
     return "\n".join([":::::{grid} 1 2 2 2", ":gutter: 3", "", *cards, ":::::", ""])
@@ -82,39 +84,67 @@ def _question(notebook: dict[str, Any]) -> str:
     return box.group(1) if box else ""
 
 
-def _tally(verdicts: Sequence[str]) -> str:
-    """'**12** holds, **1** fails'."""
-    counts = pd.Series(verdicts, dtype=object).value_counts()
-    return ", ".join(f"**{number}** {verdict}" for verdict, number in counts.items())
-
-
 def scoreboard(rows: Sequence[Row], profile: str) -> str:
-    """The page of all claims, chapter by chapter, with what chance would give and what Holm's correction leaves."""
+    """The page of all claims: what became of them, the primary ones, and all, chapter by chapter."""
     from genbook import figures
-    from genbook.base import stats
-    from genbook.results.pages import cells
+    from genbook.results.pages import cells, published_cell
 
-    judged = [row for row in rows if row.discovery.verdict not in ("not judged", "not run")]
-    replicated = [row for row in judged if math.isfinite(row.replication.p)]
-    adjusted = stats.holm([row.replication.p for row in replicated])
-    stays = [row for row, p in zip(replicated, adjusted, strict=True) if p < 0.025]
-    tally = _tally([row.discovery.verdict for row in rows])
     lines = [
         "# Scoreboard of claims",
         "",
-        f"Every claim of the book, as the tables of the profile `{profile}` decide it. "
-        f"In the discovery setting: {tally}. ",
-        f"Of {len(replicated)} claims that were judged again on other data with fresh seeds, "
-        f"{len(stays)} stay after Holm's correction for their number; they are marked ★. ",
-        "Every claim has a control, in which the same statistic must come out as `fails`: "
+        f"Every claim of the book, as the tables of the profile `{profile}` decide it. {tally.in_words(rows)}. Every "
+        "claim has a control, in which the same statistic must come out as `fails`: "
         "[how to read this](method/statistics).",
         "",
+        "## What became of them",
+        "",
+        "Counted once each: a claim that holds in discovery by its replication, another by discovery.",
+        "",
+        _markdown_table(_fates(rows)),
+        "## Primary claims",
+        "",
+        *_primary(),
     ]
     for chapter in dict.fromkeys(chapter_of(row.request.study.name) for row in rows):
-        shown = [(row.claim, cells(row, row in stays)) for row in rows if chapter_of(row.request.study.name) == chapter]
+        mine = [row for row in rows if chapter_of(row.request.study.name) == chapter]
+        apart = {row.claim.id: found for row in mine if (found := published_cell(row)) is not None}
+        shown = [
+            (row.claim, {**cells(row), **({"Published": apart.get(row.claim.id)} if apart else {})}) for row in mine
+        ]
         claims = figures.claims_table(shown, references="references.html")
-        lines += [f"## [{chapter_title(chapter)}](chapters/{chapter})", "", claims, ""]
+        lines += [f"## [{chapter_title(chapter)}](chapters/{chapter})", "", f"{tally.in_words(mine)}.", "", claims, ""]
     return "\n".join(lines)
+
+
+def _fates(rows: Sequence[Row]) -> pd.DataFrame:
+    """A row for each kind of claims and each origin, a column for each fate that some claim has."""
+    counted = [*tally.kinds(rows), *tally.origins(rows)]
+    shown = [fate for fate in tally.FATES if any(kind.counts[fate] for kind in counted)]
+    return pd.DataFrame([{"claims": kind.title, **{fate: kind.counts[fate] for fate in shown}} for kind in counted])
+
+
+def _primary() -> list[str]:
+    """The primary claims with their verdicts on twenty seeds of the replication."""
+    found = primaries()
+    if not found:
+        return ["None is named.", ""]
+    rows = [
+        {
+            "phenomenon": one.entry.phenomenon,
+            "claim": f"`{one.claim.id}`: {one.claim.statement}",
+            "verdict": one.judgement.verdict,
+            "": interval(one.judgement.estimate, one.judgement.low, one.judgement.high),
+            "seeds": one.judgement.n,
+            "after Holm": "stays" if one.stays else "–",
+        }
+        for one in found
+    ]
+    return [
+        "Named in one file before their replication was computed, and judged on that table of twenty seeds alone, with "
+        f"Holm's correction over these {len(found)}. All other claims are descriptive.",
+        "",
+        _markdown_table(rows),
+    ]
 
 
 def run_statistics(profile: str) -> str:

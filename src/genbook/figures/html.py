@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 VERDICTS = ("holds", "fails", "undecided", "not judged", "not run")
 
+#: What stands before a claim's source, by the claim's origin.
+ORIGINS = {"paper": "", "consequence": "follows from ", "ours": "this book's own, after "}
+
 # No line of it is blank: that would end the block of HTML in a page that is Markdown.
 _CLAIMS = """\
 <div class="claims-frame"><table class="claims">
@@ -25,15 +28,14 @@ _CLAIMS = """\
 <tr><th scope="row"><span class="statement">{{ claim.statement | prose | safe }}</span>
 <span class="details">holds if {{ claim | wanted | safe }} {{ claim.threshold_text | prose | safe }}</span>
 <span class="details"><code>{{ claim.id }}</code>
-{%- if claim.source and not brief %} · <a href="{{ references }}#{{ claim.source }}">{{ claim.source | citation }}</a>
-{%- endif %}
+{%- if claim.source and not brief %} · {{ claim.origin | origin }}<a href="{{ references }}#{{ claim.source }}">
+{{- claim.source | citation }}</a>{% endif %}
 {%- if claim.reported and not brief %} · reported there: {{ claim.reported | prose | safe }}{% endif %}</span>
 {%- if claim.note and not brief %}<span class="details">{{ claim.note | prose | safe }}</span>{% endif %}</th>
 {%- for title, cell in cells.items() %}
-<td data-label="{{ title }}">{{ cell.judgement.verdict | badge | safe }}
-{%- if cell.star %} <span class="star" title="stays after Holm's correction">★</span>{% endif %}
+<td data-label="{{ title }}">{% if cell %}{{ cell.judgement.verdict | badge | safe }}
 {%- if cell.judgement | estimated %}<span class="numbers">{{ cell.judgement | interval | safe }}</span>{% endif %}
-{%- for detail in cell.details %}<span class="details">{{ detail }}</span>{% endfor %}</td>
+{%- for detail in cell.details %}<span class="details">{{ detail }}</span>{% endfor %}{% endif %}</td>
 {%- endfor %}</tr>
 {%- endfor %}
 </tbody>
@@ -47,12 +49,11 @@ _CLAIMS = """\
 class Cell:
     """What a claim came out as in one setting, as a page shows it.
 
-    ``details``: lines under the numbers, such as the data set. ``star``: it stays after Holm's correction.
+    ``details``: lines under the numbers, such as the data set.
     """
 
     judgement: Judgement
     details: tuple[str, ...] = ()
-    star: bool = False
 
 
 def verdict_badge(verdict: str) -> str:
@@ -67,7 +68,7 @@ def verdict_badge(verdict: str) -> str:
 
 
 def claims_table(
-    rows: Sequence[tuple[Claim, Mapping[str, Cell]]],
+    rows: Sequence[tuple[Claim, Mapping[str, Cell | None]]],
     notes: Sequence[str] = (),
     references: str = "../references.html",
     *,
@@ -76,7 +77,8 @@ def claims_table(
     """Return claims as a table: statement, threshold and source first, then a column a setting or a table.
 
     Args:
-        rows: for each claim, by the column's title, what it came out as there; all with the same titles.
+        rows: for each claim, by the column's title, what it came out as there, None where it has no table;
+            all with the same titles.
         notes: lines under the table, such as where each column comes from.
         references: address of the bibliography, relative to the page.
         brief: without source, the paper's own number and note, where the page has them already.
@@ -95,6 +97,7 @@ def _template() -> "jinja2.Template":
         "citation": citation,
         "estimated": lambda judgement: not math.isnan(judgement.estimate),
         "interval": lambda judgement: interval(judgement.estimate, judgement.low, judgement.high),
+        "origin": ORIGINS.__getitem__,
         "prose": _text,
         "wanted": _wanted,
     }

@@ -23,8 +23,9 @@ from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
 from genbook.figures.html import Cell
 from genbook.results import published as published_tables
+from genbook.results import tally
 from genbook.results.chapters import studies_of
-from genbook.results.pages import cells, censored, control_notes, in_words, provenance_line
+from genbook.results.pages import cells, control_notes, in_words, provenance_line, why
 from genbook.results.requests import Request, requests, shortest, target
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
@@ -185,7 +186,9 @@ class Chapter:
         self._show_claims([self.row(claim) for claim in claims])
 
     def verdicts(self) -> None:
-        """Show all claims of the chapter with their verdicts in discovery, replication and control."""
+        """Show all claims of the chapter with their verdicts in replication, discovery and control, and their tally."""
+        if told := tally.in_words(self.rows):
+            display(Markdown(f"{told}."))
         self._show_claims(self.rows)
 
     def _show_claims(self, rows: Sequence[Row]) -> None:
@@ -230,7 +233,7 @@ class Chapter:
             notes.append(f"{title}: " + ("outdated" if table is None else provenance_line(table)))
             notes += control_notes(request.study, title, name)
         rows = [
-            (claim, {title: Cell(found[claim.id], censored(found[claim.id])) for title, found in columns.items()})
+            (claim, {title: Cell(found[claim.id], why(found[claim.id])) for title, found in columns.items()})
             for claim in claims
         ]
         display(HTML(figures.claims_table(rows, notes, brief=True)))

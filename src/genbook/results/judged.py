@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from genbook import studies
-from genbook.base.claims import Judgement
+from genbook.base.claims import Judgement, judge
 from genbook.base.files import sha256, store_root, write_text
 from genbook.base.spec import ParameterError, Spec
+from genbook.results import published
 from genbook.results.compute import has_data
 from genbook.results.table import key_of
 from genbook.studies import Study
@@ -45,6 +46,24 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool) -> str | N
         return None
     whole = [table, list(seeds), parts, judged, _code(study.name), _versions()]
     return sha256(json.dumps(whole).encode())
+
+
+def of_published(study: Study, name: str) -> dict[str, Judgement] | None:
+    """By id, what the study's claims come out as on the table published under ``name``; None where it is outdated.
+
+    Raises `ParameterError` for a name that is none, `DamagedTable` for a file that is not as it was published.
+    """
+    digest = published.digest(study, name)
+    key = sha256(json.dumps([name, digest, study.version, _code(study.name), _versions()]).encode())
+    known = _is_the_codes(study)
+    if known and (kept := read(study, key)):
+        return kept
+    if (table := published.table(study, name)) is None:
+        return None
+    made = {claim.id: judge(claim, table.frame, table.spec) for claim in study.claims}
+    if known:
+        keep(study, key, made)
+    return made
 
 
 def _is_the_codes(study: Study) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from genbook.base.claims import Judgement, judge
+from genbook.base.claims import JUDGES_NOTHING, Judgement
 from genbook.figures.html import Cell
 from genbook.results import published
+from genbook.results.judged import of_published
 from genbook.results.table import Table, dataset_of
 from genbook.results.verdicts import Row
 from genbook.studies import Study
@@ -45,8 +46,8 @@ def control_notes(study: Study, title: str, name: str) -> list[str]:
     failed, others = [], []
     for claim in study.claims:
         file = published.name_of(name, claim.control)
-        if file in published.names(study) and (table := published.table(study, file)) is not None:
-            verdict = judge(claim, table.frame, table.spec).verdict
+        if file in published.names(study) and (found := of_published(study, file)) is not None:
+            verdict = found[claim.id].verdict
             (failed if verdict == "fails" else others).append(f"{claim.id} ({verdict})")
     if not failed and not others:
         return []
@@ -54,20 +55,38 @@ def control_notes(study: Study, title: str, name: str) -> list[str]:
     return [f"{title}, controls: {len(failed)} of {len(failed) + len(others)} claims fail there as they must{astray}"]
 
 
-def cells(row: Row, star: bool = False) -> dict[str, Cell]:
-    """What a claim came out as, by the titles of a page's columns. ``star``: it stays after Holm's correction."""
+def cells(row: Row) -> dict[str, Cell]:
+    """What a claim came out as, by the titles of a page's columns: the replication first."""
     discovery = row.request.discovery.spec
     return {
-        "Discovery": Cell(row.discovery, (*_known(dataset_of(discovery)), *censored(row.discovery))),
-        "Replication": Cell(row.replication, _known(row.replication_dataset), star),
+        "Replication": Cell(row.replication, (*_known(row.replication_dataset), *why(row.replication))),
+        "Discovery": Cell(row.discovery, (*_known(dataset_of(discovery)), *why(row.discovery))),
         "Control": Cell(row.control, (row.claim.control,)),
     }
 
 
-def censored(judgement: Judgement) -> tuple[str, ...]:
-    """How many seeds had no value, in words; nothing where all had one."""
-    lost, seen = judgement.censored, judgement.n
-    return (f"{lost} of {seen + lost} not observed",) if lost else ()
+def published_cell(row: Row) -> Cell | None:
+    """What the claim came out as on published tables of the discovery setting; None where there is none.
+
+    Of several the one with the most seeds is shown, the others stand under it.
+    """
+    study, ending = row.request.study, published.ending("discovery")
+    found = [
+        (name.removesuffix(ending), judged[row.claim.id])
+        for name in published.names(study)
+        if name.endswith(ending) and (judged := of_published(study, name)) is not None
+    ]
+    if not found:
+        return None
+    found.sort(key=lambda named: -named[1].n)
+    others = (f"{name}: {judgement.verdict}" for name, judgement in found[1:])
+    return Cell(found[0][1], (f"{found[0][0]}, {found[0][1].n} seeds", *others))
+
+
+def why(judgement: Judgement) -> tuple[str, ...]:
+    """Why a claim could not be judged, in words; nothing where the numbers say it, or nothing was to be judged."""
+    unsaid = judgement.verdict in ("not judged", "not testable") or judgement.censored
+    return (judgement.reason,) if unsaid and judgement.reason not in ("", JUDGES_NOTHING) else ()
 
 
 def _known(dataset: str | None) -> tuple[str, ...]:

@@ -61,6 +61,13 @@ def table(study: Study, name: str) -> Table | None:
     return Table(study, spec, seeds, _rows(file).frame.copy(), provenances, spec.digest())
 
 
+def digest(study: Study, name: str) -> str:
+    """The SHA-256 that the list has of the table published under ``name``; raises as `table` does."""
+    if name not in (known := names(study)):
+        raise ParameterError(nearest(name, known, f"published table of {study.name}"))
+    return _file(study, name).digest
+
+
 def parts(study: Study, spec: Spec, seeds: Sequence[int]) -> dict[int, Part]:
     """By seed, the parts that published tables with the same spec and version hold of ``seeds``."""
     found: dict[int, Part] = {}

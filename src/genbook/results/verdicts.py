@@ -14,6 +14,7 @@ from genbook.base.spec import ParameterError, nearest
 from genbook.results import judged
 from genbook.results.chapters import chapter_of
 from genbook.results.compute import has_data
+from genbook.results.primary import is_primary
 from genbook.results.requests import Request, Setting
 from genbook.results.table import dataset_of, fingerprint_of
 
@@ -47,6 +48,11 @@ class Row:
         """The data set of the replication; None where the claim is not judged there."""
         return dataset_of(self.request.setting("replication").spec) if "replication" in self.judgements else None
 
+    @property
+    def on_other_data(self) -> bool:
+        """Whether the replication is on another data set: the same generator, or other sizes, make a variation."""
+        return self.replication_dataset not in (None, dataset_of(self.request.discovery.spec))
+
     def as_dict(self) -> dict[str, Any]:
         """The row as plain JSON values: the keys that ``genbook claims --json`` documents."""
         study, claim = self.request.study, self.claim
@@ -60,7 +66,8 @@ class Row:
             "origin": claim.origin,
             "relation": claim.relation,
             "threshold": claim.threshold,
-            "primary": None,
+            "primary": is_primary(study.name, claim.id),
+            "replicates_on": "other data" if self.on_other_data else "a variation",
             "profile": self.request.profile,
             "params": self.request.discovery.spec.model_dump(mode="json"),
             "settings": {
