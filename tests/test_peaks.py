@@ -60,3 +60,17 @@ def test_a_place_that_a_seed_lacks_is_left_out():
     table = curves([3.0, 1.0, 4.0, 2.0, 1.0], [3.0, 1.0, 4.0, 2.0, 1.0])
     table.loc[0, 4] = np.nan
     assert peaks.left_out(table)["peak"].tolist() == [8, 8]
+
+
+def test_noise_that_all_seeds_share_makes_no_peak_where_another_half_is_measured():
+    """A bump of one half of the test set is in every seed's curve; on the other half there is none."""
+    usual, bump = [1.0, 1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 3.0, 1.0, 1.0]
+    assert peaks.left_out(curves(bump, bump, bump))["height"].tolist() == [2.0] * 3
+    found = peaks.left_out(curves(bump, bump, bump), curves(usual, usual, usual))
+    assert found["height"].tolist() == [0.0] * 3
+    assert found["peak"].tolist() == [4] * 3
+
+
+def test_a_place_that_was_not_measured_is_left_out():
+    chosen = curves([3.0, 1.0, 4.0, 2.0, 1.0], [3.0, 1.0, 4.0, 2.0, 1.0])
+    assert peaks.left_out(chosen, chosen.drop(columns=4))["peak"].tolist() == [8, 8]

@@ -33,19 +33,23 @@ def places(mean: pd.Series) -> tuple[object, object, object] | None:
     return None if found is None else tuple(mean.index[place] for place in found)
 
 
-def left_out(curves: pd.DataFrame) -> pd.DataFrame:
+def left_out(curves: pd.DataFrame, measured: pd.DataFrame | None = None) -> pd.DataFrame:
     """For each seed, peak and flanks as the mean of the other seeds' curves has them, and the height of its own there.
 
-    A height as a ratio is the exponential of that of the logarithms.
+    A height as a ratio is the exponential of that of the logarithms. All seeds share one test set, and noise of its own
+    at one place looks like a peak in each of them: where ``curves`` are of one half of the test set and ``measured`` of
+    the other, it does not.
 
     Args:
-        curves: [seeds, places]; places that some seed lacks are left out.
+        curves: [seeds, places], by which the places are chosen; those that some seed lacks are left out.
+        measured: [seeds, places], of which the height is read off; by default the curves themselves.
 
     Returns:
         One row a seed: ``peak``, ``left``, ``right`` (places) and ``height``, this seed's value at the peak less the
         higher of its values at the two flanks. NaN with one seed alone, and with fewer than three places.
     """
-    curves = curves.dropna(axis=1)
+    measured = curves if measured is None else measured
+    curves = curves.loc[:, curves.notna().all() & measured.reindex(columns=curves.columns).notna().all()]
     rows: dict[Any, tuple[Any, ...]] = {}
     for seed in curves.index:
         others = mean_of_others(curves.T, seed)
@@ -53,7 +57,7 @@ def left_out(curves: pd.DataFrame) -> pd.DataFrame:
         if found is None:
             rows[seed] = (np.nan, np.nan, np.nan, np.nan)
             continue
-        own = curves.loc[seed]
+        own = measured.loc[seed]
         peak, left, right = found
         rows[seed] = (peak, left, right, own[peak] - max(own[left], own[right]))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["peak", "left", "right", "height"])
