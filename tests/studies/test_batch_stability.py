@@ -11,6 +11,7 @@ from genbook.experiments.run import Drawn
 from genbook.models import initialise
 from genbook.studies.steps.batch_stability import claims
 from genbook.studies.steps.batch_stability.design import BatchStabilitySpec, design
+from tests.known import Answer, Known
 
 SMALL = BatchStabilitySpec.build(
     n_train=20,
@@ -66,49 +67,88 @@ def test_trace_decides_for_single_examples_of_equal_curvature(scale, grows):
     assert step * curvature / dimension < 2
 
 
-def synthetic(single, whole, stable):
-    """Ends with these traces in units of 2/step, and batches that are stable up to these steps."""
+SPEC = BatchStabilitySpec.build(
+    learning_rates=[0.01, 0.02], steps=10, batch_sizes=[1, 2, 4, 100], stable_from=0.1, stable_to=3.2, n_tried=51
+)
+
+
+def synthetic(single, whole, stable, left=0.001):
+    """Ends with these traces in units of 2/step, and batches that are stable up to these steps, on a fine grid.
+
+    The traces are those at the larger learning rate, twice those at the smaller. ``left``: what is left of the loss.
+    """
     rows = []
     for seed in (0, 1, 2):
+        own = 1 + 0.01 * seed
         for name, trace in (("single", single), ("whole", whole)):
             for rate in (0.01, 0.02):
-                for quantity in ("Hessian trace", "sharpness"):
-                    rows += [(seed, name, rate, 1, step, quantity, trace * 2 / rate) for step in (0, 10)]
+                for step, loss in ((0, 2.0), (10, 2 * left)):
+                    rows.append((seed, name, rate, 1, step, "train loss", loss))
+                    rows += [
+                        (seed, name, rate, 1, step, quantity, own * trace * (rate / 0.02) * 2 / rate)
+                        for quantity in ("Hessian trace", "sharpness")
+                    ]
         for batch, last in stable.items():
-            for rate in (0.1, 0.2, 0.4, 0.8, 1.6):
+            for rate in SPEC.tried:
                 rows.append((seed, "batches", rate, batch, 0, "train loss", 1.0))
                 if rate <= 2 * last:  # what is farther beyond diverged and has no end
-                    rows.append((seed, "batches", rate, batch, 10, "train loss", 0.5 if rate <= last else 3.0))
+                    rows.append((seed, "batches", rate, batch, 10, "train loss", 0.5 if rate <= last * 1.001 else 3.0))
     return pd.DataFrame(rows, columns=["seed", "run", "learning rate", "batch size", "step", "quantity", "value"])
 
 
-def test_statistics_on_known_ends():
-    made = synthetic(0.5, 1.7, {1: 0.1, 2: 0.2, 4: 0.4, 100: 0.4})
-    verdicts = {name: judge(claim, made, SMALL) for name, claim in BY_ID.items()}
-    assert verdicts["single-examples-bound-trace"].estimate == pytest.approx(0.5)
-    assert verdicts["whole-set-bounds-sharpness-alone"].estimate == pytest.approx(1.7)
-    assert verdicts["stable-step-grows-with-batch"].estimate == pytest.approx(1)
-    assert verdicts["stable-step-levels-off"].estimate == pytest.approx(0)
-    assert claims.largest_stable(made).loc[0].tolist() == [0.1, 0.2, 0.4, 0.4]
+AS_SAID = synthetic(0.5, 1.7, {1: 0.1 * 2**0.5, 2: 0.2 * 2**0.5, 4: 0.4 * 2**0.5, 100: 0.4 * 2**0.5})
+CONTRARY = synthetic(1.7, 0.5, {1: 0.2, 2: 0.2, 4: 0.2, 100: 1.6})
+KNOWN = {
+    "single-examples-bound-trace": Known(
+        Answer(AS_SAID, [0.5, 0.505, 0.51], SPEC), Answer(CONTRARY, [1.7, 1.717, 1.734], SPEC)
+    ),
+    "whole-set-bounds-sharpness-alone": Known(
+        Answer(AS_SAID, [1.7, 1.717, 1.734], SPEC), Answer(CONTRARY, [0.5, 0.505, 0.51], SPEC)
+    ),
+    "stable-step-grows-with-batch": Known(Answer(AS_SAID, [1, 1, 1], SPEC), Answer(CONTRARY, [0, 0, 0], SPEC)),
+    "stable-step-levels-off": Known(
+        Answer(AS_SAID, [0, 0, 0], SPEC), Answer(CONTRARY, [3 * np.log(2) / np.log(25)] * 3, SPEC)
+    ),
+}
+
+
+def test_the_largest_stable_rate_is_the_last_before_the_first_that_is_not():
+    assert claims.largest_stable(AS_SAID).loc[0].tolist() == pytest.approx(
+        [rate * 2**0.5 for rate in (0.1, 0.2, 0.4, 0.4)]
+    )
+
+
+def test_the_power_is_known_to_a_rung():
+    """51 rates from .1 to 3.2: rungs of log 32 / 50, over log 4 for sizes 1 and 4, over log 25 for 4 and 100."""
+    for name, sizes in (("stable-step-grows-with-batch", 4), ("stable-step-levels-off", 25)):
+        found = judge(BY_ID[name], AS_SAID, SPEC)
+        assert found.high - found.estimate == pytest.approx(np.log(32) / 50 / np.log(sizes))
 
 
 def test_a_search_without_an_end_is_censored():
-    made = synthetic(0.5, 1.7, {1: 0.05, 2: 1.6})
+    made = synthetic(0.5, 1.7, {1: 0.05, 2: 3.2})
     assert np.isnan(claims.largest_stable(made)).all(axis=None)
-    assert judge(BY_ID["stable-step-grows-with-batch"], made, SMALL).verdict == "undecided"
+    assert judge(BY_ID["stable-step-grows-with-batch"], made, SPEC).verdict == "undecided"
+
+
+def test_the_bound_is_not_judged_away_from_minima_that_interpolate():
+    made = synthetic(0.5, 1.7, {1: 0.1, 2: 0.2}, left=0.02)
+    for name in ("single-examples-bound-trace", "whole-set-bounds-sharpness-alone"):
+        assert judge(BY_ID[name], made, SPEC).censored == 3
+    assert claims.left_of_loss(made, "single", 10).to_numpy() == pytest.approx(0.02)
 
 
 def test_a_diverged_run_has_no_trace():
     made = synthetic(0.5, 1.7, {1: 0.1, 2: 0.2})
     gone = (made["run"] == "single") & (made["learning rate"] == 0.02) & (made["seed"] == 1) & (made["step"] == 10)
-    assert judge(BY_ID["single-examples-bound-trace"], made[~gone], SMALL).verdict == "undecided"
+    assert judge(BY_ID["single-examples-bound-trace"], made[~gone], SPEC).verdict == "undecided"
 
 
 def test_where_every_run_diverged_its_start_is_no_end():
     made = synthetic(0.5, 1.7, {1: 0.1, 2: 0.2})
     gone = made["run"].isin(["single", "whole"]) & (made["step"] == 10)
     for name in ("single-examples-bound-trace", "whole-set-bounds-sharpness-alone"):
-        values = BY_ID[name].statistic(made[~gone], SMALL)
+        values = BY_ID[name].statistic(made[~gone], SPEC)
         assert len(values) == made["seed"].nunique()
         assert values.isna().all()
 
@@ -117,5 +157,6 @@ def test_steps_on_single_examples_in_its_control():
     """Trained on the whole set instead, both kinds of run are the same."""
     spec = BatchStabilitySpec.build(**{**SMALL.model_dump(), "single_batch": 10**6})
     made = design(spec).run([0], "cpu")
-    traces = [claims.scaled(made, "Hessian trace", name, 10).to_numpy() for name in ("single", "whole")]
+    ends = made[(made["quantity"] == "Hessian trace") & (made["step"] == 10)]
+    traces = [ends[ends["run"] == name]["value"].to_numpy() for name in ("single", "whole")]
     assert traces[0] == pytest.approx(traces[1], rel=1e-4)

@@ -20,23 +20,24 @@ _CURVATURE = Watch(("sharpness", "Hessian trace"), _BOTH_ENDS, tolerance=2e-2, s
 class BatchStabilitySpec(ConstantRateSpec):
     """Networks with one output on single examples and on all, and with one for each class on batches between."""
 
+    n_train: int = parameter(50, "size of the training set, the same number of each class", "examples", ge=20)
     learning_rates: Growing[Annotated[float, Field(gt=0, le=10)]] = parameter(
-        (0.005, 0.01, 0.025), "learning rates with which one output learns even and odd classes", "", min_length=1
+        (0.01, 0.02, 0.04), "learning rates with which one output learns even and odd classes", "", min_length=1
     )
     single_batch: int = parameter(1, "examples in its steps (more is a negative control)", "examples", ge=1)
     whole_batch: int = parameter(
         10**6, "examples in the steps compared with; at most all (1 is a negative control)", "examples", ge=1
     )
-    steps: int = parameter(1500, "gradient steps of these trainings", "steps", ge=10, le=10**6)
+    steps: int = parameter(10_000, "gradient steps of these trainings", "steps", ge=10, le=10**6)
     batch_sizes: Growing[Annotated[int, Field(ge=1)]] = parameter(
-        (1, 2, 4, 16, 100),
+        (1, 2, 4, 16, 50),
         "batch sizes whose largest stable learning rate is looked for; at most all",
         "examples",
         min_length=2,
     )
     stable_from: float = parameter(0.2, "smallest learning rate that is tried for them", "", gt=0, le=100)
     stable_to: float = parameter(10.0, "largest learning rate that is tried for them", "", gt=0, le=1000)
-    n_tried: int = parameter(12, "learning rates that are tried, log-spaced", "", ge=2, le=100)
+    n_tried: int = parameter(60, "learning rates that are tried, log-spaced", "", ge=2, le=200)
     stable_steps: int = parameter(80, "gradient steps after which the loss must have fallen", "steps", ge=5, le=10**5)
 
     @model_validator(mode="after")
