@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genbook.base.claims import Claim, decide, judge
+from genbook.base.claims import Claim, Precondition, decide, judge, judge_all
 from genbook.base.spec import Spec
 
 
@@ -114,3 +114,69 @@ def test_a_smoke_run_computes_and_judges_nothing():
 def test_a_relation_that_cannot_be_judged_is_refused():
     with pytest.raises(ValueError, match="kinds 'exact' and 'equal'"):
         claim(relation="=")
+
+
+def demanding(threshold=0.5, relation=">"):
+    """What is demanded is of a column of its own, so that claims and precondition can differ."""
+    return Precondition("the fit", lambda rows, spec: rows.set_index("seed")["fit"], relation, threshold)
+
+
+def with_fit(values, fit):
+    return table(values).assign(fit=fit)
+
+
+FAILING, EXACT = (
+    claim(id="failing", threshold=5.0),
+    claim(id="exact", kind="exact", relation="=", threshold=2.0, tolerance=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("fit", "relation", "met"),
+    [
+        ([0.8, 0.82, 0.78], ">", True),
+        ([0.2, 0.22, 0.18], ">", False),
+        ([0.2, 0.9, 0.5], ">", False),  # whether the data allow it is not known: nor is a failure one
+        ([0.2, 0.22, 0.18], "<", True),
+        ([0.8, 0.82, np.nan], ">", False),
+        ([0.8], ">", True),
+        ([0.2], ">", False),
+        ([np.nan], ">", False),
+    ],
+)
+def test_what_the_data_do_not_allow_is_not_testable(fit, relation, met):
+    rows = with_fit([2.0, 2.1, 1.9][: len(fit)], fit)
+    found = judge_all([claim(), FAILING, EXACT], rows, Spec(), precondition=demanding(relation=relation))
+    alone = {name.id: judge(name, rows, Spec()) for name in (claim(), FAILING, EXACT)}
+    assert found["exact"] == alone["exact"], "an identity asks nothing of the data"
+    if met:
+        assert found == alone
+        return
+    assert {found[name].verdict for name in ("toy", "failing")} == {"not testable"}
+    for name in ("toy", "failing"):
+        assert found[name].reason.startswith(f"the fit must be {relation} 0.5, and is ")
+        assert np.isnan(found[name].p)
+        assert (found[name].estimate, found[name].low) == pytest.approx(
+            (alone[name].estimate, alone[name].low), nan_ok=True
+        )
+
+
+def test_the_reason_has_the_measured_value():
+    found = judge_all([claim()], with_fit([2.0, 2.1], [0.25, 0.25]), Spec(), precondition=demanding())
+    assert "and is 0.25" in found["toy"].reason
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=6), st.floats(-5, 5))
+def test_where_the_precondition_is_missed_no_claim_fails(fit, threshold):
+    rows = with_fit(np.linspace(0.9, 1.1, len(fit)), fit)
+    asked = demanding()
+    (found,) = judge_all([claim(threshold=threshold)], rows, Spec(), precondition=asked).values()
+    lacking = asked.lacking(asked.measured(rows, Spec()))
+    assert (found.verdict == "not testable") == bool(lacking) == bool(found.reason)
+    if np.mean(fit) < 0.5:
+        assert found.verdict != "fails"
+
+
+def test_a_smoke_run_asks_for_no_precondition():
+    rows = with_fit([2.0, 2.1], [0.1, 0.1])
+    assert judge_all([claim()], rows, Spec(), judged=False, precondition=demanding())["toy"].verdict == "not judged"

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, model_validator
 
 from genbook import cli, models, studies
-from genbook.base.claims import Claim
+from genbook.base.claims import Claim, Precondition
 from genbook.base.seeding import generator
 from genbook.base.spec import ParameterError, Profile, Spec, parameter
 from genbook.contract import CHECKS, CheckError, check
@@ -99,6 +99,10 @@ def claim(**changes):
     return Claim(**{**settings, **changes})
 
 
+def demand(statistic):
+    return Precondition("the test loss", statistic, "<", 0.7)
+
+
 def plant(**changes):
     settings = {
         "name": "plant",
@@ -115,6 +119,7 @@ def plant(**changes):
         "quantities": {name: name for name in ("train loss", "test loss", "test accuracy")},
         "replication": lambda spec: {"size": max(spec.batch, min(40, spec.size))},
         "controls": {"shuffled labels": {"labels": "shuffled"}},
+        "precondition": demand(final),
     }
     return Plant(**{**settings, **changes})
 
@@ -326,6 +331,21 @@ PLANTED = [
         "statistics_ignore_the_order_of_rows",
         {"claims": (claim(statistic=lambda table, spec: table.groupby("seed")["value"].last()),)},
         "when the rows came in another order",
+    ),
+    (
+        "preconditions_have_a_value_per_seed",
+        {"precondition": demand(lambda table, spec: final(table, spec) * np.nan)},
+        "want a number for each of the seeds",
+    ),
+    (
+        "preconditions_have_a_value_per_seed",
+        {"precondition": demand(lambda table, spec: final(table, spec).iloc[:1])},
+        "want a number for each of the seeds",
+    ),
+    (
+        "preconditions_have_a_value_per_seed",
+        {"precondition": demand(lambda table, spec: float(final(table, spec).mean()))},
+        "a pandas Series, got float",
     ),
     ("global_state_is_left_alone", {"compute": with_python_random}, "random's generator"),
     ("global_state_is_left_alone", {"compute": with_reseeded_numpy}, "NumPy's global generator"),

@@ -1,6 +1,8 @@
 """What a reader sees of a claim: the numbers and verdicts of each setting, in the column of that setting."""
 
+import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +50,19 @@ def assert_columns(page, row):
 
 def test_a_chapter_shows_each_setting_in_its_own_column(row):
     assert_columns(figures.claims_table([(row.claim, cells_of(row))]), row)
+
+
+def test_a_replication_that_could_not_be_tested_says_what_its_data_lack(row, monkeypatch):
+    lacking = replace(
+        row.replication, verdict="not testable", reason="what is asked must be > 1, and is 0.4", p=math.nan
+    )
+    row = replace(row, judgements={**row.judgements, "replication": lacking})
+    expected = shown(lacking) + '<span class="details">mnist1d</span>'
+    expected += '<span class="details">what is asked must be &gt; 1, and is 0.4</span>'
+    assert cells(figures.claims_table([(row.claim, cells_of(row))]))["Replication"] == expected
+    monkeypatch.setattr(generated, "chapter_title", lambda name: "A chapter")
+    page = generated.scoreboard([row], "quick")
+    assert cells(page)["Replication"] == expected
 
 
 def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_claim(row, monkeypatch):

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info
 
 import genbook.tables.store
 from genbook import data, studies
+from genbook.base.claims import Precondition
 from genbook.base.spec import ParameterError
 from genbook.results import chapter, compute, provenance, published
 from genbook.results.chapter import Chapter
@@ -23,7 +24,7 @@ from genbook.results.chapters import studies_of
 from genbook.results.compute import check_seeds, missing_seeds, obtain
 from genbook.results.requests import Request, requests
 from genbook.results.table import identity_of, key_of
-from genbook.results.verdicts import evaluate
+from genbook.results.verdicts import evaluate, unfailed_controls
 from genbook.tables import codehash, manifest
 from genbook.tables.store import DamagedTable, DamagedTableWarning, Part, Store
 from tests.toy import ToyStudy, toy_study
@@ -470,6 +471,22 @@ def test_a_blind_evaluation_computes_no_replication(study):
     (row,) = evaluate(Request.build(study), blind=True)
     assert (row.discovery.verdict, row.replication.verdict, row.control.verdict) == ("holds", "not run", "fails")
     assert seeds_computed() == [(0, 1, 2, 3, 4)] * 2
+
+
+def test_only_the_replications_data_must_meet_the_precondition(study):
+    asked = Precondition("the effect", lambda table, spec: table.set_index("seed")["value"], ">", 1.5)
+    study = dataclasses.replace(study, precondition=asked)
+    request = Request.build(study)
+    (row,) = evaluate(request)
+    assert (row.discovery.verdict, row.replication.verdict, row.control.verdict) == ("holds", "not testable", "fails")
+    told = row.as_dict()["settings"]["replication"]
+    assert told["verdict"] == "not testable"
+    assert told["reason"].startswith(f"the effect must be > 1.5, and is {told['estimate']:.3g} [")
+    assert unfailed_controls([row]) == []
+    (row,) = evaluate(Request.build(study, "quick", {"effect": 2.0}))
+    assert row.replication.verdict == "holds"
+    (row,) = evaluate(Request.build(study, "smoke"))
+    assert row.replication.verdict == "not judged"
 
 
 def test_smoke_judges_nothing(study):

@@ -87,8 +87,12 @@ def test_a_name_that_is_no_parameter_is_refused_whatever_python_means_by_it(name
         ("long_tail", {"batch_size": 200}, ["replication", "batch_size = 200", "training set's size, 150"]),
         ("linear_teacher", {"inputs": [100, 1900]}, ["replication", "inputs", "2000"]),
         ("linear_teacher", {"latest": 100.0}, ["control 'no stopping, wrong ridge'", "earliest", "latest = 100"]),
-        ("network_descent", {"dataset": "mnist1d", "n_train": 2000, "batch_size": 1500}, ["replication", ", 1000"]),
-        ("random_labels", {"dataset": "fashion-mnist", "n_train": 5000}, ["replication", "at most 4000", "mnist1d"]),
+        (
+            "network_descent",
+            {"dataset": "fashion-mnist", "n_train": 2000, "batch_size": 1500},
+            ["replication", ", 1000"],
+        ),
+        ("random_labels", {"dataset": "cifar10", "n_train": 5000}, ["replication", "at most 4000", "fashion-small"]),
     ],
 )
 def test_what_only_another_setting_cannot_have_is_refused_by_that_settings_name(name, parameters, words):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ import pandas as pd
 from genbook.base import stats
 from genbook.base.spec import Spec
 
-Verdict = Literal["holds", "fails", "undecided", "not judged", "not run"]
+Verdict = Literal["holds", "fails", "undecided", "not testable", "not judged", "not run"]
 Kind = Literal["mean", "equal", "all", "exact"]
 Side = Literal[">", "<", "="]
 
@@ -139,6 +139,55 @@ def judge(claim: Claim, table: pd.DataFrame, spec: Spec, judged: bool = True) ->
     return replace(
         found, verdict=verdict, p=p, reason=reason, n=len(present), censored=censored, values=dict(values.items())
     )
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """What data must allow for claims to be tested on them, as a statistic of the setting's own table.
+
+    ``statement``: in words, with what is measured. ``statistic``, ``relation``, ``threshold``: as of `Claim`; it is met
+    where the interval over seeds lies on its side of the threshold (of a seed alone, where the value does).
+    """
+
+    statement: str
+    statistic: Statistic
+    relation: Literal[">", "<"]
+    threshold: float
+
+    def measured(self, table: pd.DataFrame, spec: Spec) -> Judgement:
+        """What the precondition comes out as on ``table``."""
+        claim = Claim("precondition", self.statement, "", self.statistic, self.relation, self.threshold, control="")
+        return judge(claim, table, spec)
+
+    def lacking(self, found: Judgement) -> str:
+        """What the data lack, with the measured value; nothing where they allow the claims to be tested."""
+        low, high = (found.low, found.high) if found.n > 1 else (found.estimate, found.estimate)
+        if not found.censored and decide(low, high, self.relation, self.threshold) == "holds":
+            return ""
+        value = f"{found.estimate:.3g} [{low:.3g}, {high:.3g}]" if found.n > 1 else f"{found.estimate:.3g}"
+        return f"{self.statement} must be {self.relation} {self.threshold:g}, and is {value}"
+
+
+def judge_all(
+    claims: Sequence[Claim],
+    table: pd.DataFrame,
+    spec: Spec,
+    judged: bool = True,
+    precondition: Precondition | None = None,
+) -> dict[str, Judgement]:
+    """By id, what ``claims`` come out as on ``table``; 'not testable' where it misses the ``precondition``.
+
+    What is exact asks nothing of the data, and is judged on any.
+    """
+    found = {claim.id: judge(claim, table, spec, judged) for claim in claims}
+    if precondition is None or not judged:
+        return found
+    reason = precondition.lacking(precondition.measured(table, spec))
+    if not reason:
+        return found
+    untestable = [claim.id for claim in claims if claim.kind != "exact"]
+    lacked = {name: replace(found[name], verdict="not testable", p=math.nan, reason=reason) for name in untestable}
+    return {**found, **lacked}
 
 
 def _on_scale(claim: Claim, values: pd.Series) -> pd.Series:

@@ -37,6 +37,7 @@ CHECKS: dict[str, Callable[[Study], None]] = {
         tables.test_quantities_are_their_own,
         claims.statistics_have_a_value_per_seed,
         claims.statistics_ignore_the_order_of_rows,
+        claims.preconditions_have_a_value_per_seed,
         runs.test_sets_are_held_out,
         runs.global_state_is_left_alone,
         runs.code_hash_counts_what_runs,

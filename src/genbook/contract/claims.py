@@ -13,7 +13,7 @@ import pandas as pd
 from genbook.base.claims import Claim, judge
 from genbook.base.files import repository
 from genbook.base.spec import Spec
-from genbook.contract.errors import few, require
+from genbook.contract.errors import NotApplicableError, few, require
 from genbook.contract.smoke import smoke
 from genbook.studies import Study
 
@@ -65,6 +65,22 @@ def statistics_have_a_value_per_seed(study: Study) -> None:
 def _known(values: pd.Series, table: pd.DataFrame, spec: Spec) -> pd.Series:
     """The values of a statistic that has been evaluated."""
     return values
+
+
+def preconditions_have_a_value_per_seed(study: Study) -> None:
+    """What the study demands of its replication's data has one value a seed there, and for a seed alone."""
+    asked, known = study.precondition, smoke(study).settings
+    if asked is None or "replication" not in known:
+        raise NotApplicableError(f"{study.name} has no precondition, or no replication that can run here")
+    setting, table = known["replication"], smoke(study).table("replication")
+    for seeds in (setting.seeds, setting.seeds[-1:]):
+        where = f"{study.name}, precondition {asked.statement!r}, seeds {list(seeds)} of the replication"
+        values = asked.statistic(table[table["seed"].isin(seeds)], setting.spec)
+        require(isinstance(values, pd.Series), f"{where}: a statistic is a pandas Series, got {type(values).__name__}")
+        require(
+            sorted(values.index) == sorted(seeds) and bool(np.isfinite(values.astype(float)).all()),
+            f"{where}: {values.to_dict()}; want a number for each of the seeds {list(seeds)}",
+        )
 
 
 def _one_value_each(claim: Claim, values: pd.Series, seeds: tuple[int, ...], where: str) -> None:

@@ -1,4 +1,4 @@
-"""How large the data sets are, known without loading them, so that what cannot be drawn is refused at once."""
+"""What is known of the data sets without loading them: how large they are, and how well they can be learned."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ RAREST_CLASS: Final[dict[DatasetName, int]] = {
     "fashion-mnist": 7000,
     "mnist": 6313,
     "cifar10": 6000,
+}
+#: Test accuracy that is reached with the whole training pool: by a support vector machine on digits and fashion-small,
+#: by convolutional networks on the others (MNIST-1D: Greydanus & Kobak, 2024).
+REACHED: Final[dict[DatasetName, float]] = {
+    "digits": 0.98,
+    "fashion-small": 0.84,
+    "mnist1d": 0.94,
+    "fashion-mnist": 0.93,
+    "mnist": 0.99,
+    "cifar10": 0.95,
 }
 
 

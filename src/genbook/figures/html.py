@@ -13,7 +13,7 @@ from genbook.base.claims import Claim, Judgement
 if TYPE_CHECKING:
     import jinja2
 
-VERDICTS = ("holds", "fails", "undecided", "not judged", "not run")
+VERDICTS = ("holds", "fails", "undecided", "not testable", "not judged", "not run")
 
 #: What stands before a claim's source, by the claim's origin.
 ORIGINS = {"paper": "", "consequence": "follows from ", "ours": "this book's own, after "}

@@ -18,7 +18,7 @@ from IPython.display import HTML, Markdown, display
 
 from genbook import figures
 from genbook.base import progress
-from genbook.base.claims import NOT_RUN, Judgement, judge
+from genbook.base.claims import NOT_RUN, Claim, Judgement, judge_all
 from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
 from genbook.figures.html import Cell
@@ -204,7 +204,7 @@ class Chapter:
             self._tables[study, f"published {name}"] = table
         return table
 
-    def beside(self, study: str, published: Mapping[str, str], *ids: str) -> dict[str, dict[str, Judgement]]:
+    def beside(self, study: str, published: Mapping[str, str], *ids: str) -> dict[str, Mapping[str, Judgement]]:
         """Show the study's claims, or those named, on this page's table and on published ones, side by side.
 
         ``published``: by the title of a column, the name under which ``genbook publish`` wrote the tables, such as
@@ -217,19 +217,17 @@ class Chapter:
         known = {claim.id: claim for claim in request.study.claims}
         if unknown := [name for name in ids if name not in known]:
             raise ParameterError(nearest(unknown[0], known, "claim"))
-        claims = [known[name] for name in ids] or request.study.claims
+        claims = [known[name] for name in ids] or list(request.study.claims)
         here = self.result(study)
         trusted = request.study.profile(request.profile).judged
-        columns = {"this page": {claim.id: judge(claim, here.frame, here.spec, trusted) for claim in claims}}
+        columns: dict[str, Mapping[str, Judgement]] = {"this page": judge_all(claims, here.frame, here.spec, trusted)}
         notes = [f"this page: {provenance_line(here)}"]
         for title, name in published.items():
             single = name in published_tables.names(request.study)
             table = published_tables.table(
                 request.study, name if single else published_tables.name_of(name, "discovery")
             )
-            columns[title] = {
-                claim.id: NOT_RUN if table is None else judge(claim, table.frame, table.spec) for claim in claims
-            }
+            columns[title] = self._judged_there(request.study, claims, table, name)
             notes.append(f"{title}: " + ("outdated" if table is None else provenance_line(table)))
             notes += control_notes(request.study, title, name)
         rows = [
@@ -238,6 +236,14 @@ class Chapter:
         ]
         display(HTML(figures.claims_table(rows, notes, brief=True)))
         return columns
+
+    @staticmethod
+    def _judged_there(study: Study, claims: Sequence[Claim], table: Table | None, name: str) -> Mapping[str, Judgement]:
+        """By id, what ``claims`` come out as on a published table; a replication's data must allow it."""
+        if table is None:
+            return {claim.id: NOT_RUN for claim in claims}
+        replication = name.endswith(published_tables.ending("replication"))
+        return judge_all(claims, table.frame, table.spec, precondition=study.precondition if replication else None)
 
     def source(self, study: str | None = None, of: Callable[..., Any] | None = None) -> None:
         """Show, folded, the code that computes the tables: the study's run module, or the function ``of``."""

@@ -31,9 +31,10 @@ from genbook.tables.store import Store
 _LIBRARIES = ("numpy", "pandas", "scipy")
 
 
-def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool) -> str | None:
+def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool, preconditioned: bool = False) -> str | None:
     """What the judgements of a study's claims in one setting follow from, as a hash.
 
+    ``judged``: whether the profile judges; ``preconditioned``: whether the data must meet the study's precondition.
     None where that cannot be told: where a part is not in the store, or for a study that is not the one of its name
     (its claims are then not those of the code).
     """
@@ -44,7 +45,7 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool) -> str | N
         parts = [sha256(store.part_path(table, seed).read_bytes()) for seed in seeds]
     except OSError:
         return None
-    whole = [table, list(seeds), parts, judged, _code(study.name), _versions()]
+    whole = [table, list(seeds), parts, judged, preconditioned, _code(study.name), _versions()]
     return sha256(json.dumps(whole).encode())
 
 

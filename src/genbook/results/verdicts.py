@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genbook import data
-from genbook.base.claims import NOT_RUN, Claim, Judgement, judge
+from genbook.base.claims import NOT_RUN, Claim, Judgement, judge_all
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
 from genbook.results import judged
@@ -154,7 +154,9 @@ def _judged(request: Request, name: str, claims: Sequence[Claim], tell: Progress
     """By id, what ``claims`` come out as in the setting called ``name``: as kept, or judged on its table."""
     study, setting = request.study, request.setting(name)
     trusts = study.profile(request.profile).judged
-    key = judged.key(study, setting.spec, setting.seeds, trusts)
+    precondition = study.precondition if name == "replication" else None
+    told = study, setting.spec, setting.seeds, trusts, precondition is not None
+    key = judged.key(*told)
     kept = judged.read(study, key) if key is not None else {}
     if all(claim.id in kept for claim in claims):
         return kept
@@ -164,8 +166,8 @@ def _judged(request: Request, name: str, claims: Sequence[Claim], tell: Progress
         if name == "discovery":
             raise
         return {claim.id: NOT_RUN for claim in claims}
-    made = {claim.id: judge(claim, table.frame, table.spec, trusts) for claim in claims}
-    if (key := judged.key(study, setting.spec, setting.seeds, trusts)) is not None:  # now that the parts are there
+    made = judge_all(claims, table.frame, table.spec, trusts, precondition)
+    if (key := judged.key(*told)) is not None:  # now that the parts are there
         judged.keep(study, key, made)
     return made
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from genbook.base.claims import Claim
+from genbook.base.claims import Claim, Precondition
 from genbook.base.spec import ParameterError, Profile, Spec, nearest
 from genbook.data.sizes import check_pool
 from genbook.experiments import Design
@@ -41,6 +41,7 @@ class Study:
     the column ``quantity``. ``replication``: from discovery's spec, the parameters that it replaces. ``controls``: by
     name, the parameters that turn discovery into a control. ``varies``: what a seed draws.
     ``fits``: raises `ParameterError` for a spec whose data set has not what the study draws from it.
+    ``precondition``: what the data of the replication must allow; where they do not, its claims are 'not testable'.
     ``replication_seed``: first seed of the replication; another one than usual where a setting was changed after
     the usual seeds had been looked at, so that the replication is again on draws that nobody has seen.
     """
@@ -60,6 +61,7 @@ class Study:
     )
     fits: Callable[[Any], None] = lambda spec: None
     replication_seed: int = REPLICATION_SEED
+    precondition: Precondition | None = None
 
     @classmethod
     def designed(cls, design: Callable[[Any], Design], conditions: Mapping[str, str], **fields: Any) -> Self:
@@ -124,8 +126,10 @@ class Study:
 
 
 def other_images(spec: Any) -> Mapping[str, Any]:
-    """The usual replication's data: MNIST-1D, or digits where MNIST-1D is that of discovery."""
-    return {"dataset": "digits" if spec.dataset == "mnist1d" else "mnist1d"}
+    """The usual replication's images: fashion-small, or digits, of which there are fewer, for Fashion-MNIST's own."""
+    if not spec.dataset.startswith("fashion"):
+        return {"dataset": "fashion-small"}
+    return {"dataset": "digits", **({"n_train": min(spec.n_train, 1000)} if isinstance(spec.n_train, int) else {})}
 
 
 def from_pool(*parameters: str) -> Callable[[Any], None]:

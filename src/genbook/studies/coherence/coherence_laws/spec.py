@@ -13,7 +13,7 @@ from genbook.experiments import Growing
 class CoherenceLawsSpec(Spec):
     """A small network on its way, and what is done to its per-example gradients."""
 
-    dataset: Literal["digits", "mnist1d"] = parameter("digits", "the images and their labels")
+    dataset: Literal["digits", "fashion-small", "mnist1d"] = parameter("digits", "the images and their labels")
     n_train: int = parameter(200, "training examples, m", "examples", ge=40, le=1000)
     hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = parameter(
         (16,), "widths of the hidden layers", "units", min_length=1, max_length=4

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from genbook.base.recipes import SGD, Recipe
 from genbook.base.spec import parameter
-from genbook.base.when import Every
+from genbook.base.when import AtEnd, Every
 from genbook.experiments import MLP, Condition, Dataset, Design, Fraction, Growing, HiddenWidths, Images, Labels, Watch
 
 _MEASURED, _CURVATURE_MEASURED = 20, 3  # times, at even steps
@@ -53,6 +53,7 @@ def design(spec: StabilityBoundSpec) -> Design:
             Every(-(-spec.steps // _MEASURED)),
         ),
         Watch(("sharpness",), Every(-(-spec.steps // _CURVATURE_MEASURED)), tolerance=0.02),
+        Watch(("test accuracy",), AtEnd()),
     )
     real = Labels().shuffled() if spec.labels == "shuffled" else Labels()
     return Design(

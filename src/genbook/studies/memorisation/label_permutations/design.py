@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from genbook.base.spec import parameter
+from genbook.base.when import AtEnd
 from genbook.data import N_CLASSES
-from genbook.experiments import MLP, Condition, Design, Growing, Images, Labels
+from genbook.experiments import MLP, Condition, Design, Growing, Images, Labels, Watch
 from genbook.studies.memorisation.shared import StoppedSpec
 
 FACTS = ("steps to fit", "wrong labels")
@@ -40,7 +41,7 @@ def design(spec: LabelPermutationsSpec) -> Design:
             Images(spec.dataset, spec.n_train, _labels(count, spec.cut)),
             MLP(spec.hidden),
             spec.stopped(),
-            watch=(),
+            watch=(Watch(("test accuracy",), AtEnd()),),
             continued=(spec.as_before(), spec.small_steps()),
             facts=FACTS,
         )

@@ -37,6 +37,7 @@ def run(spec: LateCoherenceSpec, seeds: Sequence[int], device: str) -> pd.DataFr
     tables = [
         _rows(stopped, place, {"steps to fit": step}) for place, step in enumerate(stopped.endings["fitted_step"])
     ]
+    tables += [_rows(stopped, place, {"test accuracy": _test_accuracy(stopped, place, device)}) for place in going]
     if going:
         tables += _sharp(spec, stopped, going, device)
     for factor, places in of_factor.items():
@@ -63,6 +64,14 @@ def _rows(
         "removed": 0,
     }
     return pd.DataFrame([{**about, **where, "quantity": name, "value": value} for name, value in values.items()])
+
+
+def _test_accuracy(stopped: TrainingResult, place: int, device: str) -> float:
+    """Fraction of the test set that a network predicts as it was stopped."""
+    test = stopped.replicas[place].data["test"]
+    with torch.no_grad():
+        predicted = stopped.model(place).to(device)(test.inputs.to(device)).argmax(1)
+    return float((predicted.cpu() == test.labels.cpu()).double().mean())
 
 
 def _going_on(

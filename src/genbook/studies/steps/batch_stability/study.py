@@ -52,7 +52,7 @@ STUDY = Study.designed(
         "batch size": "examples in one gradient step",
     },
     replication=other_images,
-    # Settings were changed after the replication on the usual seeds had been looked at.
+    # Settings and the replication's data were changed after the usual seeds had been looked at.
     replication_seed=2000,
     controls={
         "whole set": {"single_batch": 10**6, **_FEW_TRIED},

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from genbook.base.spec import Profile
 from genbook.studies import Study, other_images
 from genbook.studies.steps.edge_of_stability.claims import CLAIMS
 from genbook.studies.steps.edge_of_stability.design import EdgeOfStabilitySpec, design
+
+
+def _replication(spec: EdgeOfStabilitySpec) -> Mapping[str, Any]:
+    """Other images, with learning rates that stand where discovery's do against the edge at the start.
+
+    With three times as many pixels the loss begins about twice as sharp on fashion-small as on digits.
+    """
+    changes = other_images(spec)
+    factor = 0.5 if (spec.dataset, changes["dataset"]) == ("digits", "fashion-small") else 1.0
+    return {
+        **changes,
+        "learning_rates": [factor * rate for rate in spec.learning_rates],
+        "unreached_learning_rate": factor * spec.unreached_learning_rate,
+    }
+
 
 STUDY = Study.designed(
     design,
@@ -35,7 +53,9 @@ STUDY = Study.designed(
         "learning rate": "constant learning rate",
         "batch size": "examples in one gradient step",
     },
-    replication=other_images,
+    replication=_replication,
+    # The replication's data and learning rates were changed after those of the usual seeds had been looked at.
+    replication_seed=2000,
     controls={
         "small learning rates": {
             "learning_rates": [0.01, 0.02],
@@ -45,7 +65,5 @@ STUDY = Study.designed(
         },
         "large learning rates": {"learning_rates": [1.5, 1.7], "batch_sizes": [50], "steps": 400, "n_measurements": 4},
     },
-    # Settings were changed after the replication on the usual seeds had been looked at.
-    replication_seed=2000,
     varies=("training subset", "order", "initialisation"),
 )

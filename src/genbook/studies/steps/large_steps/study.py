@@ -7,6 +7,7 @@ from typing import Any
 
 from genbook.base.spec import Profile
 from genbook.studies import Study
+from genbook.studies.learning import LEARNS
 from genbook.studies.steps.large_steps.claims import CLAIMS
 from genbook.studies.steps.large_steps.design import DECAYED, LargeStepsSpec, design
 
@@ -54,6 +55,7 @@ STUDY = Study.designed(
         "learning rate": "constant learning rate; of decayed networks the first one",
     },
     replication=_replication,
+    precondition=LEARNS,
     controls={
         "nothing to learn": {
             "test_labels": "shuffled",

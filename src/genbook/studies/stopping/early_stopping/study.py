@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from genbook.base.spec import Profile
-from genbook.studies import Study
+from genbook.studies import Study, other_images
+from genbook.studies.learning import LEARNS
 from genbook.studies.stopping.early_stopping.claims import CLAIMS
 from genbook.studies.stopping.early_stopping.design import EarlyStoppingSpec, design
-from genbook.studies.stopping.shared import other_images_that_suffice
 
 STUDY = Study.designed(
     design,
@@ -26,6 +26,9 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={},
-    replication=other_images_that_suffice,
+    replication=other_images,
+    # The replication's data were changed after those of the usual seeds had been looked at.
+    replication_seed=2000,
+    precondition=LEARNS,
     controls={"shuffled tags": {"tags": "shuffled"}, "clean labels": {"labels": "clean"}},
 )
