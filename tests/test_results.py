@@ -489,6 +489,20 @@ def test_only_the_replications_data_must_meet_the_precondition(study):
     assert row.replication.verdict == "not judged"
 
 
+def test_a_published_replication_must_meet_the_precondition_too_and_other_tables_need_not(study):
+    asked = Precondition("the effect", lambda table, spec: table.set_index("seed")["value"], ">", 1.5)
+    study = dataclasses.replace(study, precondition=asked)
+    table = Request.build(study).table("replication")
+
+    def verdict(table, name):
+        (found,) = Chapter._judged_there(study, study.claims, table, name).values()
+        return found.verdict
+
+    assert verdict(table, "full-replication") == "not testable"
+    assert verdict(table, "full") == verdict(table, "full-nothing") == "holds"
+    assert verdict(None, "full-replication") == "not run"
+
+
 def test_smoke_judges_nothing(study):
     (row,) = evaluate(Request.build(study, "smoke"))
     assert {row.discovery.verdict, row.replication.verdict, row.control.verdict} == {"not judged"}

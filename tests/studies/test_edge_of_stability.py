@@ -10,6 +10,7 @@ from genbook.experiments.run import Drawn
 from genbook.models import initialise
 from genbook.studies.steps.edge_of_stability import claims
 from genbook.studies.steps.edge_of_stability.design import EdgeOfStabilitySpec, design
+from genbook.studies.steps.edge_of_stability.study import STUDY
 
 SMALL = EdgeOfStabilitySpec.build(n_train=20, hidden=[4], steps=20, n_measurements=5, batch_sizes=[5])
 
@@ -98,3 +99,20 @@ def test_the_other_losss_sharpness_over_its_highest():
     values = ((0, 1.0), (8, 8.0), (14, 3.0), (20, 1.0))
     rows = [(seed, "other loss", 0.5, step, "sharpness", value) for seed in (0, 1) for step, value in values]
     assert claims.fall(pd.DataFrame(rows, columns=columns), EdgeOfStabilitySpec(steps=20)).tolist() == [0.25, 0.25]
+
+
+def test_the_replication_stands_where_discovery_does_against_the_edge_at_the_start():
+    """Learning rate times initial sharpness, on the replication's images within a half of what it is on discovery's."""
+    main = STUDY.build("quick", {})
+    other = STUDY.changed(main, STUDY.replication(main))
+    assert (main.dataset, other.dataset) == ("digits", "fashion-small")
+    places = []
+    for spec in (main, other):
+        first = spec.model_copy(update={"steps": 20, "batch_sizes": (50,), "learning_rates": spec.learning_rates[:2]})
+        sharpness = (
+            design(first).run([50], "cpu").query("quantity == 'sharpness' and step == 0 and run == 'full batch'")
+        )
+        places.append(sharpness["value"].mean() * spec.learning_rates[0])
+    assert places[1] == pytest.approx(places[0], rel=0.5)
+    back = STUDY.changed(other, STUDY.replication(other))
+    assert (back.dataset, back.learning_rates) == ("digits", other.learning_rates)
