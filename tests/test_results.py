@@ -18,7 +18,7 @@ import genbook.tables.store
 from genbook import data, studies
 from genbook.base.claims import Precondition
 from genbook.base.spec import ParameterError
-from genbook.results import chapter, compute, provenance, published
+from genbook.results import chapter, compute, judged, provenance, published
 from genbook.results.chapter import Chapter
 from genbook.results.chapters import studies_of
 from genbook.results.compute import check_seeds, missing_seeds, obtain
@@ -489,18 +489,18 @@ def test_only_the_replications_data_must_meet_the_precondition(study):
     assert row.replication.verdict == "not judged"
 
 
-def test_a_published_replication_must_meet_the_precondition_too_and_other_tables_need_not(study):
+def test_a_published_replication_must_meet_the_precondition_too_and_other_tables_need_not(study, monkeypatch):
     asked = Precondition("the effect", lambda table, spec: table.set_index("seed")["value"], ">", 1.5)
     study = dataclasses.replace(study, precondition=asked)
     table = Request.build(study).table("replication")
-
-    def verdict(table, name):
-        (found,) = Chapter._judged_there(study, study.claims, table, name).values()
-        return found.verdict
-
-    assert verdict(table, "full-replication") == "not testable"
-    assert verdict(table, "full") == verdict(table, "full-nothing") == "holds"
-    assert verdict(None, "full-replication") == "not run"
+    monkeypatch.setattr(published, "digest", lambda study, name: name)
+    monkeypatch.setattr(judged, "_code", lambda study: "code")
+    monkeypatch.setattr(published, "table", lambda study, name: table)
+    verdicts = {
+        name: judged.of_published(study, name)["above-half"].verdict
+        for name in ("full-replication", "full-discovery", "full-nothing")
+    }
+    assert verdicts == {"full-replication": "not testable", "full-discovery": "holds", "full-nothing": "holds"}
 
 
 def test_smoke_judges_nothing(study):

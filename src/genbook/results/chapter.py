@@ -18,13 +18,14 @@ from IPython.display import HTML, Markdown, display
 
 from genbook import figures
 from genbook.base import progress
-from genbook.base.claims import NOT_RUN, Claim, Judgement, judge_all
+from genbook.base.claims import NOT_RUN, Judgement, judge_all
 from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
 from genbook.figures.html import Cell
 from genbook.results import published as published_tables
 from genbook.results import tally
 from genbook.results.chapters import studies_of
+from genbook.results.judged import of_published
 from genbook.results.pages import cells, control_notes, in_words, provenance_line, why
 from genbook.results.requests import Request, requests, shortest, target
 from genbook.results.table import Table
@@ -224,10 +225,10 @@ class Chapter:
         notes = [f"this page: {provenance_line(here)}"]
         for title, name in published.items():
             single = name in published_tables.names(request.study)
-            table = published_tables.table(
-                request.study, name if single else published_tables.name_of(name, "discovery")
-            )
-            columns[title] = self._judged_there(request.study, claims, table, name)
+            file = name if single else published_tables.name_of(name, "discovery")
+            table = published_tables.table(request.study, file)
+            found = of_published(request.study, file)
+            columns[title] = {claim.id: NOT_RUN if found is None else found[claim.id] for claim in claims}
             notes.append(f"{title}: " + ("outdated" if table is None else provenance_line(table)))
             notes += control_notes(request.study, title, name)
         rows = [
@@ -236,14 +237,6 @@ class Chapter:
         ]
         display(HTML(figures.claims_table(rows, notes, brief=True)))
         return columns
-
-    @staticmethod
-    def _judged_there(study: Study, claims: Sequence[Claim], table: Table | None, name: str) -> Mapping[str, Judgement]:
-        """By id, what ``claims`` come out as on a published table; a replication's data must allow it."""
-        if table is None:
-            return {claim.id: NOT_RUN for claim in claims}
-        replication = name.endswith(published_tables.ending("replication"))
-        return judge_all(claims, table.frame, table.spec, precondition=study.precondition if replication else None)
 
     def source(self, study: str | None = None, of: Callable[..., Any] | None = None) -> None:
         """Show, folded, the code that computes the tables: the study's run module, or the function ``of``."""

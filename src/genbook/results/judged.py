@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genbook import studies
-from genbook.base.claims import Judgement, judge
+from genbook.base.claims import Judgement, judge_all
 from genbook.base.files import sha256, store_root, write_text
 from genbook.base.spec import ParameterError, Spec
 from genbook.results import published
@@ -52,6 +52,8 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool, preconditi
 def of_published(study: Study, name: str) -> dict[str, Judgement] | None:
     """By id, what the study's claims come out as on the table published under ``name``; None where it is outdated.
 
+    The data of a replication, which the name tells, must meet the study's precondition.
+
     Raises `ParameterError` for a name that is none, `DamagedTable` for a file that is not as it was published.
     """
     digest = published.digest(study, name)
@@ -61,7 +63,8 @@ def of_published(study: Study, name: str) -> dict[str, Judgement] | None:
         return kept
     if (table := published.table(study, name)) is None:
         return None
-    made = {claim.id: judge(claim, table.frame, table.spec) for claim in study.claims}
+    asked = study.precondition if name.endswith(published.ending("replication")) else None
+    made = judge_all(study.claims, table.frame, table.spec, precondition=asked)
     if known:
         keep(study, key, made)
     return made
