@@ -12,7 +12,7 @@ from tests.changes import draws, failure
 #: Legal changes that once ended in a traceback.
 ONCE_BROKE = {
     "02_random_vs_real_labels": {"learning_rate": 10.0},
-    "03_early_stopping": {"stopping_rules.signals": "shifted", "seeds": 1},
+    "03_early_stopping": {"stopping_rules.signals": "shuffled", "seeds": 1},
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from genbook import data, studies
 from genbook.base.spec import ParameterError
-from genbook.data.sizes import POOL, RAREST_CLASS
+from genbook.data.sizes import POOL, RAREST_CLASS, TEST
 from genbook.results.compute import LARGEST_SEED, MOST_SEEDS
 from genbook.results.requests import Request
 
@@ -143,6 +143,7 @@ def test_the_sizes_known_beforehand_are_those_of_the_data(name):
         pytest.skip(f"{name} is not on this machine")
     dataset = data.load(name)
     assert len(dataset.train_labels) == POOL[name]
+    assert len(dataset.test_labels) == TEST[name]
     assert np.bincount(np.concatenate([dataset.train_labels, dataset.test_labels])).min() == RAREST_CLASS[name]
     assert dataset.n_classes == 10
 

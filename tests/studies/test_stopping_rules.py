@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genbook.studies import get
 from genbook.studies.stopping.stopping_rules import claims
 from genbook.studies.stopping.stopping_rules.claims import _disparity
 from genbook.studies.stopping.stopping_rules.design import StoppingRulesSpec
-from genbook.studies.stopping.stopping_rules.rules import RULES
-
-STUDY = get("stopping_rules")
+from genbook.studies.stopping.stopping_rules.rules import RULES, first_at_one, rises
+from tests.known import Answer, Known
 
 
 def test_cosine_of_halves_is_coherence_in_other_words():
@@ -37,100 +35,178 @@ def test_gradient_disparity_is_the_mean_over_pairs():
 
 
 PAIR = ("gradient cosine", "one half, other half")
+KINDS = {
+    "decoy loss": ("train loss", "decoys"),
+    "cosine of halves": PAIR,
+    "chosen on": ("test accuracy", "first half"),
+    "read on": ("test accuracy", "second half"),
+}
+#: Batches as large as the training set: a measured step is an epoch.
+SPEC = StoppingRulesSpec.build(batch_size=500, noise_levels=[0.0, 0.4])
 
 
-def tidied(curves, seeds=(0, 1)):
-    """{noise: {signal or (quantity, group): values at steps 1, 2, …}} as the study's table."""
-    kinds = {"decoy loss": ("train loss", "decoys"), "cosine of halves": PAIR}
+def tidied(curves):
+    """{(seed, noise): {signal or (quantity, group): values at steps 1, 2, …}} as the study's table."""
     return pd.DataFrame(
         [
             {"seed": seed, "noise": noise, "step": step, "value": value}
-            | dict(zip(("quantity", "group"), kinds.get(signal, (signal, "all")), strict=True))
-            for seed in seeds
-            for noise, signals in curves.items()
+            | dict(zip(("quantity", "group"), KINDS.get(signal, (signal, "all")), strict=True))
+            for (seed, noise), signals in curves.items()
             for signal, values in signals.items()
             for step, value in enumerate(values, 1)
         ]
     )
 
 
-def rules_table(accuracy, signal):
-    """Every signal the same curve, so that rules differ only by the end they look for."""
-    names = ("held-out accuracy", "held-out loss", "m-coherence", "cosine of halves", "loss spread", "train loss")
-    return tidied({0.4: {"test accuracy": accuracy} | dict.fromkeys((*names, "decoy loss", "gradient norm"), signal)})
+STEPS = np.arange(1, 42)
 
 
-def test_a_rule_that_finds_the_peak_avoids_all_and_one_that_finds_the_end_nothing():
-    x = np.linspace(-1, 1, 41)
-    table = rules_table(0.9 - 0.3 * x**2, 1 - x**2)
-    assert claims.avoided(table, StoppingRulesSpec(), "held-out accuracy").tolist() == pytest.approx([1, 1])
-    assert (
-        claims.avoided(table, StoppingRulesSpec(), "held-out loss").max() <= 0.1
-    )  # its least is at an end, which costs all
-    outcomes = claims.outcomes(table, StoppingRulesSpec())
-    assert set(outcomes["rule"]) == {rule.name for rule in RULES} | {"oracle", "never"}
-    assert (outcomes["lost"] >= 0).all()
-
-
-def test_shifted_signals_leave_the_test_accuracy():
-    spec = STUDY.build("smoke", {})
-    table = STUDY.run(spec, [0, 1], "cpu")
-    setting = STUDY.changed(spec, STUDY.controls["shifted signals"])
-    own, other = claims.signals(table, spec), claims.signals(STUDY.run(setting, [0, 1], "cpu"), setting)
-    np.testing.assert_allclose(own["test accuracy"], other["test accuracy"])
-    loss = own["held-out loss"]
-    np.testing.assert_allclose(np.roll(loss, loss.shape[1] // 2, axis=1), other["held-out loss"], rtol=1e-5)
-
-
-def tent(peak, steps):
+def tent(peak):
     """Highest at ``peak`` and falling by 1/40 a step on either side: averaging neighbours leaves the peak in place."""
-    return 1 - np.abs(steps - peak) / 40
+    return 1 - np.abs(STEPS - peak) / 40
 
 
-def known_table(spec):
-    """The test accuracy is best at step 21 and each rule's signal ends elsewhere, on runs of 41 steps."""
-    steps = np.arange(1, 42)
-    coherence, disparity, m = 2 - tent(27, steps), tent(31, steps), spec.n_train
-    # the norm with which this m-coherence gives this disparity
-    norm = disparity * np.sqrt((m - 1) * spec.batch_size / 2 / (1 / coherence - 1 / m)) / m
-    curves = {
-        "held-out accuracy": tent(23, steps),
-        "held-out loss": -tent(25, steps),
-        "m-coherence": coherence,
-        "cosine of halves": -tent(29, steps),
-        "gradient norm": norm,
-        "loss spread": disparity / (2 - tent(33, steps)),
-        "train loss": 1 / steps,
-        "decoy loss": 1 / steps + tent(35, steps),
+def one_run(best, stops, scale=1.0):
+    """A run whose test accuracy is a tent at ``best``, and whose signals end where ``stops`` says of each rule."""
+    # five rises that end where the rule is to stop; before and after, it falls
+    rise = (stops["gradient disparity"] - 5 < STEPS) & (stops["gradient disparity"] >= STEPS)
+    disparity = 5 + 0.01 * np.cumsum(np.where(rise, 1, -1))
+    return {
+        "held-out accuracy": tent(stops["held-out accuracy"]),
+        "held-out loss": -tent(stops["held-out loss"]),
+        "cosine of halves": tent(1),
+        "loss spread": disparity / (2 - tent(stops["rescaled disparity"])),
+        "train loss": 1 / STEPS,
+        "decoy loss": 1 / STEPS + tent(stops["decoys"]),
+        "chosen on": tent(best),
+        "read on": 0.9 * scale * tent(best),
+    } | _gradients(3 - tent(stops["m-coherence"]), disparity)
+
+
+def _gradients(coherence, disparity):
+    """m-coherence, and the gradient's norm with which it gives this disparity."""
+    m = SPEC.n_train
+    norm = disparity * np.sqrt((m - 1) * SPEC.batch_size / 2 / (1 / coherence - 1 / m)) / m
+    return {"m-coherence": coherence, "gradient norm": norm}
+
+
+def runs(offsets, clean=0.1):
+    """Two seeds with their best steps at 11 and 31, so that the step which is best for the other is 20 steps off.
+
+    ``offsets``: by rule, how many steps off the best it stops. With right labels, ``clean`` of what is lost by the end
+    with noise is lost.
+    """
+    curves = {}
+    for seed, (best, sign) in enumerate(((11, 1), (31, -1))):
+        stops = {rule.name: best + sign * offsets.get(rule.name, 0) for rule in RULES}
+        noisy = one_run(best, stops, scale=1 - seed / 100)
+        lost_by_end = noisy["read on"][best - 1] - noisy["read on"][-1]
+        flat = 0.9 - clean * (1 - seed / 100) * lost_by_end * (best != STEPS)
+        curves[seed, 0.4], curves[seed, 0.0] = noisy, {**noisy, "read on": flat}
+    return tidied(curves)
+
+
+def noise_runs(stop_of_seed):
+    """Two seeds as in `runs`, with an m-coherence that, smoothed or not, first comes down to 1 where it is told."""
+    table = runs({})
+    values = {
+        seed: np.where(stop >= STEPS, 1 + (stop - STEPS) / 10, 0.5 + 1e-9 * STEPS)
+        for seed, stop in enumerate(stop_of_seed)
     }
-    # where all labels are right, a tenth of that is lost
-    accuracy = {0.0: 0.9 + tent(21, steps) / 10, 0.4: tent(21, steps)}
-    return tidied({noise: {**curves, "test accuracy": values} for noise, values in accuracy.items()})
+    which = table["quantity"] == "m-coherence"
+    table.loc[which, "value"] = [
+        values[s][step - 1] for s, step in zip(table[which]["seed"], table[which]["step"], strict=True)
+    ]
+    return table
 
 
-@pytest.mark.parametrize(
-    ("claim", "value"),
-    [
-        # a rule that stops k steps off the best loses k/40 of the 20/40 that training to the end loses
-        ("stop-by-held-out-accuracy", 0.9),
-        ("stop-by-held-out-loss", 0.8),
-        ("stop-by-coherence", 0.7),
-        ("stop-by-halves", 0.6),
-        ("stop-by-disparity", 0.5),
-        ("stop-by-rescaled-disparity", 0.4),
-        ("stop-by-decoys", 0.3),
-        ("disparity-over-held-out", -0.5),
-        ("no-noise-no-gain", 0.1),
-    ],
-)
-def test_statistics_on_a_table_with_known_answers(claim, value):
-    statistic = next(known.statistic for known in claims.CLAIMS if known.id == claim)
-    values = statistic(known_table(StoppingRulesSpec()), StoppingRulesSpec())
-    assert values.tolist() == pytest.approx([value, value])
+def answer(table, per_step):
+    """Twenty steps nearer to the best, or farther, are worth so much: 0.9/40 a step, and 1/100 less for seed 1."""
+    return Answer(table, [per_step * 0.9 / 40, per_step * 0.9 / 40 * 0.99], SPEC)
 
 
-def test_where_training_on_costs_nothing_a_rule_has_nothing_to_avoid():
-    table = known_table(StoppingRulesSpec())
-    accuracy = table["quantity"] == "test accuracy"
-    table.loc[accuracy & (table["seed"] == 1), "value"] = table["step"] / 41
-    assert claims.avoided(table, StoppingRulesSpec(), "held-out accuracy").isna().tolist() == [False, True]
+def stop_at(rule, offset):
+    return answer(runs({rule: offset}), 20 - abs(offset))
+
+
+#: The constant step is 20 steps off; a rule stops 2 steps off the best, or 24.
+KNOWN = {
+    f"stop-by-{name}": Known(stop_at(rule, 2), stop_at(rule, 24))
+    for name, rule in {
+        "held-out-accuracy": "held-out accuracy",
+        "held-out-loss": "held-out loss",
+        "coherence": "m-coherence",
+        "disparity": "gradient disparity",
+        "rescaled-disparity": "rescaled disparity",
+        "decoys": "decoys",
+    }.items()
+} | {
+    "stop-by-gradient-noise": Known(answer(noise_runs((13, 29)), 20 - 2), answer(noise_runs((35, 7)), 20 - 24)),
+    "disparity-over-held-out": Known(
+        answer(runs({"gradient disparity": 2, "held-out loss": 12}), 10),
+        answer(runs({"gradient disparity": 12, "held-out loss": 2}), -10),
+    ),
+    "no-noise-no-gain": Known(Answer(runs({}, 0.1), [0.1, 0.099], SPEC), Answer(runs({}, 0.8), [0.8, 0.792], SPEC)),
+}
+
+
+def test_stops_that_see_no_signal_are_known_beforehand():
+    found = claims.outcomes(runs({}), SPEC)
+    found = found[found["noise"] > 0].set_index(["rule", "seed"])
+    assert found["step"].xs(claims.CONSTANT).tolist() == [31, 11]
+    assert found["step"].xs(claims.ORACLE).tolist() == [11, 31]
+    assert found["lost"].xs(claims.ORACLE).tolist() == [0, 0]
+    assert found["accuracy"].xs(claims.ANY).tolist() == pytest.approx(
+        [0.9 * tent(11).mean(), 0.9 * 0.99 * tent(31).mean()]
+    )
+    assert set(found.index.unique("rule")) == {rule.name for rule in RULES} | {
+        claims.ORACLE,
+        claims.NEVER,
+        claims.CONSTANT,
+        claims.ANY,
+    }
+
+
+def test_what_is_avoided_is_a_fraction_of_what_the_end_costs():
+    """Never stopping loses .9 (30 + .99 · 10) / 80; a rule ten steps off: .9 (10 + .99 · 10) / 80."""
+    found = claims.avoided(runs({"decoys": 10}), SPEC)
+    assert found["decoys"] == pytest.approx(1 - (10 + 9.9) / (30 + 9.9))
+    assert found[claims.NEVER] == 0
+    assert found["held-out loss"] == pytest.approx(1)
+
+
+def test_the_oracle_and_the_constant_step_are_chosen_on_one_half_of_the_test_set_and_read_on_the_other():
+    table = runs({})
+    first = table["group"] == "first half"
+    table.loc[first, "value"] = 1 - (table["step"] - 20).abs() / 40
+    found = claims.outcomes(table, SPEC)
+    found = found[found["noise"] > 0].set_index(["rule", "seed"])
+    assert found["step"].xs(claims.ORACLE).tolist() == found["step"].xs(claims.CONSTANT).tolist() == [20, 20]
+    assert found["accuracy"].xs(claims.ORACLE)[0] == pytest.approx(0.9 * (1 - 9 / 40))
+    assert found["lost"].xs("held-out loss")[0] == pytest.approx(-0.9 * 9 / 40)
+
+
+def test_a_rise_counts_only_where_steps_are_an_epoch_apart():
+    spec = StoppingRulesSpec.build(batch_size=50, noise_levels=[0.4])
+    columns = claims.signals(runs({}), spec)["gradient disparity by epoch"].columns
+    assert columns.tolist() == [10, 20, 30, 40]
+
+
+def test_what_never_happens_stops_at_the_end():
+    falling = pd.DataFrame([[5.0, 4.0, 3.0, 2.5, 2.2, 2.1, 2.0]], columns=range(7))
+    assert rises(falling).tolist() == first_at_one(falling).tolist() == [6]
+
+
+def test_shuffled_signals_are_the_same_values_at_other_steps_and_leave_the_accuracy():
+    table, shuffled = runs({}), SPEC.model_copy(update={"signals": "shuffled"})
+    own, other = claims.signals(table, SPEC), claims.signals(table, shuffled)
+    for name in ("held-out loss", "gradient disparity"):
+        np.testing.assert_allclose(np.sort(own[name]), np.sort(other[name]))
+        assert (own[name] != other[name]).mean(axis=None) > 0.8
+    moved = np.argsort(other["train loss"].to_numpy(), axis=1)
+    np.testing.assert_array_equal(
+        np.take_along_axis(other["held-out loss"].to_numpy(), moved, 1),
+        np.take_along_axis(own["held-out loss"].to_numpy(), np.argsort(own["train loss"].to_numpy(), axis=1), 1),
+    )
+    alone = claims.signals(table[table["seed"] == 1], shuffled)
+    pd.testing.assert_frame_equal(alone["held-out loss"], other["held-out loss"].loc[[1]])

@@ -17,6 +17,15 @@ POOL: Final[dict[DatasetName, int]] = {
     "mnist": 60_000,
     "cifar10": 50_000,
 }
+#: Examples in the test part.
+TEST: Final[dict[DatasetName, int]] = {
+    "digits": 497,
+    "fashion-small": 2000,
+    "mnist1d": 1000,
+    "fashion-mnist": 10_000,
+    "mnist": 10_000,
+    "cifar10": 10_000,
+}
 #: Examples of the rarest class in pool and test part together.
 RAREST_CLASS: Final[dict[DatasetName, int]] = {
     "digits": 174,

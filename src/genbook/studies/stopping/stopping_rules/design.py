@@ -32,9 +32,9 @@ class StoppingRulesSpec(Dataset, Descent):
         min_length=1,
         max_length=20,
     )
-    signals: Literal["own", "shifted"] = parameter(
+    signals: Literal["own", "shuffled"] = parameter(
         "own",
-        "'own'; 'shifted' shows the rules each signal from a step half of the measured ones away (a control)",
+        "'own'; 'shuffled' shows the rules each run's signals with its steps dealt out anew (a control)",
     )
     hidden: HiddenWidths = parameter((64, 64), "widths of the hidden layers", "units", min_length=1, max_length=6)
     learning_rate: float = parameter(0.1, "learning rate of stochastic gradient descent", "", gt=0, le=100)

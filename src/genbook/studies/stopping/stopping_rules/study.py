@@ -48,5 +48,9 @@ STUDY = Study.designed(
     # The replication's data were changed after those of the usual seeds had been looked at.
     replication_seed=2000,
     precondition=LEARNS,
-    controls={"shifted signals": {"signals": "shifted"}, "noise everywhere": {"noise_levels": [0.3, 0.4]}},
+    controls={
+        "shuffled signals": {"signals": "shuffled"},
+        "noise everywhere": {"noise_levels": [0.3, 0.4]},
+        "hardly any noise": {"noise_levels": [0.02]},
+    },
 )
