@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib.metadata
 import itertools
 import json
 import pickle
@@ -21,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import genbook
+from genbook.base.errors import NotInstalled
 from genbook.data import (
     HUMAN_KINDS,
     NAMES,
@@ -31,6 +33,7 @@ from genbook.data import (
     available,
     corrupt,
     data_root,
+    exchange_blocks,
     fetch,
     fingerprint,
     human_labels,
@@ -205,7 +208,8 @@ def test_what_lies_beside_the_code_is_packed_with_it():
     packed = {
         file for pattern in declared["tool"]["setuptools"]["package-data"]["genbook"] for file in package.glob(pattern)
     }
-    beside = {file for file in package.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    beside = {file for file in package.rglob("*") if file.is_file() and file.suffix != ".py"}
+    beside = {file for file in beside if file.parent.name != "__pycache__"}  # Python's compiled code, and numba's
     assert beside == packed
 
 
@@ -790,3 +794,33 @@ def test_the_real_files_where_they_are_there(name):
                 image.tobytes() for image in make_fashion_small.halved(images)
             }
     assert fingerprint(name) == dataset.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("module", "what", "ask"),
+    [
+        ("sklearn.datasets", "digits", lambda: load("digits")),
+        ("sklearn.cluster", "exchange_blocks", lambda: exchange_blocks(np.eye(4), np.zeros(4, int), 2, 0)),
+        ("mnist1d.data", "mnist1d", lambda: load("mnist1d")),
+        ("torchvision", "mnist", lambda: fetch("mnist")),
+    ],
+)
+def test_data_of_the_book_say_what_to_install(module, what, ask, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENBOOK_DATA", str(tmp_path))
+    monkeypatch.setitem(sys.modules, module, None)
+    sources._load.cache_clear()
+    with pytest.raises(
+        NotInstalled, match=rf"{what} needs \w+, which comes with the book: pip install 'genbook\[book\]'"
+    ):
+        ask()
+
+
+@pytest.mark.parametrize(("name", "package"), [("digits", "scikit-learn"), ("mnist1d", "mnist1d")])
+def test_data_whose_package_is_not_there_say_so_too(name, package, tmp_path, monkeypatch):
+    def missing(package):
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setenv("GENBOOK_DATA", str(tmp_path))
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(NotInstalled, match=f"{name} needs {package}, which comes with the book"):
+        load(name)

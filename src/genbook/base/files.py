@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -14,6 +13,11 @@ from pathlib import Path
 import platformdirs
 
 from genbook.base.errors import ForeseenError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where no open file is renamed: what a killed writer left stays there
+    fcntl = None  # type: ignore[assignment]
 
 _PART = ".part"
 
@@ -157,7 +161,7 @@ def atomic(path: Path) -> Iterator[Path]:
         handle, temporary = _temporary(path)
         try:
             yield temporary
-            with temporary.open("rb") as written:
+            with temporary.open("r+b") as written:
                 os.fsync(written.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
@@ -165,13 +169,17 @@ def atomic(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
         finally:
-            os.close(handle)
+            if handle is not None:
+                os.close(handle)
 
 
-def _temporary(path: Path) -> tuple[int, Path]:
-    """A new file beside ``path``, locked for as long as its handle is open."""
+def _temporary(path: Path) -> tuple[int | None, Path]:
+    """A new file beside ``path``, locked for as long as its handle is open; None where there are no such locks."""
     while True:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+        if fcntl is None:
+            os.close(handle)
+            return None, Path(name)
         with contextlib.suppress(OSError):  # a file system without locks: then nobody else gets one either
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
@@ -181,6 +189,8 @@ def _temporary(path: Path) -> tuple[int, Path]:
 
 def remove_abandoned(path: Path) -> None:
     """Remove the temporary files of writes to ``path`` whose writers are dead: the lock of a living one is held."""
+    if fcntl is None:
+        return
     parts: list[Path] = []
     with contextlib.suppress(OSError):  # no such folder, or one that may be written to but not listed
         parts = [part for part in path.parent.glob(f".*{_PART}") if part.name.startswith(f".{path.name}.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from genbook.base.errors import comes_with_the_book
 from genbook.base.seeding import CORRUPTION, generator
 
 
@@ -38,7 +39,8 @@ def like_images(images: np.ndarray, labels: np.ndarray, count: int, seed: int) -
     Returns:
         The block [n] of each image, and the label of each block.
     """
-    from sklearn.cluster import KMeans  # a second of imports that most studies need not wait for
+    with comes_with_the_book("exchange_blocks"):
+        from sklearn.cluster import KMeans  # a second of imports that most studies need not wait for
 
     block, names = np.empty(len(labels), dtype=np.int64), []
     for label in np.unique(labels):

@@ -17,7 +17,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from genbook.base.errors import ForeseenError
+from genbook.base.errors import ForeseenError, comes_with_the_book
 from genbook.base.files import atomic, data_root, sha256, write_text
 from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
@@ -169,7 +169,7 @@ def _refuse_missing(name: str) -> None:
 def _stamp(name: str) -> str:
     """Return a text that changes when the data set may have: its files' sizes and times, or what makes it."""
     if name == "digits":
-        return f"scikit-learn {importlib.metadata.version('scikit-learn')} {_this_code()}"
+        return f"scikit-learn {_version('scikit-learn', name)} {_this_code()}"
     if name == "fashion-small":
         return f"{_FASHION_SMALL_SHA256} {_this_code()}"
     files = [_mnist1d_file()] if name == "mnist1d" else _files(name)
@@ -207,7 +207,8 @@ def _sha256_of(arrays: tuple[np.ndarray, ...]) -> str:
 
 
 def _read_digits(name: str) -> tuple[tuple[np.ndarray, ...], float]:
-    from sklearn.datasets import load_digits
+    with comes_with_the_book("digits"):
+        from sklearn.datasets import load_digits
 
     digits = load_digits()
     inputs, labels = digits.images.astype(np.uint8)[:, None], digits.target.astype(np.uint8)
@@ -257,7 +258,8 @@ def _damaged(name: str, error: Exception) -> DataDamaged:
 
 
 def _torchvision_class(name: str) -> Callable:
-    from torchvision import datasets
+    with comes_with_the_book(name):
+        from torchvision import datasets
 
     return getattr(datasets, _TORCHVISION[name][0])
 
@@ -283,12 +285,18 @@ def _read_mnist1d(name: str) -> tuple[tuple[np.ndarray, ...], float]:
 
 
 def _mnist1d_file() -> Path:
-    return data_root() / "mnist1d" / f"mnist1d-{importlib.metadata.version('mnist1d')}.npz"
+    return data_root() / "mnist1d" / f"mnist1d-{_version('mnist1d', 'mnist1d')}.npz"
+
+
+def _version(package: str, name: str) -> str:
+    with comes_with_the_book(name):
+        return importlib.metadata.version(package)
 
 
 def _generate_mnist1d() -> tuple[np.ndarray, ...]:
     """Generate MNIST-1D with its authors' settings, leaving the global random generators that it seeds as they were."""
-    from mnist1d.data import make_dataset
+    with comes_with_the_book("mnist1d"):
+        from mnist1d.data import make_dataset
 
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
