@@ -3,8 +3,8 @@
     python benchmarks/error_rates.py [--draws N] [--json] [--out FILE]
 
 Each row draws per-seed values from a known truth many times, lets the procedure of `genbook.base.claims` judge them,
-and counts. What a row should be stands beside it. With 1,000 draws a rate of 2.5 % is known to one percent (two standard
-errors).
+and counts. What a row should be stands beside it. With 1,000 draws a rate of 2.5 % is known to one percent (two
+standard errors).
 """
 
 import argparse
