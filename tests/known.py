@@ -6,7 +6,7 @@ to them, and asks for those of every claim.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -41,5 +41,8 @@ def check(claim: Claim, known: Known) -> None:
         assert judge(claim, answer.table, answer.spec).verdict == verdict
 
 
-#: By a study's name, its claims' known answers by their ids.
-Answers = Mapping[str, Known]
+def in_halves(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of all examples in which both halves of the test set came out as the whole did."""
+    table = table if "group" in table else table.assign(group="all")
+    tested = table[table["quantity"].str.startswith("test ")]
+    return pd.concat([table, *(tested.assign(group=half) for half in ("first half", "second half"))], ignore_index=True)

@@ -8,6 +8,7 @@ from genbook import studies
 from genbook.base.recipes import SGD, Adam
 from genbook.experiments import Labels
 from genbook.studies.descent.epoch_descent.design import SETTINGS, EpochDescentSpec, design
+from tests.known import Answer, Known, in_halves
 
 STUDY = studies.get("epoch_descent")
 STEPS = (0, 50, *range(100, 1100, 100))
@@ -23,17 +24,28 @@ def known_table(test=(0.05, 0.9, *RISE, *LEVEL), train=(0.9, 0.5, *[0.4] * 4, *[
             for step, error, own in zip(STEPS, test, train, strict=True):
                 rows.append((seed, setting, step, step / 10, "test accuracy", 1 - error))
                 rows.append((seed, setting, step, step / 10, "train accuracy", 1 - own))
-    return pd.DataFrame(rows, columns=["seed", "setting", "step", "epoch", "quantity", "value"])
+    return in_halves(pd.DataFrame(rows, columns=["seed", "setting", "step", "epoch", "quantity", "value"]))
 
 
 def statistic(claim, table):
     return next(one for one in STUDY.claims if one.id == claim).statistic(table, SPEC)
 
 
-def test_statistics_on_known_curves():
-    assert statistic("falls-again-in-time", known_table()).to_numpy() == pytest.approx(0.5 - 0.3)
-    assert statistic("peak-when-fitted", known_table()).to_numpy() == pytest.approx(1.0)
-    assert statistic("early-stopping-wins", known_table()).to_numpy() == pytest.approx(0.3 / 0.05)
+#: Fitted long before the peak.
+EARLY = (0.9, 0.5, *[0.0] * 10)
+KNOWN = {
+    "falls-again-in-time": Known(
+        holds=Answer(known_table(), [0.5 - 0.3] * 3, SPEC),
+        fails=Answer(known_table((0.9, 0.5, *np.linspace(0.1, 0.4, 10))), [0.1 / 3 - 0.1 / 3 * 2] * 3, SPEC),
+    ),
+    "peak-when-fitted": Known(
+        holds=Answer(known_table(), [1.0] * 3, SPEC), fails=Answer(known_table(train=EARLY), [5.0] * 3, SPEC)
+    ),
+    "early-stopping-wins": Known(
+        holds=Answer(known_table(), [0.3 / 0.05] * 3, SPEC),
+        fails=Answer(known_table((0.9, 0.5, *[0.4] * 9, 0.2)), [1.0] * 3, SPEC),
+    ),
+}
 
 
 def test_an_error_that_only_rises_does_not_fall_again():

@@ -8,9 +8,29 @@ from genbook import studies
 from tests.known import check
 
 #: Studies whose claims do not all have known answers yet; the list only gets shorter.
-OPEN = set(studies.names()) - {
-    "batch_stability",
-    "stopping_rules",
+OPEN = {
+    "benign_oscillation",
+    "coherence_laws",
+    "early_stopping",
+    "easy_hard",
+    "edge_of_stability",
+    "explicit_regularisation",
+    "label_permutations",
+    "large_steps",
+    "late_coherence",
+    "linear_teacher",
+    "long_tail",
+    "massive_noise",
+    "noisy_labels",
+    "perceptron_limit",
+    "random_features",
+    "random_labels",
+    "stability_bound",
+    "two_data_sets",
+    "two_gaussians",
+    "weak_directions",
+    "xor_clusters",
+    "xor_digits",
 }
 
 

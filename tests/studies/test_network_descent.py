@@ -18,6 +18,7 @@ from genbook.studies.descent.shared import stopped_error
 from genbook.tables.readings import final
 from genbook.training.stacks import program_for, stacks
 from genbook.training.wide import WideProgram
+from tests.known import Answer, Known, in_halves
 from tests.sums import UP_TO_SUMS, AnotherOrderOfSums
 
 STUDY = studies.get("network_descent")
@@ -45,11 +46,12 @@ def statistic(claim, table):
     return chosen.statistic(table, NetworkDescentSpec())
 
 
-def known_table(errors=(0.4, 0.2, 0.5, 0.3, 0.1), coherent=1.0):
+def known_table(errors=(0.4, 0.2, 0.5, 0.3, 0.1), coherent=1.0, norm=2.0, fitted=8):
     """Three seeds; at step s, width w has loss 2.3 exp(-s w / 400) and error 0.1 + 0.5 (1 - loss / 2.3) / w.
 
-    So at equal loss the wider network errs less. At the end stand the given errors, weight norm and sharpness are
-    twice and ten times as large at width 8, and training error is zero from width 8 on.
+    So at equal loss, and at an equal fraction of wrong labels memorised, the wider network errs less. At the end stand
+    the given errors, the weights' norm is ``norm`` times as large at width 8, and training error is zero from the
+    width ``fitted``.
     """
     rows = []
     for seed in range(3):
@@ -60,28 +62,64 @@ def known_table(errors=(0.4, 0.2, 0.5, 0.3, 0.1), coherent=1.0):
                 rows += [
                     (seed, width, step, "train loss", "all", loss),
                     (seed, width, step, "test accuracy", "all", 1 - shown),
-                    (seed, width, step, "train accuracy", "all", 1.0 if width >= 8 and step else 0.5),
-                    (seed, width, step, "test loss", "all", 4 * shown),
+                    (seed, width, step, "train accuracy", "all", 1.0 if width >= fitted and step else 0.5),
+                    (seed, width, step, "train accuracy", "corrupted", 1 - loss / 2.3),
+                    (seed, width, step, "test loss", "all", 4 * shown + 0.01 * seed),
                     (seed, width, step, "m-coherence", "all", 2 + coherent * shown),
                 ]
-            rows.append((seed, width, 100, "weight norm", "all", 2.0 if width == 8 else 1.0))
-            rows.append((seed, width, 100, "sharpness", "all", 10.0 if width == 8 else 1.0))
-    return pd.DataFrame(rows, columns=["seed", "width", "step", "quantity", "group", "value"])
+            rows.append((seed, width, 100, "weight norm", "all", (norm if width == 8 else 1.0) + 0.01 * seed))
+    return in_halves(pd.DataFrame(rows, columns=["seed", "width", "step", "quantity", "group", "value"]))
 
 
-@pytest.mark.parametrize(
-    ("claim", "value"),
-    [
-        ("width-peak", 0.3),
-        ("width-peak-in-loss", 2.5),
-        ("peak-at-threshold", 1.0),
-        ("wide-beats-narrow", 0.5),
-        ("norm-peaks", 2.0),
-        ("sharper-at-peak", 10.0),
-    ],
-)
-def test_statistics_on_a_table_with_known_answers(claim, value):
-    assert statistic(claim, known_table()).to_numpy() == pytest.approx(value)
+SPEC = NetworkDescentSpec.build(widths=list(WIDTHS))
+#: Errors at the end: the same function of the loss as on the way, and one that only falls with the width.
+ON_THE_WAY = tuple(0.1 + 0.5 * (1 - np.exp(-width / 4)) / width for width in WIDTHS)
+FALLING = (0.5, 0.4, 0.3, 0.2, 0.1)
+
+
+def answer(values, *arguments, **changes):
+    return Answer(known_table(*arguments, **changes), values, SPEC)
+
+
+def ordered(values, table):
+    """Of an order: the step of a rank correlation is that of the ten widths that the study has."""
+    return Answer(table, values, NetworkDescentSpec())
+
+
+def norms(norm):
+    return [(norm + 0.01 * seed) / (1 + 0.01 * seed) for seed in range(3)]
+
+
+def against_width(table):
+    """The table with its accuracies mirrored: at equal loss the wider network errs more."""
+    tested = table["quantity"] == "test accuracy"
+    return table.assign(value=table["value"].where(~tested, 1.5 - table["value"]))
+
+
+KNOWN = {
+    "width-peak": Known(holds=answer([0.3] * 3), fails=answer([-0.1] * 3, FALLING)),
+    "width-peak-in-loss": Known(
+        holds=answer([(2 + 0.01 * s) / (0.8 + 0.01 * s) for s in range(3)]),
+        fails=answer([(1.6 + 0.01 * s) / (2 + 0.01 * s) for s in range(3)], FALLING),
+    ),
+    "peak-at-threshold": Known(holds=answer([1.0] * 3), fails=answer([4.0] * 3, fitted=2)),
+    "wide-beats-narrow": Known(holds=answer([0.5] * 3), fails=answer([3.0] * 3, (0.4, 0.1, 0.5, 0.4, 0.3))),
+    "stopping-levels-peak": Known(
+        holds=answer([0.3] * 3), fails=answer([ON_THE_WAY[1] - ON_THE_WAY[0]] * 3, ON_THE_WAY)
+    ),
+    "wider-at-equal-loss": Known(
+        holds=ordered([-1.0] * 3, known_table(ON_THE_WAY)),
+        fails=ordered([1.0] * 3, against_width(known_table(ON_THE_WAY))),
+    ),
+    "wider-at-equal-memory": Known(
+        holds=ordered([-1.0] * 3, known_table(ON_THE_WAY)),
+        fails=ordered([1.0] * 3, against_width(known_table(ON_THE_WAY))),
+    ),
+    "coherence-orders-widths": Known(
+        holds=ordered([1.0] * 3, known_table(ON_THE_WAY, -1.0)), fails=ordered([-1.0] * 3, known_table(ON_THE_WAY))
+    ),
+    "norm-peaks": Known(holds=answer(norms(2.0)), fails=answer(norms(1.05), norm=1.05)),
+}
 
 
 def test_stopped_early_the_known_networks_have_no_peak():
@@ -123,13 +161,15 @@ def test_coherence_of_groups_at_equal_loss_is_their_mean():
     assert found["corrupted"]["value"].to_numpy() == pytest.approx(found["corrupted"]["width"].to_numpy())
 
 
-def test_orders_at_equal_loss():
-    """Over the losses that four widths reach; coherence that grows with the error orders them the wrong way round."""
-    errors = tuple(0.1 + 0.5 * (1 - np.exp(-width / 4)) / width for width in WIDTHS)
-    table = known_table(errors)
-    assert statistic("wider-at-equal-loss", table).to_numpy() == pytest.approx(-1)
-    assert statistic("coherence-orders-widths", table).to_numpy() == pytest.approx(-1)
-    assert statistic("coherence-orders-widths", known_table(errors, -1.0)).to_numpy() == pytest.approx(1)
+def test_at_equal_memory_a_network_has_no_value_where_it_never_comes():
+    """At the end width w has memorised 1 - exp(-w / 4) of the wrong labels: the narrowest less than half."""
+    read = claims.at_equal_memory(known_table(), "test accuracy").unstack("width")
+    left = read.index.get_level_values("loss")
+    assert read[2].notna().tolist() == (left >= np.exp(-0.5)).tolist()
+    assert read[32].notna().all()
+    without = known_table().query("group != 'corrupted'")
+    assert claims.at_equal_memory(without, "test accuracy").empty
+    assert statistic("wider-at-equal-memory", without).isna().all()
 
 
 def test_clean_and_corrupted_examples_are_told_apart():
@@ -185,11 +225,10 @@ def test_negative_controls_change_what_they_say():
         "": Labels().wrong(0.2),
         "no noise": Labels().wrong(0),
         "weight decay": Labels().wrong(0.2),
-        "shuffled labels": Labels().shuffled().wrong(0),
+        "shuffled labels": Labels().shuffled().wrong(0.2),
     }
     assert decay == {"": 0, "no noise": 0, "weight decay": 0.01, "shuffled labels": 0}
-    assert widths["no noise"] == widths["weight decay"] == widths[""] == TINY["widths"]
-    assert widths["shuffled labels"] == STUDY.controls["shuffled labels"]["widths"]
+    assert all(found == TINY["widths"] for found in widths.values())
 
 
 def test_widths_must_grow():

@@ -11,6 +11,7 @@ from genbook.tables.statistics import (
     fraction,
     half_example,
     half_rung,
+    half_step,
     identity,
     order,
     proportion,
@@ -58,6 +59,9 @@ def test_half_of_a_step():
     assert half_example(500) == 0.001
     assert half_rung([1, 2, 8]) == pytest.approx(np.log(2))
     assert half_rung([3, 1, 2], log=False) == 0.5
+    assert half_step([[0.25, 0.75, np.nan], [0.3, 0.25 + 1e-15, 0.5]]) == pytest.approx(0.025)
+    with pytest.raises(ValueError, match="tells no step"):
+        half_step([0.5, 0.5])
 
 
 def test_a_claim_takes_scale_and_words_from_its_statistic():

@@ -106,6 +106,18 @@ def half_example(examples: float) -> float:
     return 0.5 / examples
 
 
+def half_step(values: ArrayLike) -> float:
+    """Half of the smallest difference between distinct values: of what is measured in steps, half of its step.
+
+    Raises:
+        ValueError: fewer than two distinct values, which tell no step.
+    """
+    distinct = np.unique(np.round(np.asarray(values, dtype=float)[~np.isnan(values)], 12))
+    if len(distinct) < 2:
+        raise ValueError(f"one value, {distinct}, tells no step; want at least two distinct ones")
+    return float(np.diff(distinct).min() / 2)
+
+
 def half_rung(grid: ArrayLike, log: bool = True) -> float:
     """Half of the widest step between neighbouring places of a grid, by default of their logarithms."""
     places = np.sort(np.asarray(grid, dtype=float))

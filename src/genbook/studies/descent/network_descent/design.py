@@ -45,7 +45,8 @@ def design(spec: NetworkDescentSpec) -> Design:
     at, groups = LogSpaced(spec.n_measurements), ("clean", "corrupted") if spec.noise else ()
     of_groups = ("m-coherence at equal size", "gradient cosine") if groups else ()
     watch = (
-        Watch(("train accuracy", "train loss", "test accuracy", "test loss"), at),
+        Watch(("train accuracy",), at, groups=groups),
+        Watch(("train loss", "test accuracy", "test loss"), at),
         Watch(("m-coherence", *of_groups), at, groups=groups, examples=spec.coherence_examples),
     )
     return Design(

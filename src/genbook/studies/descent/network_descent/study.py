@@ -57,6 +57,6 @@ STUDY = Study.designed(
     controls={
         "no noise": {"noise": 0.0},
         "weight decay": {"weight_decay": 0.01},
-        "shuffled labels": {"labels": "shuffled", "noise": 0.0, "widths": [64, 90, 128, 180]},
+        "shuffled labels": {"labels": "shuffled"},
     },
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from genbook.studies.descent.shared import end_error
-from genbook.tables import peaks
-from genbook.tables.readings import final
+from genbook.studies.descent.shared import error_peak, half_error_step, loss_factor
 from genbook.tables.statistics import claim, difference, ratio
+
+_CHOSEN = "the place is chosen on the other seeds and the other half of the test set"
 
 CLAIMS = (
     claim(
@@ -15,10 +13,12 @@ CLAIMS = (
         "For one network there is a range of sizes of the training set in which more data raise test error.",
         "nakkiran-et-al-2020",
         difference(
-            "of test error above both sides; the place is chosen on the other seeds",
-            lambda table, spec: peaks.left_out(end_error(table, "examples"))["height"],
+            f"of test error above both sides; {_CHOSEN}",
+            lambda table, spec: error_peak(table, "examples")["height"],
+            half_error_step,
         ),
         above=0.02,
+        origin="paper",
         control="no noise",
     ),
     claim(
@@ -26,10 +26,11 @@ CLAIMS = (
         "In that range more data raise the test loss as well.",
         "nakkiran-et-al-2020",
         ratio(
-            "times the test loss on the higher side",
-            lambda table, spec: np.exp(peaks.left_out(np.log(final(table, "test loss", "examples")))["height"]),
+            f"times the test loss on the higher side; {_CHOSEN}",
+            lambda table, spec: loss_factor(table, "examples"),
         ),
         above=1.1,
+        origin="consequence",
         control="no noise",
     ),
 )
