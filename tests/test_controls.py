@@ -24,10 +24,6 @@ UNFAILED = {
     ("late_coherence", "fashion-mnist-labels-kept", "small-steps-anneal-random"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "noise-explains-late-rise"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "sharp-directions-carry-random"): "undecided",
-    # Over the losses that all networks pass, small steps leave little coherence on real labels and on random ones (.21
-    # and .15): within a factor of two there is nothing to tell. The 'holds' of discovery there is no evidence either,
-    # and chapter 02 says so.
-    ("label_permutations", "fashion-mnist-blocks-at-random", "renaming-keeps-coherence"): "holds",
 }
 
 

@@ -19,6 +19,7 @@ from genbook.studies.memorisation.late_coherence.run import (
     without_directions,
 )
 from genbook.tables.readings import curve
+from tests.known import Answer, Known
 
 STUDY = studies.get("late_coherence")
 
@@ -77,43 +78,58 @@ def test_noise_coherence_vanishes_with_whole_batches_and_ignores_negative_curvat
     assert math.isfinite(float(noise_coherence(torch.ones(1), torch.tensor([50.0]), 0.1, 10, 30)))
 
 
-def _table(power: float = 2.0, calm: float = 0.1) -> pd.DataFrame:
-    """Late coherence 3 · factor^power; small steps multiply it by ``calm``; sharp directions halve or double it."""
+SPREAD = (1.0, 1.02, 1.04)  # between seeds: those that agree exactly would not be judged
+
+
+def _table(power=2.0, calm=0.1, left=0.2, kept=2.0, predicted=2.0, real=6.0, speed=2.0) -> pd.DataFrame:
+    """Late coherence 3 · factor^power on random labels, ``real`` on real ones; small steps multiply it by ``calm``.
+
+    Without sharp directions ``left`` of it is left, on real labels ``kept``; the prediction is ``predicted`` times as
+    high. Powers and factors are the first seed's, those of the others larger by their spread. In small steps the loss
+    falls by .002 a step on real labels, on random ones ``speed`` times slower.
+    """
     rows = []
-    for seed in range(3):
-        for given, scale in (("real", 6.0), ("random", 3.0)):
+    for seed, spread in enumerate(SPREAD):
+        for given, scale in (("real", real), ("random", 3.0)):
             for factor in (0.5, 1.0, 3.0):
-                late = scale * factor**power
+                late = scale * factor ** (power * spread)
                 rows += [(seed, given, factor, "as before", step, "m-coherence", 0, late) for step in (0, 30, 60)]
-                left = scale * (2.0 if given == "real" else 0.5)
+                rest = scale * spread * (kept if given == "real" else left)
                 rows.append((seed, given, factor, "training", 900, "m-coherence", 0, scale))
-                rows.append((seed, given, factor, "training", 900, "m-coherence", 9, left))
-                rows.append((seed, given, factor, "training", 900, "predicted m-coherence", 0, 2 * scale))
+                rows.append((seed, given, factor, "training", 900, "m-coherence", 9, rest))
+                rows.append(
+                    (seed, given, factor, "training", 900, "predicted m-coherence", 0, predicted * spread * late)
+                )
             for step in (0, 10, 100, 200):
-                kept = 1.0 if given == "real" or step == 0 else calm
-                loss = (1.0 if given == "real" else 0.9) - 0.002 * step
-                rows.append((seed, given, 1.0, "small steps", step, "m-coherence", 0, scale * kept))
+                now = scale * (1.0 if given == "real" or step == 0 else calm * spread)
+                loss = 1.0 - 0.002 * step if given == "real" else 0.9 - 0.002 / speed * step
+                rows.append((seed, given, 1.0, "small steps", step, "m-coherence", 0, now))
                 rows.append((seed, given, 1.0, "small steps", step, "train loss", 0, loss))
     columns = ["seed", "given", "factor", "phase", "step", "quantity", "removed", "value"]
     return pd.DataFrame(rows, columns=columns).assign(group="all", layer="all")
 
 
-@pytest.mark.parametrize(
-    ("claim", "value"),
-    [
-        ("late-rise-needs-large-steps", 2.0),
-        ("small-steps-anneal-random", 0.1),
-        ("sharp-directions-carry-random", 0.5),
-        ("real-pattern-lies-elsewhere", 2.0),
-        ("noise-explains-late-rise", 2.0),
-        ("annealed-real-above-random", 20.0),
-    ],
-)
-def test_statistics_on_a_table_with_known_answers(claim, value):
-    statistic = next(one.statistic for one in STUDY.claims if one.id == claim)
-    found = statistic(_table(), STUDY.build("quick", {}))
-    assert list(found.index) == [0, 1, 2]
-    assert found.to_numpy() == pytest.approx(value)
+def _answer(value, grows=1, **changes):
+    """The first seed's value; the others' are larger by their spread, or smaller by it."""
+    return Answer(_table(**changes), [value * spread**grows for spread in SPREAD], STUDY.build("quick", {}))
+
+
+KNOWN = {
+    "late-rise-needs-large-steps": Known(_answer(2.0), _answer(0.1, power=0.1)),
+    "small-steps-anneal-random": Known(_answer(0.1), _answer(0.9, calm=0.9)),
+    "sharp-directions-carry-random": Known(_answer(0.2), _answer(0.9, left=0.9)),
+    "real-pattern-lies-elsewhere": Known(_answer(2.0), _answer(0.5, kept=0.5)),
+    "noise-explains-late-rise": Known(_answer(0.5, -1), _answer(0.1, -1, predicted=10.0)),
+    "annealed-real-above-random": Known(_answer(20.0, -1), _answer(2.0, -1, real=0.6)),
+    "coherence-beyond-speed": Known(_answer(10.0, -1), _answer(1.0, -1, speed=20.0)),
+}
+
+
+def test_where_small_steps_end_at_once_their_speed_is_unknown():
+    table = _table()
+    small = table["phase"] == "small steps"
+    assert claims.speed_ratio(table, STUDY.build("quick", {})).tolist() == pytest.approx([2.0] * 3)
+    assert claims.speed_ratio(table[~small | (table["step"] == 10)], STUDY.build("quick", {})).isna().all()
 
 
 def test_one_learning_rate_leaves_its_power_unknown():

@@ -36,42 +36,28 @@ def added(table: pd.DataFrame, spec: LabelPermutationsSpec) -> pd.DataFrame:
     return going_on(table, spec, "as before") / going_on(table, spec, "small steps")
 
 
+def _half_check(table: pd.DataFrame, spec: LabelPermutationsSpec) -> float:
+    """Half of the step in which the logarithm of a time is measured: accuracy is checked every few steps."""
+    return spec.stopped().check_every / 2 / float(steps_to_level(table)[0].fillna(spec.steps).min())
+
+
+_OURS = "Neither paper exchanges labels between blocks."
 CLAIMS = (
     claim(
         "renaming-costs-no-time",
         "Classes that exchange their names are learned as fast as before.",
         "zhang-et-al-2017",
-        ratio("times the real labels' steps", lambda table, spec: renamed(steps_to_level(table))),
+        ratio("times the real labels' steps", lambda table, spec: renamed(steps_to_level(table)), _half_check),
         equals=1,
         within=2,
         control="blocks at random",
-    ),
-    claim(
-        "renaming-keeps-coherence",
-        "Their gradients agree as much as before.",
-        "chatterjee-zielinski-2022",
-        ratio(
-            "times the real labels' m-coherence, at equal training loss",
-            lambda table, spec: renamed(annealed_at_equal_loss(table, spec)),
-        ),
-        equals=1,
-        within=2,
-        control="blocks at random",
-    ),
-    claim(
-        "time-follows-blocks",
-        "The smaller the blocks of like images that share a label, the longer it takes to learn the labels.",
-        "chatterjee-zielinski-2022",
-        slope(
-            "is the power of the number of blocks with which the time grows",
-            lambda table, spec: power(steps_to_level(table).drop(columns=0)),
-        ),
-        above=0.4,
-        control="blocks at random",
+        origin="ours",
+        note=_OURS,
     ),
     claim(
         "annealed-coherence-follows-blocks",
-        "The smaller the blocks, the less gradients agree once the oscillation is annealed.",
+        "The smaller the blocks of like images that share a label, the less gradients agree once the oscillation is "
+        "annealed.",
         "chatterjee-zielinski-2022",
         slope(
             "is the power of the number of blocks with which m-coherence falls, at equal training loss",
@@ -79,6 +65,10 @@ CLAIMS = (
         ),
         below=-0.5,
         control="blocks at random",
+        origin="ours",
+        note=f"{_OURS} That smaller blocks take longer is the same observation: at equal loss coherence is speed over "
+        "the "
+        "mean squared gradient.",
     ),
     claim(
         "steps-add-where-nothing-is-shared",
@@ -90,5 +80,7 @@ CLAIMS = (
         ),
         above=0.4,
         control="blocks at random",
+        origin="ours",
+        note=_OURS,
     ),
 )

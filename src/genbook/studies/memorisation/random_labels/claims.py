@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from genbook.base import stats
+from genbook.studies.measured import half_test_image, half_training_image
 from genbook.studies.memorisation.random_labels.design import RandomLabelsSpec
 from genbook.tables import readings
-from genbook.tables.statistics import claim, difference, order, proportion, ratio
+from genbook.tables.statistics import claim, difference, fraction, ratio
 
 
 def final(table: pd.DataFrame, quantity: str, network: str = "base") -> pd.DataFrame:
@@ -53,10 +55,26 @@ def first_layer(table: pd.DataFrame) -> str:
     return min(set(table["layer"]) - {"all"}, key=int)
 
 
-@order("(Kendall's τ of gap and fraction)", ranked=lambda table, spec: len(spec.noise_levels))
-def _gap_order(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
-    gaps = gap(table)
-    return gaps.apply(lambda row: stats.kendall_tau(gaps.columns, row), axis=1)
+@fraction("of the training labels, at the level of noise at which they are fewest", continuity=half_training_image)
+def _least_fitted(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
+    return final(table, "train accuracy").min(axis=1, skipna=False)
+
+
+def _times_chance(noise: int) -> Any:
+    """Test accuracy over chance at the first (0) or the last (-1) level of noise."""
+
+    def accuracy(table: pd.DataFrame) -> pd.Series:
+        return final(table, "test accuracy").iloc[:, noise]
+
+    def half_step(table: pd.DataFrame, spec: RandomLabelsSpec) -> float:
+        return half_test_image(table, spec) / float(accuracy(table).mean())
+
+    return ratio("times chance", lambda table, spec: accuracy(table) / readings.chance(table), half_step)
+
+
+@difference("of generalization gap from one level of noise to the next, at least", continuity=half_test_image)
+def _least_growth(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
+    return gap(table).diff(axis=1).iloc[:, 1:].min(axis=1, skipna=False)
 
 
 @ratio("times its value at the beginning of learning")
@@ -90,13 +108,30 @@ MISLEADING = {
         ("base", "larger start"),
         "With a larger start on random labels, the network that went farther generalizes better.",
     ),
+    "relative sharpness": (
+        ("larger start", "larger steps"),
+        "With a larger start on real labels and larger steps on random ones, the network that is sharper in units of "
+        "its "
+        "weights' size generalizes better.",
+    ),
 }
+
+
+def measure_of(table: pd.DataFrame, measure: str, network: str = "base") -> pd.DataFrame:
+    """A measure that does not see the labels, at the end: rows seeds, columns noise levels.
+
+    "relative sharpness" is sharpness times squared weight norm: the curvature along a displacement in units of the
+    weights, which does not depend on the unit that they are written in.
+    """
+    if measure == "relative sharpness":
+        return final(table, "sharpness", network) * final(table, "weight norm", network) ** 2
+    return final(table, measure, network)
 
 
 def misled(table: pd.DataFrame, measure: str) -> pd.Series:
     """How much smaller the generalization gap of the network is in which the ``measure`` is larger, one per seed."""
     (on_real, on_random), _ = MISLEADING[measure]
-    real, random = final(table, measure, on_real).iloc[:, 0], final(table, measure, on_random).iloc[:, -1]
+    real, random = measure_of(table, measure, on_real).iloc[:, 0], measure_of(table, measure, on_random).iloc[:, -1]
     smaller = gap(table, on_random).iloc[:, -1] - gap(table, on_real).iloc[:, 0]
     return np.sign(real - random) * smaller
 
@@ -106,42 +141,44 @@ CLAIMS = (
         "all-fit",
         "The same network fits its training set completely, whatever fraction of the labels is random.",
         "zhang-et-al-2017",
-        proportion("of the seeds, with 95 % confidence", lambda table, spec: steps_to_fit(table).notna().all(axis=1)),
-        above=0.75,
+        _least_fitted,
+        above=0.99,
         control="too small",
-        reported="Training accuracy of 99 to 100 % on random labels, for every architecture tried.",
+        origin="paper",
+        reported="Random labels are fitted without a training error, by convolutional networks on CIFAR-10.",
+        note="Was the proportion of networks that fit, above .75; restated as the accuracy of the one that fits least, "
+        "after those tables had been seen.",
     ),
     claim(
         "real-above-chance",
         "Trained on real labels, the network classifies new examples far above chance.",
         "zhang-et-al-2017",
-        ratio("times chance", lambda table, spec: final(table, "test accuracy").iloc[:, 0] / readings.chance(table)),
+        _times_chance(0),
         above=3,
         control="shuffled labels",
+        origin="paper",
     ),
     claim(
         "random-at-chance",
         "Trained on random labels to the same training accuracy, it classifies new examples at chance.",
         "zhang-et-al-2017",
-        ratio("times chance", lambda table, spec: final(table, "test accuracy").iloc[:, -1] / readings.chance(table)),
-        below=1.5,
+        _times_chance(-1),
+        equals=1,
+        within=1.5,
         control="labels kept",
+        origin="paper",
+        note="Bounded on both sides: accuracy far below chance would say something of the labels too.",
     ),
     claim(
         "gap-orders",
         "The generalization gap grows with the fraction of random labels.",
         "zhang-et-al-2017",
-        _gap_order,
-        above=0.8,
+        _least_growth,
+        above=0.05,
         control="shuffled labels",
-    ),
-    claim(
-        "random-slower",
-        "Random labels take longer to fit than real ones.",
-        "zhang-et-al-2017",
-        ratio("times as many steps", lambda table, spec: slowdown(table)),
-        above=1.5,
-        control="shuffled labels",
+        origin="paper",
+        note="Was Kendall's τ of gap and fraction, above .8, which five levels of noise cannot decide; restated as the "
+        "least growth between neighbouring levels, after those tables had been seen.",
     ),
     claim(
         "coherence-real-above-random",
@@ -150,6 +187,12 @@ CLAIMS = (
         ratio("times the m-coherence of random labels", lambda table, spec: coherence_ratio(table)),
         above=2.5,
         control="shuffled labels",
+        origin="paper",
+        reported="Tens on real labels, below 5 on random ones, with samples a hundred times larger (ImageNet).",
+        note="The ratio falls with more examples and on data that are harder to learn, and the threshold was raised "
+        "from "
+        "1.25 to 2 and 2.5 on the first seeds. That random labels take longer to fit is the same observation: at equal "
+        "loss coherence is speed over the mean squared gradient.",
     ),
     claim(
         "random-rises-late",
@@ -158,6 +201,8 @@ CLAIMS = (
         _late_rise,
         above=2,
         control="labels kept",
+        origin="paper",
+        note="The threshold was raised from 1.5 on the first seeds.",
     ),
     claim(
         "first-layer-tells-more",
@@ -169,6 +214,7 @@ CLAIMS = (
         ),
         above=1.15,
         control="shuffled labels",
+        origin="ours",
         note="The paper advises the layer's view and does not say which layer; ours was named on the first seeds.",
     ),
     *(
@@ -179,9 +225,13 @@ CLAIMS = (
             difference(
                 "smaller generalization gap where the measure is larger",
                 lambda table, spec, measure=measure: misled(table, measure),
+                half_test_image,
             ),
             above=0.3,
             control="shuffled labels",
+            origin="ours",
+            note="The paper proves that no bound without the algorithm or the distribution is uniformly tight; moving "
+            "a measure by the start or the steps is ours.",
         )
         for measure, (_, statement) in MISLEADING.items()
     ),
