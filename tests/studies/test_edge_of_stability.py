@@ -11,6 +11,7 @@ from genbook.models import initialise
 from genbook.studies.steps.edge_of_stability import claims
 from genbook.studies.steps.edge_of_stability.design import EdgeOfStabilitySpec, design
 from genbook.studies.steps.edge_of_stability.study import STUDY
+from tests.known import Answer, Known
 
 SMALL = EdgeOfStabilitySpec.build(n_train=20, hidden=[4], steps=20, n_measurements=5, batch_sizes=[5])
 
@@ -46,36 +47,87 @@ def test_initial_sharpness_is_that_of_the_dense_hessian(table, name):
     assert rows[rows["step"] == 0]["value"].iloc[0] == pytest.approx(expected, rel=0.03)
 
 
-def synthetic(late):
+COLUMNS = ["seed", "run", "learning rate", "batch size", "step", "quantity", "value"]
+SPEC = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0], steps=20)
+
+
+def synthetic(late, batches=0.5):
+    """Full batches begin at half of the edge, and end at ``late`` times it at the smaller rate and at it at the larger.
+
+    Small batches end at ``batches`` times the sharpness and trace of the whole set. Seeds are a hundredth apart.
+    """
+    rows = []
+    for seed in (0, 1, 2):
+        own = 1 + 0.01 * seed
+        for run in ("full batch", "ReLU"):
+            for rate, end in ((0.5, late * own), (1.0, 1.0)):
+                for step, scaled in ((0, 0.5), (10, 0.5), (20, end)):
+                    rows.append((seed, run, rate, 100, step, "sharpness", scaled * 2 / rate))
+        for step, value in ((0, 1.0), (8, 8.0), (14, late), (20, late * own)):
+            rows.append((seed, "other loss", 0.5, 100, step, "sharpness", value))
+        for size, share in ((5, batches * own), (25, 0.9)):
+            rows.append((seed, "mini-batch", 0.5, size, 20, "sharpness", share * late * own * 4))
+            rows.append((seed, "mini-batch", 0.5, size, 20, "Hessian trace", share * 20))
+        rows += [(seed, "full batch", rate, 100, 20, "Hessian trace", trace) for rate, trace in ((0.5, 20), (1.0, 9))]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def known(name, holding, failing):
+    """On a table with an end at 1.04 and batches at half of it, and on one that is told."""
+    return {name: Known(Answer(synthetic(1.04), holding, SPEC), Answer(synthetic(*failing[0]), failing[1], SPEC))}
+
+
+OWN = [1, 1.01, 1.02]
+KNOWN = {
+    **known("edge", [1.04 * own for own in OWN], ((0.4,), [0.4 * own for own in OWN])),
+    **known("edge-relu", [1.04 * own for own in OWN], ((0.4,), [0.4 * own for own in OWN])),
+    **known("progressive-sharpening", [2.08 * own for own in OWN], ((0.4,), [0.8 * own for own in OWN])),
+    # late is from step 12 on: two measured steps
+    **known(
+        "cross-entropy-falls", [1.04 * (1 + own) / 16 for own in OWN], ((7.0,), [7 * (1 + own) / 16 for own in OWN])
+    ),
+    **known("batch-moves-edge", [0.5 * own for own in OWN], ((1.0, 1.0), OWN)),
+    **known("batch-lowers-trace", [0.5 * own for own in OWN], ((1.0, 1.0), OWN)),
+}
+
+
+def test_the_edge_is_asked_of_the_rate_that_is_farthest_from_it_on_the_other_seeds():
+    settled = pd.DataFrame({0.5: [0.9, 0.9, 1.5], 1.0: [0.8, 1.2, 1.0]}, index=[0, 1, 2])
+    # mean |log|: without seed 0 (.105+.405)/2 > (.182+0)/2; without 1 so too; without 2 .105 < (.223+.182)/2
+    assert claims.farthest(settled).tolist() == [0.9, 0.9, 1.0]
+    assert claims.farthest(settled.where(settled != 1.2)).isna().tolist() == [False, True, False]
+
+
+def test_an_end_on_either_side_of_the_edge_is_not_evened_out_between_rates():
+    """One rate at 1.4 and one at .7: their mean is at the edge, and the claim fails."""
+    made = synthetic(1.4)
+    off = (made["run"] == "full batch") & (made["learning rate"] == 1.0) & (made["step"] == 20)
+    made.loc[off & (made["quantity"] == "sharpness"), "value"] *= 0.7 + 0.001 * made["seed"]
+    claim = next(claim for claim in claims.CLAIMS if claim.id == "edge")
+    assert judge(claim, made, SPEC).verdict == "fails"
+
+
+def test_the_highest_is_where_the_other_seeds_have_it():
     rows = [
-        (seed, "full batch", rate, 100, step, "sharpness", 2 / rate * (0.5 if step == 0 else late))
-        for seed in (0, 1, 2)
-        for rate in (0.5, 1.0)
-        for step in (0, 10, 20)
+        (seed, step, value)
+        for seed, values in ((0, (1, 9, 3)), (1, (1, 2, 5)), (2, (1, 2, 6)))
+        for step, value in enumerate(values)
     ]
-    return pd.DataFrame(rows, columns=["seed", "run", "learning rate", "batch size", "step", "quantity", "value"])
-
-
-def test_edge_and_sharpening_on_a_synthetic_table():
-    by_id = {claim.id: claim for claim in claims.CLAIMS}
-    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0], steps=20)
-    assert by_id["edge"].statistic(synthetic(1.02), spec).tolist() == pytest.approx([0.02] * 3)
-    assert by_id["progressive-sharpening"].statistic(synthetic(1.0), spec).tolist() == pytest.approx([2.0] * 3)
-    assert judge(by_id["edge"], synthetic(0.4), spec).verdict == "fails"
+    found = claims.highest(pd.DataFrame(rows, columns=["seed", "step", "value"]))
+    assert found.tolist() == [3, 2, 2]
 
 
 def test_what_diverged_has_no_late_sharpness_and_no_trace():
     by_id = {claim.id: claim for claim in claims.CLAIMS}
-    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0], steps=20)
     whole = synthetic(1.0)
     larger = whole[(whole["learning rate"] == 0.5) | (whole["step"] < 20)]
-    assert by_id["edge"].statistic(larger, spec).isna().all()
-    assert by_id["progressive-sharpening"].statistic(larger, spec).tolist() == pytest.approx([2.0] * 3)
-    every = whole[whole["step"] < 20]
-    assert by_id["progressive-sharpening"].statistic(every, spec).isna().all()
-    both = pd.concat([every, every.assign(run="mini-batch", **{"batch size": 5})])
-    assert by_id["batch-lowers-trace"].statistic(both, spec).isna().all()
-    assert len(by_id["batch-lowers-trace"].statistic(both, spec)) == 3
+    assert by_id["edge"].statistic(larger, SPEC).isna().all()
+    assert by_id["progressive-sharpening"].statistic(larger, SPEC).tolist() == pytest.approx([2.0, 2.02, 2.04])
+    every = whole[(whole["step"] < 20)]
+    assert by_id["progressive-sharpening"].statistic(every, SPEC).isna().all()
+    both = pd.concat([every, every[every["run"] == "full batch"].assign(run="mini-batch", **{"batch size": 5})])
+    assert by_id["batch-lowers-trace"].statistic(both, SPEC).isna().all()
+    assert len(by_id["batch-lowers-trace"].statistic(both, SPEC)) == 3
 
 
 def test_a_whole_batch_is_full_batch_descent():
@@ -83,22 +135,6 @@ def test_a_whole_batch_is_full_batch_descent():
     table = design(spec).run([0, 1], "cpu")
     batch = next(claim for claim in claims.CLAIMS if claim.id == "batch-moves-edge")
     assert batch.statistic(table, spec).to_numpy() == pytest.approx(1, rel=0.05)
-
-
-def test_trace_of_the_smallest_batches_over_the_whole_sets_at_the_smallest_rate():
-    columns = ["seed", "run", "learning rate", "batch size", "step", "quantity", "value"]
-    ends = [("full batch", 0.5, 100, 8.0), ("full batch", 1.0, 100, 5.0)]
-    ends += [("mini-batch", 0.5, 5, 2.0), ("mini-batch", 0.5, 25, 6.0)]
-    rows = [(seed, *end[:3], 10, "Hessian trace", end[3]) for seed in (0, 1) for end in ends]
-    spec = EdgeOfStabilitySpec.build(learning_rates=[0.5, 1.0])
-    assert claims.trace(pd.DataFrame(rows, columns=columns), spec).tolist() == [0.25, 0.25]
-
-
-def test_the_other_losss_sharpness_over_its_highest():
-    columns = ["seed", "run", "learning rate", "step", "quantity", "value"]
-    values = ((0, 1.0), (8, 8.0), (14, 3.0), (20, 1.0))
-    rows = [(seed, "other loss", 0.5, step, "sharpness", value) for seed in (0, 1) for step, value in values]
-    assert claims.fall(pd.DataFrame(rows, columns=columns), EdgeOfStabilitySpec(steps=20)).tolist() == [0.25, 0.25]
 
 
 def test_the_replication_stands_where_discovery_does_against_the_edge_at_the_start():
