@@ -99,6 +99,31 @@ def test_optimisers_are_those_of_torch(name):
         assert_states(result.states[r], plain_loop(grid[r]), 1e-12)
 
 
+UNEQUAL = {
+    "sgd": [SGD(lr) for lr in (0.1, 0.2, 0.05)],
+    "momentum": [SGD(lr, momentum=0.9) for lr in (0.1, 0.2, 0.1)],
+    "nesterov-decay": [SGD(lr, momentum=0.9, nesterov=True, weight_decay=lr / 5) for lr in (0.1, 0.2, 0.05)],
+    "decay alone": [SGD(0.1, weight_decay=decay) for decay in (0.0, 0.1, 0.01)],
+    "adam": [Adam(lr) for lr in (0.01, 0.02, 0.001)],
+    "adam-decay": [Adam(lr, weight_decay=10 * lr) for lr in (0.01, 0.02, 0.001)],
+    "adamw": [Adam(lr, weight_decay=10 * lr, decoupled=True) for lr in (0.01, 0.02, 0.001)],
+}
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+@pytest.mark.parametrize("schedule", [Constant(), Cosine(0.1)])
+@pytest.mark.parametrize("shared", [False, True], ids=["stack", "wide"])
+def test_replicas_of_unequal_rates_train_each_as_in_a_plain_loop(name, schedule, shared):
+    data = examples(0)
+    grid = [
+        replica(0 if shared else seed, data=data, optimiser=optimiser, schedule=schedule)
+        for seed, optimiser in enumerate(UNEQUAL[name])
+    ]
+    result = train(grid)
+    for r in range(3):
+        assert_states(result.states[r], plain_loop(grid[r]), 1e-12)
+
+
 @pytest.mark.parametrize("schedule", [Constant(), Cosine(0.1), Linear(1.0, 0.2), Step(5, 0.3), InverseSquareRoot(4)])
 @pytest.mark.parametrize("optimiser", [SGD(0.1, momentum=0.5), Adam(0.01)])
 def test_schedules_are_those_of_torch(schedule, optimiser):
