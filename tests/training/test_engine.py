@@ -362,6 +362,22 @@ def test_a_diverging_replica_leaves_its_neighbours_on_their_paths(kind, dtype, o
         assert math.isnan(mixed.endings.diverged_step[0])
 
 
+@pytest.mark.parametrize("lr", [1e12, 2.0, 1.5])
+@pytest.mark.parametrize("watched", [[], [Accuracy(at=Every(13))]], ids=["", "watched"])
+def test_divergence_is_noticed_at_its_very_step(lr, watched):
+    """Whether all is finite is asked once in many steps, and answered later still."""
+    data, model = examples(0, n=30), models.mlp((5, 19, 3), "squared-relu")
+    grid = [
+        replica(seed, model, data, optimiser=SGD(rate), steps=90, loss="squared")
+        for seed, rate in enumerate((0.01, lr))
+    ]
+    alone = minimal.train(grid[1])
+    result = train(grid, watched)
+    assert alone.diverged
+    assert result.endings.diverged_step[1] == alone.steps
+    assert result.endings.steps[0] == 90
+
+
 @other_company
 def test_a_fitted_replica_leaves_and_its_neighbours_stay_on_their_paths(dtype, order):
     inputs = examples(0, n=21, dtype=dtype).inputs

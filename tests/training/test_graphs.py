@@ -11,6 +11,8 @@ from genbook import models
 from genbook.probes import Accuracy, Every, MeanLoss
 from genbook.training import SGD, Adam, Average, Cosine, Examples, Recipe, Replica, Step, graphs, train
 from genbook.training.batches import Batches
+from genbook.training.result import Records
+from genbook.training.run import StackRun
 from tests.recorded import RecordedGraph
 
 
@@ -118,6 +120,23 @@ def test_a_captured_training_that_is_interrupted_goes_on_to_the_same_table(recor
         with pytest.raises(KeyboardInterrupt):
             train(grid(), PROBES, checkpoint=path, checkpoint_every=0.0)
     assert_same(train(grid(), PROBES, checkpoint=path), expected)
+
+
+@pytest.mark.parametrize("optimiser", [momentum, Adam])
+def test_a_captured_run_goes_back_to_where_it_was(optimiser, recorded):
+    replicas = grid(optimiser=optimiser)
+    run = StackRun(replicas, range(len(replicas)), [], torch.device("cpu"), Records(), {})
+    for _ in range(10):
+        run.advance()
+    position, state = run.position(), {name: tensor.clone() for name, tensor in run.state().items()}
+    ends = []
+    for _ in range(2):
+        for _ in range(7):
+            run.advance()
+        ends.append(run.program.parameters.clone())
+        run.resume(position, state)
+    assert torch.equal(*ends)
+    assert [graph.replays for graph in recorded] == [7 + 14], "of one graph"
 
 
 def test_a_batch_that_is_not_put_in_its_place_is_read_wrongly(recorded, monkeypatch):
