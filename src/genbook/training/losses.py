@@ -43,9 +43,9 @@ class CrossEntropy:
         """The loss of each example, [R, B]."""
         return torch.logsumexp(outputs, 1) - outputs.gather(1, targets.unsqueeze(1)).squeeze(1)
 
-    def gradient(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
-        """Of each replica's mean loss by its outputs: (softmax − one-hot) / B, in `out` where it is given."""
-        gradient = torch.softmax(outputs, 1, out=out)
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of each replica's mean loss by its outputs: (softmax − one-hot) / B."""
+        gradient = torch.softmax(outputs, 1)
         index = targets.unsqueeze(1)
         gradient.scatter_add_(1, index, _minus_one(gradient.dtype, gradient.device).expand_as(index))
         return gradient.div_(outputs.shape[-1])
@@ -76,9 +76,9 @@ class Squared:
         """The loss of each example, [R, B]."""
         return (outputs - targets).square().mean(1)
 
-    def gradient(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
-        """Of each replica's mean loss by its outputs: 2 (f − y) / (C B), in `out` where it is given."""
-        return torch.sub(outputs, targets, out=out).mul_(2 / (outputs.shape[1] * outputs.shape[2]))
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of each replica's mean loss by its outputs: 2 (f − y) / (C B)."""
+        return (outputs - targets).mul_(2 / (outputs.shape[1] * outputs.shape[2]))
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Whether the largest output is the largest target; the sign where there is one output."""
@@ -107,10 +107,9 @@ class Logistic:
         """The loss of each example, [R, B]."""
         return functional.softplus(-targets * outputs).squeeze(1)
 
-    def gradient(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
-        """Of each replica's mean loss by its output: −y σ(−y f) / B, in `out` where it is given."""
-        margins = torch.mul(outputs, targets, out=out)
-        return margins.neg_().sigmoid_().mul_(targets).div_(-outputs.shape[-1])
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of each replica's mean loss by its output: −y σ(−y f) / B."""
+        return (outputs * targets).neg_().sigmoid_().mul_(targets).div_(-outputs.shape[-1])
 
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Whether the output has the target's sign."""
@@ -148,10 +147,10 @@ class PartiallyHuberised(CrossEntropy):
         probability = (-value).exp()
         return torch.where(probability * HUBER_TAU < 1, 1 + math.log(HUBER_TAU) - HUBER_TAU * probability, value)
 
-    def gradient(self, outputs: Tensor, targets: Tensor, out: Tensor | None = None) -> Tensor:
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of each replica's mean loss by its outputs: min(1, τp) times that of the cross-entropy."""
         weights = (-super().values(outputs, targets)).exp_().mul_(HUBER_TAU).clamp_(max=1)
-        return super().gradient(outputs, targets, out).mul_(weights.unsqueeze(1))
+        return super().gradient(outputs, targets).mul_(weights.unsqueeze(1))
 
 
 Loss = CrossEntropy | Squared | Logistic
