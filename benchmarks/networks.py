@@ -9,7 +9,7 @@ N networks MLP 40-64-10 on 4,000 examples of MNIST-1D, batch 100, Adam, float32.
 
     jax-vmap       JAX: vmap of grad over the networks, each on batches of its own, the step and Adam in one jitted
                    program whose memory is donated; compiled before it is timed, left out where JAX is not installed
-    parallel-mlps  the scheme of ParallelMLPs (Farias et al., 2022): one wide network, all on the same batches; hidden
+    parallel-mlps  the scheme of ParallelMLPs (Farias et al., 2023): one wide network, all on the same batches; hidden
                    units times output weights element by element, sums scattered to their networks; autograd, fused Adam
 
 `networks_steps_per_s` counts steps times networks. `with_probes` is the same with an m-coherence of every network on
