@@ -21,7 +21,7 @@ def test_errors_at_the_end_and_stopped_early():
 
 
 def test_rise_of_known_curves():
-    assert rise(pd.DataFrame([[5.0, 4, 3], [5, 1, 2], [1, 3, 2]])).tolist() == [1, 2, 3]
+    assert rise(pd.DataFrame([[5.0, 4, 3], [5, 1, 2], [1, 3, 2]])).tolist() == [0.8, 2, 3]
 
 
 def test_the_step_that_is_best_on_one_half_is_measured_on_the_other():

@@ -12,6 +12,7 @@ from genbook.studies import get
 from genbook.studies.descent.linear_teacher import claims, theory
 from genbook.studies.descent.linear_teacher.run import drawn, modes, run, samples, times, trajectories
 from genbook.studies.descent.linear_teacher.spec import LinearTeacherSpec
+from tests.known import Answer, Known
 
 STUDY = get("linear_teacher")
 SMALL = STUDY.build("smoke", {})
@@ -145,25 +146,87 @@ def synthetic(ends, quantity="test error, small start", factor=1.0, size=SMALL.i
     return pd.DataFrame(rows, columns=list(STUDY.columns))
 
 
-def test_statistics_on_known_tables():
-    ends = {0.5: 4.0, 1.0: 12.0, 2.0: 3.0}
-    ridges = synthetic(ends, "ridge error", 0.5)
-    guessed = synthetic(ends, "guessed ridge error", 0.6).query("at == 1")
-    moved = guessed.query("ratio == 0.5").assign(quantity="moved in the frozen subspace", value=0.25)
-    large = synthetic(ends, "test error, large start", 1.5)
-    table = pd.concat([synthetic(ends), large, ridges, guessed, moved])
-    expected = {
-        "worst-at-threshold": 3,
-        "stopping-removes-peak": 3,
-        "ridge-removes-peak": 3,
-        "best-ridge": 1.2,
-        "stopping-nearly-ridge": 2,
-        "frozen": 0.25,
-        "large-start-costs": 1.5,
-    }
-    for claim in STUDY.claims:
-        if claim.id in expected:
-            assert claim.statistic(table, SMALL).to_numpy() == pytest.approx([expected[claim.id]] * 2), claim.id
+def errors_table(ends, large, ridge, guessed, moved):
+    """Test errors by ratio; of large starts and of ridges, as multiples; the seeds differ by a percent or a half."""
+    small = synthetic(ends)
+    parts = [
+        small,
+        synthetic(ends, "test error, large start", large),
+        synthetic(ends, "ridge error", ridge),
+        synthetic(ends, "guessed ridge error", guessed).query("at == 1"),
+    ]
+    table = pd.concat(parts)
+    second = table["seed"] == 1
+    for quantity, factor in (
+        ("test error, large start", 1.01),
+        ("guessed ridge error", 1.002),
+        ("ridge error", 1 / 1.005),
+    ):
+        table.loc[second & (table["quantity"] == quantity), "value"] *= factor
+    table.loc[second & (table["ratio"] == 1.0), "value"] *= 1.01
+    frozen = small.query("ratio == 0.5 and at == 1").assign(quantity="moved in the frozen subspace", value=moved)
+    return pd.concat([table, frozen], ignore_index=True)
+
+
+FALLING = {0.5: 4.0, 1.0: 3.0, 2.0: 1.0}
+PEAKED = {0.5: 4.0, 1.0: 16.0, 2.0: 3.0}
+#: With a peak that early stopping does not remove, and ridges that do harm; and without.
+HARM = errors_table(PEAKED, 1.0, 0.5, 0.6, 0.25)
+HARMLESS = errors_table(FALLING, 1.5, 0.98, 0.95, 0.0)
+
+
+def two(first, second=None):
+    return [first, first if second is None else second]
+
+
+def grown(power):
+    """Test error of 1 + t^p at the threshold, with powers .01 apart for the two seeds."""
+    table = synthetic({0.5: 4.0, 1.0: 1.0, 2.0: 3.0})
+    table["at"] *= 50
+    late = (table["ratio"] == 1.0) & (table["at"] >= 50)
+    powers = power + 0.01 * table["seed"]
+    table.loc[late, "value"] = 1 + table.loc[late, "at"] ** powers[late]
+    return table
+
+
+def deviating(distance):
+    """Off the formula by a factor of e to the ``distance`` (seed, N) at every time and ratio."""
+    tables = []
+    for size in SMALL.inputs:
+        table = synthetic(dict.fromkeys(SMALL.samples_per_weight, 1.0), size=size)
+        formula = [theory.student_error(SMALL, *place)[0] for place in zip(table["ratio"], table["at"], strict=True)]
+        off = np.array([distance(seed, size) for seed in table["seed"]])
+        tables.append(table.assign(value=np.exp(off) * np.array(formula)))
+    return pd.concat(tables)
+
+
+def near(seed, size):
+    return (1 + 0.1 * seed) * size ** -(1 + 0.01 * seed)
+
+
+def far(seed, size):
+    return 0.5 * (1 + 0.1 * seed) * (size / SMALL.inputs[-1]) ** (0.01 * (1 + seed))
+
+
+def known(holds, fails):
+    return Known(holds=Answer(*holds, SMALL), fails=Answer(*fails, SMALL))
+
+
+LAST = SMALL.inputs[-1]
+KNOWN = {
+    "closed-form": known((deviating(near), two(near(0, LAST), near(1, LAST))), (deviating(far), two(0.5, 0.55))),
+    "finite-size": known((deviating(near), two(-1, -1.01)), (deviating(far), two(0.01, 0.02))),
+    "worst-at-threshold": known((HARM, two(4, 4.04)), (HARMLESS, two(0.75, 0.7575))),
+    "root-of-time": known((grown(0.5), two(0.5, 0.51)), (grown(0.8), two(0.8, 0.81))),
+    "stopping-removes-peak": known((HARMLESS, two(0.75, 0.7575)), (HARM, two(4, 4.04))),
+    "ridge-removes-peak": known((HARMLESS, two(0.75, 0.7575)), (HARM, two(4, 4.04))),
+    "best-ridge": known(
+        (HARMLESS, two(0.95 / 0.98, 0.95 * 1.002 * 1.005 / 0.98)), (HARM, two(1.2, 1.2 * 1.002 * 1.005))
+    ),
+    "stopping-nearly-ridge": known((HARMLESS, two(1 / 0.98, 1.005 / 0.98)), (HARM, two(2, 2.01))),
+    "frozen": known((HARMLESS, two(0.0)), (HARM, two(0.25))),
+    "large-start-costs": known((HARMLESS, two(1.5, 1.515)), (HARM, two(1.0, 1.01))),
+}
 
 
 def test_growth_at_the_threshold_on_a_known_table():
@@ -176,19 +239,9 @@ def test_growth_at_the_threshold_on_a_known_table():
 
 
 def test_distance_from_the_formula_of_a_known_table():
-    """Off by a factor e^d with d = 1/N at every time and ratio: the deviation is d, and falls like 1/N."""
-    tables = []
-    for size in SMALL.inputs:
-        table = synthetic(dict.fromkeys(SMALL.samples_per_weight, 1.0), size=size)
-        places = zip(table["ratio"], table["at"], strict=True)
-        formula = [theory.student_error(SMALL, *place)[0] for place in places]
-        tables.append(table.assign(value=np.exp(1 / size) * np.array(formula)))
-    table = pd.concat(tables)
-    deviations = claims.deviations(table, SMALL)
+    """Off by a factor e^d with d = 1/N at every time and ratio: the deviation is d."""
+    deviations = claims.deviations(deviating(lambda seed, size: 1 / size), SMALL)
     assert deviations.to_numpy() == pytest.approx(np.array([[1 / size for size in SMALL.inputs]] * 2))
-    statistics = {claim.id: claim.statistic for claim in STUDY.claims}
-    assert statistics["closed-form"](table, SMALL).to_numpy() == pytest.approx([1 / SMALL.inputs[-1]] * 2)
-    assert statistics["finite-size"](table, SMALL).to_numpy() == pytest.approx([-1, -1])
 
 
 def test_controls_come_out_as_they_must():

@@ -68,6 +68,7 @@ def half_ratio_step(table: pd.DataFrame, spec: object) -> float:
 
 
 def rise(curves: pd.DataFrame) -> pd.Series:
-    """Per row, the largest factor by which a value exceeds one to its left: 1 where the curve only falls."""
+    """Per row, the largest factor by which a value exceeds one to its left: below 1 where the curve only falls."""
     values = curves.to_numpy()
-    return pd.Series((values / np.minimum.accumulate(values, axis=1)).max(axis=1), curves.index)
+    least_before = np.minimum.accumulate(values, axis=1)[:, :-1]
+    return pd.Series((values[:, 1:] / least_before).max(axis=1), curves.index)

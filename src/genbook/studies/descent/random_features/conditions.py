@@ -67,7 +67,7 @@ def of_the_problem(spec: RandomFeaturesSpec) -> list[Condition]:
     solved = partial(Condition, how=spec.base_map, steps=math.inf)
     long = partial(Condition, how=spec.base_map, steps=spec.steps[-1], learning_rate=spec.learning_rate)
     return [
-        *(solved("ridge", f"{ridge:g}", strength=ridge) for ridge in (1e-4, 1e-2, 1.0)),
+        *(solved("ridge", f"{ridge:g}", strength=ridge) for ridge in sorted({1e-4, 1e-2, 1.0, spec.private})),
         solved("private features", "each its own", method="private", strength=spec.private),
         long("averaging", f"{spec.members} networks", method="average"),
         long("labels", "true", clean=True),
