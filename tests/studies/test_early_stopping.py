@@ -7,6 +7,7 @@ import pytest
 from genbook.studies import get
 from genbook.studies.stopping.early_stopping import claims as gradient_claims
 from genbook.studies.stopping.early_stopping.design import EarlyStoppingSpec
+from tests.known import Answer, Known
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +100,11 @@ def test_fraction_of_clean_examples_is_what_the_corruption_leaves():
     ) == pytest.approx(17 / 25)
 
 
-#: By quantity, group and layer, at the steps 1, 10, 100 and 1000; both seeds alike, so that step 10 is the best.
-MEASURED = {
+#: By quantity, group and layer, at the steps 1, 10, 100 and 1000, of which step 10 is the best.
+CURVES = {
     ("test accuracy", "all", "all"): [0.1, 0.8, 0.7, 0.6],
+    ("test accuracy", "first half", "all"): [0.1, 0.9, 0.7, 0.6],
+    ("test accuracy", "second half", "all"): [0.1, 0.8, 0.9, 0.6],
     ("train loss", "all", "all"): [2.0, 1.0, 0.5, 0.1],
     ("distance", "all", "all"): [0.0, 1.0, 2.0, 5.0],
     ("train accuracy", "clean", "all"): [0.1, 0.6, 0.9, 1.0],
@@ -120,21 +123,54 @@ MEASURED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("claim", "value"),
-    [
-        ("overtraining", 0.4 / 0.2),
-        ("clean-drive-early", 0.84 / 0.7),
-        # from step 10 to 100 the clean part falls from .84 to .35, then it stays
-        ("corrupted-drive-late", (90 * (0.84 + 0.35) / 2 + 900 * 0.35) / 990 / 0.7),
-        ("opposed-at-best", -0.4),
-        ("equal-at-best", 4 / 3),
-        ("clean-more-coherent", 8 / 2),
-        ("memorising-is-far", 5.0),
-        ("output-layer-turns-most", 0.6 / 0.5),
-    ],
-)
-def test_statistics_on_a_table_with_known_answers(claim, value):
-    known = toy({kind: {0: values, 1: values} for kind, values in MEASURED.items()})
-    statistic = next(one.statistic for one in gradient_claims.CLAIMS if one.id == claim)
-    assert statistic(known, EarlyStoppingSpec()).tolist() == pytest.approx([value, value])
+def answer(values, kind, curve, of_seed_1=None):
+    """`CURVES` with another curve of one kind, by which seed 1 may differ; ``values`` are the statistic's."""
+    both = {key: {0: values, 1: values} for key, values in CURVES.items()}
+    both[kind] = {0: curve, 1: curve if of_seed_1 is None else of_seed_1}
+    return Answer(toy(both), values, EarlyStoppingSpec())
+
+
+def differ(values, kind, curve, by=1.001):
+    """The same, seed 1 having so many times the curve of seed 0."""
+    return answer(values, kind, curve, [by * value for value in curve])
+
+
+SECOND = ("test accuracy", "second half", "all")
+LATE = (90 * (0.84 + 0.35) / 2 + 900 * 0.35) / 990 / 0.7
+KNOWN = {
+    # read at step 10, which is best on the other half, though step 100 is better on this one
+    "overtraining": Known(
+        answer([0.4 / 0.2, 0.402 / 0.2], SECOND, [0.1, 0.8, 0.9, 0.6], [0, 0.8, 0.9, 0.598]),
+        answer([0.22 / 0.2, 0.221 / 0.2], SECOND, [0.1, 0.8, 0.9, 0.78], [0, 0.8, 0.9, 0.779]),
+    ),
+    "clean-drive-early": Known(
+        differ([0.84 / 0.7, 1.001 * 0.84 / 0.7], ("descent", "clean", "all"), [1.68, 1.68, 0.7, 0.7]),
+        differ([0.7 / 0.7, 1.001], ("descent", "clean", "all"), [1.4, 1.4, 0.7, 0.7]),
+    ),
+    # from step 10 to 100 the clean part falls from .84 to .35, then it stays
+    "corrupted-drive-late": Known(
+        differ([LATE, 1.001 * LATE], ("descent", "clean", "all"), [1.68, 1.68, 0.7, 0.7]),
+        differ([1, 1.001], ("descent", "clean", "all"), [1.4, 1.4, 1.4, 1.4]),
+    ),
+    "opposed-at-best": Known(
+        differ([-0.4, -0.4004], ("gradient cosine", "clean, corrupted", "all"), [0.5, -0.4, -0.8, -0.9]),
+        differ([0.1, 0.1001], ("gradient cosine", "clean, corrupted", "all"), [0.5, 0.1, -0.8, -0.9]),
+    ),
+    "equal-at-best": Known(
+        differ([4 / 3, 1.001 * 4 / 3], ("gradient length", "corrupted", "all"), [1.0, 4.0, 3.0, 2.0]),
+        differ([0.5, 0.5005], ("gradient length", "corrupted", "all"), [1.0, 1.5, 3.0, 2.0]),
+    ),
+    "clean-more-coherent": Known(
+        differ([8 / 2, 8.008 / 2], ("m-coherence at equal size", "clean", "all"), [30.0, 8.0, 3.0, 1.0]),
+        differ([1, 1.001], ("m-coherence at equal size", "clean", "all"), [30.0, 2.0, 3.0, 1.0]),
+    ),
+    # half is passed at 8/10 of the way from step 1 to 10, and at 6/10 of that from 100 to 1000
+    "memorising-is-far": Known(
+        answer([3.8 / 0.8, 3.803 / 0.8], ("distance", "all", "all"), [0.0, 1.0, 2.0, 5.0], [0.0, 1.0, 2.0, 5.005]),
+        answer([1.16 / 0.8, 1.163 / 0.8], ("distance", "all", "all"), [0.0, 1.0, 1.1, 1.2], [0.0, 1.0, 1.1, 1.205]),
+    ),
+    "output-layer-turns-most": Known(
+        answer([0.6 / 0.5, 0.601 / 0.5], ("descent", "clean", "2"), [0.4] * 4, [0.399] * 4),
+        answer([0.4 / 0.5, 0.401 / 0.5], ("descent", "clean", "2"), [0.6] * 4, [0.599] * 4),
+    ),
+}

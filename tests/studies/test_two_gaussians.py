@@ -9,6 +9,7 @@ from genbook.studies import get
 from genbook.studies.stopping.two_gaussians import claims
 from genbook.studies.stopping.two_gaussians.run import draw, first_step_accuracy
 from genbook.studies.stopping.two_gaussians.spec import TwoGaussiansSpec
+from tests.known import Answer, Known
 
 STUDY = get("two_gaussians")
 
@@ -57,32 +58,65 @@ def test_controls_fail():
 
 
 #: By dimensions, quantity and group, at the steps 1, 10 and 100, for two seeds.
-MEASURED = {
+CURVES = {
     (0.9, "test accuracy", "all"): ([0.9, 0.85, 0.6], [0.8, 0.9, 0.7]),
     (9.0, "test accuracy", "all"): ([0.9, 0.8, 0.81], [0.9, 0.8, 0.9]),
     (0.9, "train accuracy on true labels", "corrupted"): ([0.8, 0.5, 0.1], [0.9, 0.5, 0.2]),
     (0.9, "coefficient", "corrupted"): ([0.5, 0.5, 0.6], [0.5, 0.5, 0.5]),
     (0.9, "coefficient", "clean"): ([0.5, 0.3, 0.2], [0.5, 0.3, 0.25]),
 }
-
-
-@pytest.mark.parametrize(
-    ("claim", "values"),
-    [
-        ("early-true", [0.8, 0.9]),
-        ("late-memorised", [0.1, 0.2]),
-        ("wrong-pull-more", [3, 2]),
-        ("memorising-costs", [0.25, 0.1]),  # the other seed is best at step 10, and at step 1
-        ("benign-in-many-dimensions", [0.09 / 0.175, 0]),
-    ],
+SPEC = TwoGaussiansSpec.build(dimensions=[0.9, 9.0])
+TRUE, FEW, MANY = (
+    (0.9, "train accuracy on true labels", "corrupted"),
+    *((p, "test accuracy", "all") for p in (0.9, 9.0)),
 )
-def test_statistics_on_a_table_with_known_answers(claim, values):
+PULL = (0.9, "coefficient", "corrupted")
+
+
+def answer(values, **curves):
+    """`CURVES` with other ones, each of both seeds; ``values`` are the statistic's."""
+    changed = CURVES | {globals()[name]: both for name, both in curves.items()}
     rows = [
-        {"seed": seed, "dimensions": ratio, "step": step, "quantity": quantity, "group": group, "value": value}
-        for (ratio, quantity, group), seeds in MEASURED.items()
+        {"seed": seed, "dimensions": p, "step": step, "quantity": quantity, "group": group, "value": value}
+        for (p, quantity, group), seeds in changed.items()
         for seed, curve in enumerate(seeds)
         for step, value in zip((1, 10, 100), curve, strict=True)
     ]
-    spec = TwoGaussiansSpec.build(dimensions=[0.9, 9.0])
-    statistic = next(known.statistic for known in claims.CLAIMS if known.id == claim)
-    assert statistic(pd.DataFrame(rows), spec).tolist() == pytest.approx(values)
+    return Answer(pd.DataFrame(rows), values, SPEC)
+
+
+#: What is lost by the end: 0.3 and 0.302, from the step that is best for both.
+LOST = ([0.9, 0.85, 0.6], [0.9, 0.85, 0.598])
+KNOWN = {
+    "early-true": Known(
+        answer([0.85, 0.86], TRUE=([0.85, 0.5, 0.1], [0.86, 0.5, 0.1])),
+        answer([0.5, 0.51], TRUE=([0.5, 0.9, 0.9], [0.51, 0.9, 0.9])),
+    ),
+    "late-memorised": Known(
+        answer([0, 0.01], TRUE=([0.8, 0.5, 0.0], [0.8, 0.5, 0.01])),
+        answer([0.5, 0.51], TRUE=([0.8, 0.1, 0.5], [0.8, 0.1, 0.51])),
+    ),
+    "wrong-pull-more": Known(
+        answer([3, 3.04], PULL=([0, 0, 0.6], [0, 0, 0.76])), answer([1, 1.04], PULL=([9, 9, 0.2], [9, 9, 0.26]))
+    ),
+    "memorising-costs": Known(
+        answer([0.3, 0.302], FEW=LOST), answer([0.01, 0.012], FEW=([0.9, 0.9, 0.89], [0.9, 0.9, 0.888]))
+    ),
+    "benign-in-many-dimensions": Known(
+        answer([0.03 / 0.3, 0.0302 / 0.302], FEW=LOST, MANY=([0.9, 0.8, 0.87], [0.9, 0.8, 0.8698])),
+        answer([0.24 / 0.3, 0.242 / 0.302], FEW=LOST, MANY=([0.9, 0.8, 0.66], [0.9, 0.8, 0.658])),
+    ),
+}
+
+
+def test_the_best_step_is_chosen_on_the_other_seed():
+    """It is best at step 10 for seed 1 and at step 1 for seed 0; and with one seed alone nothing is chosen."""
+    table = answer([]).table
+    assert claims.lost(table, 0.9).tolist() == pytest.approx([0.85 - 0.6, 0.8 - 0.7])
+    assert claims.lost(table[table["seed"] == 0], 0.9).isna().all()
+
+
+def test_where_nothing_is_lost_with_few_dimensions_the_ratio_is_censored():
+    table = answer([], FEW=([0.6, 0.9, 0.7], [0.9, 0.85, 0.6])).table
+    (statistic,) = (claim.statistic for claim in claims.CLAIMS if claim.id == "benign-in-many-dimensions")
+    assert statistic(table, SPEC).isna().tolist() == [True, False]

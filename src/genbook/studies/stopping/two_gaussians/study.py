@@ -46,6 +46,8 @@ STUDY = Study(
         "first step in theory": "test accuracy after one step, in closed form for many points",
     },
     replication=_replication,
+    # Two statistics were changed after the tables of the usual seeds had been looked at.
+    replication_seed=2000,
     controls={
         "no signal": {"signal": "absent"},
         "few dimensions": {"dimensions": [0.05, 0.1]},
