@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import tempfile
@@ -36,6 +37,7 @@ class NotACheckout(ForeseenError):
     status = 2
 
 
+@functools.cache
 def checkout() -> Path | None:
     """The root of the checkout that this package runs from; None where it is installed elsewhere."""
     root = Path(__file__).resolve().parents[3]

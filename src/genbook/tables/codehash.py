@@ -6,14 +6,13 @@ name, and to nothing else of the package. Modules that cannot change a number ar
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from genbook.base.files import sha256
+from genbook.tables.sources import Source, Taken, keep, of, read
 
 _PACKAGE = "genbook"
 
@@ -47,63 +46,6 @@ def source_of(module: str) -> Path | None:
     return path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
 
 
-@functools.cache
-def normalised(source: str) -> str:
-    """The code of ``source`` without comments, docstrings, layout and functions' types: the text of its syntax tree."""
-    return ast.unparse(_OnlyNumbers().visit(_OnlyForTypes().visit(ast.parse(source))))
-
-
-class _OnlyNumbers(ast.NodeTransformer):
-    """Takes out docstrings and the types of functions; those of a class's fields stay, which a dataclass reads."""
-
-    _in_function = False
-
-    def visit_Module(self, node: ast.Module) -> ast.AST:
-        """A docstring goes."""
-        return self._without_docstring(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """A docstring goes."""
-        outside, self._in_function = self._in_function, False
-        node = self._without_docstring(node)
-        self._in_function = outside
-        return node
-
-    def visit_FunctionDef(self, node: Any) -> Any:
-        """A docstring goes, and the types of what goes in and comes out."""
-        outside, self._in_function = self._in_function, True
-        node.returns = None
-        node = self._without_docstring(node)
-        self._in_function = outside
-        return node
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        """A parameter without its type."""
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        """In a function an assignment without its type; nothing where nothing is assigned."""
-        self.generic_visit(node)
-        if not self._in_function:
-            return node
-        return None if node.value is None else ast.Assign([node.target], node.value, lineno=node.lineno)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        """What is imported to name types goes."""
-        return None if node.module in ("typing", "collections.abc") else node
-
-    def _without_docstring(self, node: Any) -> Any:
-        match node.body:
-            case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                node.body = rest
-        node = self.generic_visit(node)
-        node.body = node.body or [ast.Pass()]
-        return node
-
-
 def _text(module: str) -> str:
     """The source of a module of the package; raises ModuleNotFoundError where it is none."""
     path = source_of(module)
@@ -118,40 +60,24 @@ def _is_face(module: str) -> bool:
     return path is not None and path.name == "__init__.py"
 
 
-class _OnlyForTypes(ast.NodeTransformer):
-    """Takes out what is imported for type checkers alone."""
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        """Leave of ``if TYPE_CHECKING:`` its else branch."""
-        if "TYPE_CHECKING" in ast.unparse(node.test):
-            return [self.visit(child) for child in node.orelse]
-        return self.generic_visit(node)
+def _read(module: str) -> Source:
+    """What the module's source says; raises ModuleNotFoundError where it is none."""
+    return of(module, _text(module))
 
 
-@functools.cache
-def _tree(source: str) -> ast.Module:
-    return _OnlyForTypes().visit(ast.parse(source))
-
-
-def _absolute(node: ast.ImportFrom, module: str) -> str:
+def _absolute(taken: Taken, module: str) -> str:
     """The dotted name that ``from … import`` in ``module`` takes its names from."""
-    if not node.level:
-        return node.module or ""
+    if not taken.level:
+        return taken.module
     package = module if _is_face(module) else module.rpartition(".")[0]
-    return importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+    return importlib.util.resolve_name("." * taken.level + taken.module, package)
 
 
 @functools.cache
 def _faced(face: str) -> dict[str, tuple[str, str]]:
     """What a face re-exports from other modules: the name, and from which module under which name it comes."""
-    tree = _tree(_text(face))
-    return {
-        alias.asname or alias.name: (_absolute(node, face), alias.name)
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and source_of(_absolute(node, face)) is not None
-        for alias in node.names
-        if _absolute(node, face) != face
-    }
+    found = [(taken, _absolute(taken, face)) for taken in _read(face).taken if taken.outermost]
+    return {taken.here: (base, taken.name) for taken, base in found if base != face and source_of(base) is not None}
 
 
 def _defining(base: str, name: str) -> Iterator[str]:
@@ -164,38 +90,18 @@ def _defining(base: str, name: str) -> Iterator[str]:
         yield base
 
 
-@functools.cache
-def _imported(source: str, module: str) -> frozenset[str]:
+def _followed(source: Source, module: str) -> Iterator[str]:
     """Dotted names of the package's modules that ``source`` (of ``module``) uses, imported at any depth of nesting."""
-    return frozenset(_followed(source, module))
-
-
-def _followed(source: str, module: str) -> Iterator[str]:
-    tree = _tree(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if source_of(alias.name) is not None)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, module)
-            for alias in node.names:
-                for found in _defining(base, alias.name):
-                    if _is_face(found) and found == f"{base}.{alias.name}":
-                        yield from _through(found, alias.asname or alias.name, tree)
-                    else:
-                        yield found
-
-
-def _through(face: str, name: str, tree: ast.Module) -> Iterator[str]:
-    """What ``tree`` uses of the package ``face``, there called ``name``: all of it unless always ``name.attribute``."""
-    nodes = list(ast.walk(tree))
-    attributes = [(n.value, n.attr) for n in nodes if isinstance(n, ast.Attribute)]
-    used = [attribute for value, attribute in attributes if isinstance(value, ast.Name) and value.id == name]
-    everywhere = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
-    if len(used) < everywhere or not used:
-        yield face
-        return
-    for attribute in set(used):
-        yield from _defining(face, attribute)
+    yield from (name for name in source.imported if source_of(name) is not None)
+    for taken in source.taken:
+        base = _absolute(taken, module)
+        for found in _defining(base, taken.name):
+            used = source.attributes[taken.here]
+            if _is_face(found) and found == f"{base}.{taken.name}" and used is not None:
+                for attribute in used:
+                    yield from _defining(found, attribute)
+            else:
+                yield found
 
 
 def modules_used(*roots: str) -> list[str]:
@@ -214,7 +120,7 @@ def modules_used(*roots: str) -> list[str]:
 
 def modules_used_by_code(source: str) -> list[str]:
     """Every module of the package that a program's text (a notebook's cells, say) uses, directly or not."""
-    return _closure(_imported(source, "__main__"))
+    return _closure(_followed(read(source), "__main__"))
 
 
 def _closure(names: Iterable[str]) -> list[str]:
@@ -224,16 +130,21 @@ def _closure(names: Iterable[str]) -> list[str]:
         name = waiting.pop()
         if name not in seen and name not in NEUTRAL:
             seen.add(name)
-            waiting.extend(_imported(_text(name), name))
+            waiting.extend(_followed(_read(name), name))
     return sorted(seen)
 
 
 def hash_of(modules: Iterable[str]) -> str:
     """SHA-256 over names and normalised code of ``modules``."""
-    chunks = (f"{name}\n{normalised(_text(name))}\n".encode() for name in modules)
-    return sha256(*chunks)
+    digest = sha256(*(f"{name}\n{_read(name).code}\n".encode() for name in modules))
+    keep()
+    return digest
 
 
+@functools.cache
 def code_hash(*roots: str) -> str:
-    """SHA-256 over the normalised code of ``roots`` and of all modules of the package that they use."""
+    """SHA-256 over the normalised code of ``roots`` and of all modules of the package that they use.
+
+    It is taken once in a process: what Python has imported stays as it is when its file changes.
+    """
     return hash_of(modules_used(*roots))
