@@ -28,6 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 BIN = Path(sys.executable).parent
 
+#: The reference of one package stands for all: each page is one of the same kind.
+LIBRARY = {where: text for where, text in reference.pages().items() if where.startswith("reference/models")}
+LIBRARY = {reference.FIRST: "# Library reference", **LIBRARY}
+
 #: One transparent pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
@@ -90,22 +94,29 @@ def chapter():
 
 
 def toc_files():
-    toc = yaml.safe_load(table_of_contents((BOOK / "_toc.yml").read_text(encoding="utf-8")))
-    entries = [entry for part in toc["parts"] for entry in part["chapters"]]
-    below = [section for entry in entries for section in entry.get("sections", [])]
-    return [toc["root"], *(entry["file"] for entry in [*entries, *below])]
+    toc = yaml.safe_load(contents())
+    return [toc["root"], *(file for part in toc["parts"] for entry in part["chapters"] for file in files_of(entry))]
+
+
+def files_of(entry):
+    yield entry["file"]
+    for section in entry.get("sections", []):
+        yield from files_of(section)
+
+
+def contents():
+    return table_of_contents((BOOK / "_toc.yml").read_text(encoding="utf-8"), reference.listed(LIBRARY))
 
 
 def stage(folder):
     """Lay out the book as the build does, with one small notebook as every chapter and stubs for generated pages."""
     shutil.copytree(BOOK, folder, ignore=shutil.ignore_patterns("_build", "*.parquet"))
-    toc = folder / "_toc.yml"
-    toc.write_text(table_of_contents(toc.read_text(encoding="utf-8")), encoding="utf-8")
+    (folder / "_toc.yml").write_text(contents(), encoding="utf-8")
     (folder / "tables").mkdir()
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()
     (folder / "contents.md").write_text("Generated.\n", encoding="utf-8")
-    reference.lay_out(folder)
+    reference.lay_out(folder, LIBRARY)
     first = True
     for name in toc_files():
         if name.startswith("chapters/"):

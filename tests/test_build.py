@@ -28,7 +28,7 @@ def book(store, tmp_path, monkeypatch):
     def stage(study, profile="quick"):
         monkeypatch.setattr(build, "studies_of", lambda chapter: [study])
         monkeypatch.setattr(generated, "chapter_of", lambda study: CHAPTER)
-        return build.stage(profile, tmp_path / "out" / "source")
+        return build.stage(profile, tmp_path / "out" / "source", build.judged(profile))
 
     return stage
 

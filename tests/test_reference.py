@@ -11,9 +11,7 @@ from genbook.book import reference
 from genbook.gradients import Coherence, Mean, coherence
 
 PAGES = reference.pages()
-LISTED = [
-    file for room in reference.listed() for file in (room["file"], *(section["file"] for section in room["sections"]))
-]
+LISTED = reference.listed(PAGES)
 #: Packages whose `__all__` is for the book's own use: their names are told where the book uses them.
 THE_BOOKS = {"contract", "experiments", "figures", "results"}
 
@@ -38,8 +36,54 @@ def test_every_public_name_has_a_page_that_says_how_to_import_it(room):
 
 
 def test_what_is_listed_is_written_and_what_is_written_listed():
-    assert sorted(LISTED) == sorted(PAGES)
+    rooms = LISTED["sections"]
+    names = [section["file"] for room in rooms for section in room["sections"]]
+    assert sorted([LISTED["file"], *(room["file"] for room in rooms), *names]) == sorted(PAGES)
     assert len({place.casefold() for place in PAGES}) == len(PAGES), "one file where capitals do not count"
+
+
+def test_a_page_that_is_gone_is_gone_from_the_table_of_contents():
+    (room,) = [room for room in reference.listed(PAGES)["sections"] if room["file"] == "reference/models"]
+    gone = room["sections"][0]["file"]
+    kept = [where for where in PAGES if where != gone]
+    (later,) = [room for room in reference.listed(kept)["sections"] if room["file"] == "reference/models"]
+    assert later["sections"] == room["sections"][1:]
+
+
+@pytest.fixture
+def package(store, tmp_path, monkeypatch):
+    """A small package as the library, whose pages are its files' texts, and how often they were generated."""
+    for name in ("book/reference.py", "models/stacked.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text('"""Stacks."""')
+    generated = []
+
+    def pages():
+        generated.append(1)
+        return {path.stem: path.read_text() for path in (tmp_path / "models").glob("*.py")}
+
+    monkeypatch.setattr(reference, "__file__", str(tmp_path / "book" / "reference.py"))
+    monkeypatch.setattr(reference, "pages", pages)
+    assert reference.kept_pages() == {"stacked": '"""Stacks."""'}
+    return tmp_path / "models", generated
+
+
+def test_pages_are_kept_and_a_changed_docstring_changes_its_page(package):
+    folder, generated = package
+    assert reference.kept_pages() == {"stacked": '"""Stacks."""'}
+    assert len(generated) == 1
+    (folder / "stacked.py").write_text('"""Stocks."""')
+    assert reference.kept_pages() == {"stacked": '"""Stocks."""'}
+    (folder / "kinds.py").write_text("new")
+    assert set(reference.kept_pages()) == {"stacked", "kinds"}
+    (folder / "stacked.py").unlink()
+    assert set(reference.kept_pages()) == {"kinds"}
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", '{"key": "0", "pages": {}}'])
+def test_kept_pages_that_are_damaged_or_of_another_library_are_generated_anew(package, store, damage):
+    (store / "reference.json").write_text(damage)
+    assert reference.kept_pages() == {"stacked": '"""Stacks."""'}
 
 
 def test_links_lead_to_pages():

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import datetime
 import multiprocessing
 import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from genbook.base.errors import ForeseenError
 from genbook.base.files import disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
-from genbook.book import reference
+from genbook.book import inputs, reference, render
 from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current
 from genbook.book.generated import contents, run_statistics, scoreboard, table_of_contents
+from genbook.book.render import BuildError
 from genbook.results import published
 from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
-from genbook.results.verdicts import evaluate, unfailed_controls
+from genbook.results.verdicts import Row, evaluate, unfailed_controls
 from genbook.tables import manifest
 
 #: Marks a folder that a build made: what lies in it may be replaced.
 _MARK = ".genbook-build"
-
-
-class BuildError(ForeseenError):
-    """The book could not be built; the message holds what Sphinx said, or which claims did not fail where they must."""
+#: Beside pages: the hashes of what they were made of.
+_INPUTS = ".genbook-inputs"
 
 
 def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: Callable[[str], None] = print) -> Path:
@@ -47,22 +42,30 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     manifest.check(published.root())
     usual = repository() / "book" / "_build"
     out = _own_folder(Path(os.path.realpath(out))) if out is not None else make_folder(usual)
-    _execute_all(profile, jobs, say)
-    staged = stage(profile, out / "source")
-    key = _content_key(staged)
-    index, mark = out / "html" / "index.html", out / "html" / ".genbook-content"
-    if index.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == key:
+    index, mark, sources = out / "html" / "index.html", out / "html" / _INPUTS, inputs.of_sources()
+    if _is_of(mark, sources, inputs.of_results(profile)):
         say(f"nothing changed: {index}")
         return index
-    fresh = out / "fresh"
-    shutil.rmtree(fresh, ignore_errors=True)
-    _jupyter_book(staged, fresh)
-    html = fresh / "_build" / "html"
-    write_text(html / mark.name, key)
-    _swap(html, out / "html")
-    shutil.rmtree(fresh, ignore_errors=True)
-    say(f"the book: {index}")
+    _execute_all(profile, jobs, say)
+    rows = judged(profile)
+    results = inputs.of_results(profile)
+    staged = stage(profile, out / "staged", rows)
+    key = _content_key(staged)
+    if index.is_file() and render.said(out / "html") == key:
+        shutil.rmtree(staged)
+        say(f"nothing changed: {index}")
+    else:
+        render.mirror(staged, out / "source")
+        render.render(out, key)
+        say(f"the book: {index}")
+    if inputs.of_results(profile) == results:  # and not another's since it was read
+        write_text(mark, f"{sources} {results}")
     return index
+
+
+def _is_of(mark: Path, sources: str, results: str) -> bool:
+    """Whether the pages beside ``mark`` were made of these."""
+    return mark.is_file() and mark.read_text(encoding="utf-8") == f"{sources} {results}"
 
 
 def _own_folder(out: Path) -> Path:
@@ -139,12 +142,21 @@ def _execute_one(chapter: str, profile: str, folder: Path) -> None:
     execute(chapter, {"profile": profile}, executed_path(chapter, profile), within=folder)
 
 
-def stage(profile: str, folder: Path) -> Path:
-    """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code.
+def judged(profile: str) -> list[Row]:
+    """All claims of the chapters with their verdicts; what is missing for them is computed.
 
     Raises `BuildError` where the profile judges and a claim does not come out as 'fails' in its control: a check
     that finds something where there is nothing to find says nothing of the discovery setting either.
     """
+    told = [study for chapter in chapters() for study in studies_of(chapter)]
+    rows = [row for study in told for row in evaluate(Request.build(study, profile))]
+    if unfailed := unfailed_controls(rows):
+        raise BuildError("\n".join(unfailed))
+    return rows
+
+
+def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
+    """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code."""
     shutil.rmtree(folder, ignore_errors=True)
     book = repository() / "book"
     with disk_errors(folder):
@@ -154,15 +166,13 @@ def stage(profile: str, folder: Path) -> Path:
         shutil.copyfile(executed_path(chapter, profile), copy)
         for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", copy.read_text(encoding="utf-8"))):
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
-    told = [study for chapter in chapters() for study in studies_of(chapter)]
-    rows = [row for study in told for row in evaluate(Request.build(study, profile))]
-    if unfailed := unfailed_controls(rows):
-        raise BuildError("\n".join(unfailed))
-    write_text(folder / "_toc.yml", table_of_contents((book / "_toc.yml").read_text(encoding="utf-8")))
+    library = reference.kept_pages()
+    reference.lay_out(folder, library)
+    toc = (book / "_toc.yml").read_text(encoding="utf-8")
+    write_text(folder / "_toc.yml", table_of_contents(toc, reference.listed(library)))
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
     write_text(folder / "run-statistics.md", run_statistics(profile))
-    reference.lay_out(folder)
     lay_out_code(folder)
     return folder
 
@@ -190,30 +200,3 @@ def _content_key(folder: Path) -> str:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         chunks += [str(path.relative_to(folder)).encode(), path.read_bytes()]
     return sha256(*chunks)
-
-
-def _jupyter_book(source: Path, out: Path) -> None:
-    """Run Jupyter Book with warnings as errors; raises `BuildError` with its last lines."""
-    script = "import sys; from genbook.base.processes import end_with; end_with(int(sys.argv.pop(1))); "
-    script += "from jupyter_book.cli.main import main; main()"
-    command = ["build", str(source), "--path-output", str(out)]
-    command += ["--config", str(repository() / "_config.yml"), "--toc", str(source / "_toc.yml")]
-    command += ["-W", "-n", "--keep-going", "--all", "-q"]
-    with lifeline() as own:
-        start = [sys.executable, "-c", script, str(own.fileno())]
-        done = subprocess.run([*start, *command], pass_fds=[own.fileno()], capture_output=True, text=True, check=False)
-    if done.returncode or not (out / "_build" / "html" / "index.html").is_file():
-        said = [line for line in (done.stderr + done.stdout).splitlines() if re.search("WARNING|ERROR|rror:", line)]
-        raise BuildError("Jupyter Book did not build:\n" + "\n".join(said[-20:] or [done.stderr[-2000:]]))
-
-
-def _swap(fresh: Path, target: Path) -> None:
-    """Put ``fresh`` in the place of ``target``."""
-    for left in target.parent.glob(".old-*"):  # by a build that was killed in this place
-        shutil.rmtree(left, ignore_errors=True)
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%H%M%S%f")
-    old = target.with_name(f".old-{stamp}")
-    if target.exists():
-        target.replace(old)
-    fresh.replace(target)
-    shutil.rmtree(old, ignore_errors=True)

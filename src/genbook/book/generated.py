@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from genbook.book import reference
 from genbook.book.execute import executed_path
 from genbook.figures.html import interval
 from genbook.results import tally
@@ -27,12 +26,12 @@ _COVER_WIDTH = 720  # pixels: twice what a card is wide
 _COVER_TAG = "cover"
 
 
-def table_of_contents(toc: str) -> str:
-    """Jupyter Book's ``_toc.yml`` with its parts called 'Chapters' and 'Reference' filled."""
+def table_of_contents(toc: str, library: dict[str, Any]) -> str:
+    """Jupyter Book's ``_toc.yml`` with its parts 'Chapters' and 'Reference' filled, this one with ``library``."""
     told = yaml.safe_load(toc)
     parts = {part["caption"]: part for part in told["parts"]}
     parts["Chapters"]["chapters"] = [{"file": f"chapters/{name}"} for name in chapters()]
-    parts["Reference"]["chapters"] = reference.listed()
+    parts["Reference"]["chapters"] = [library]
     return yaml.safe_dump(told, sort_keys=False)
 
 

@@ -1,16 +1,24 @@
-"""The library's reference: a page for each public name, with its signature and what its docstring says."""
+"""The library's reference: a page for each public name, with its signature and what its docstring says.
+
+Generating the pages imports the whole library, PyTorch with it. They are kept in the store by a hash of all that they
+are generated from, and an unchanged book takes them from there.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.metadata
 import inspect
+import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from genbook.base.files import write_text
+from genbook.base.files import sha256, store_root, write_text
 
 #: The packages whose names others use, in the order of the pages.
 ROOMS = ("gradients", "curvature", "training", "probes", "models", "data")
@@ -32,17 +40,26 @@ def place(room: str, name: str) -> str:
     return f"reference/{room}/{name}{'-class' if inspect.isclass(public(room)[name]) else ''}"
 
 
-def listed() -> list[dict[str, Any]]:
-    """What the table of contents says of the reference: the rooms, and under each its names."""
-    return [
-        {"file": f"reference/{room}", "sections": [{"file": place(room, name)} for name in public(room)]}
-        for room in ROOMS
-    ]
+#: The page that leads to all others.
+FIRST = "reference/index"
+
+
+def listed(places: Iterable[str]) -> dict[str, Any]:
+    """What the table of contents says of the reference's `pages`: the first one, under it rooms, under them names."""
+    rooms: dict[str, list[dict[str, Any]]] = {}
+    for where in places:
+        _, room, *name = where.split("/")
+        if name:
+            rooms[room].append({"file": where})
+        elif where != FIRST:
+            rooms[room] = []
+    sections = [{"file": f"reference/{room}", "sections": names} for room, names in rooms.items()]
+    return {"file": FIRST, "sections": sections}
 
 
 def pages() -> dict[str, str]:
-    """By place (without ``.md``), the pages of the rooms and of all their names."""
-    told = {}
+    """By place (without ``.md``), the first page, then each room's with those of its names after it."""
+    told = {FIRST: _first()}
     for room in ROOMS:
         told[f"reference/{room}"] = _room(room)
         for name, value in public(room).items():
@@ -50,16 +67,54 @@ def pages() -> dict[str, str]:
     return told
 
 
-def lay_out(folder: Path) -> None:
+def kept_pages() -> dict[str, str]:
+    """The `pages`: those in the store, or new ones where a file of this package or a version has changed since."""
+    file, key = store_root() / "reference.json", _key()
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if kept["key"] == key:
+            return kept["pages"]
+    told = pages()
+    write_text(file, json.dumps({"key": key, "pages": told}))
+    return told
+
+
+def _key() -> str:
+    """A hash of what the pages are generated from: every source of this package and the versions of others."""
+    package = Path(__file__).resolve().parents[1]
+    sources = [(path.relative_to(package), path.read_bytes()) for path in sorted(package.rglob("*.py"))]
+    versions = [sys.version, *(importlib.metadata.version(name) for name in ("torch", "numpy", "pandas"))]
+    return sha256(json.dumps(versions).encode(), *(str((str(path), sha256(text))).encode() for path, text in sources))
+
+
+def lay_out(folder: Path, told: Mapping[str, str]) -> None:
     """Write the pages below ``folder``."""
-    for where, text in pages().items():
+    for where, text in told.items():
         write_text(folder / f"{where}.md", text)
 
 
+def _first() -> str:
+    lines = ["# Library reference", "", "What `pip install genbook` gives, package by package.", ""]
+    for room in ROOMS:
+        about = inspect.getdoc(importlib.import_module(f"genbook.{room}")) or ""
+        lines += [
+            f"## [genbook.{room}](/reference/{room})",
+            "",
+            *_prose(about.partition("\n\n")[0], room),
+            *_names(room),
+            "",
+        ]
+    return "\n".join(lines)
+
+
 def _room(room: str) -> str:
-    rows = [f"- [`{name}`](/{place(room, name)}): {_first_line(value)}" for name, value in public(room).items()]
     module = importlib.import_module(f"genbook.{room}")
-    return "\n".join([f"# genbook.{room}", "", *_prose(inspect.getdoc(module) or "", room), "", *rows, ""])
+    return "\n".join([f"# genbook.{room}", "", *_prose(inspect.getdoc(module) or "", room), "", *_names(room), ""])
+
+
+def _names(room: str) -> list[str]:
+    """A line for each public name of the room."""
+    return [f"- [`{name}`](/{place(room, name)}): {_first_line(value)}" for name, value in public(room).items()]
 
 
 def _first_line(value: Any) -> str:
