@@ -59,8 +59,10 @@ def test_what_is_made_of_them_and_the_times_are_no_inputs(root):
 
 def test_data_and_software_are_inputs(root, monkeypatch):
     seen = {now()}
-    (root / "data").mkdir()
-    (root / "data" / "cifar").write_text("images")
+    (root / "data" / "cifar").mkdir(parents=True)
+    (root / "data" / "fingerprints.json").write_text("{}")
+    assert now() in seen
+    (root / "data" / "cifar" / "batch").write_text("images")
     seen.add(now())
     monkeypatch.setattr(inputs, "installed", lambda: ["another version"])
     seen.add(now())

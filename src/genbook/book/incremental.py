@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
+from typing import Any
 
 #: After Sphinx's own, which number figures and sections.
 _LAST = 900
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: Any) -> dict[str, bool]:
     """What Sphinx calls."""
     before: dict[str, Any] = {}
     app.connect("env-get-outdated", lambda app, env, *_: before.update(_seen_elsewhere(env)) or [])
@@ -28,7 +24,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": False, "parallel_write_safe": True}
 
 
-def _seen_elsewhere(env: BuildEnvironment) -> dict[str, Any]:
+def _seen_elsewhere(env: Any) -> dict[str, Any]:
     """What one page can show of another, by page."""
     standard, equations = env.get_domain("std"), env.get_domain("math")
     return {
@@ -42,12 +38,12 @@ def _seen_elsewhere(env: BuildEnvironment) -> dict[str, Any]:
     }
 
 
-def _to_write(env: BuildEnvironment, before: dict[str, Any]) -> Iterable[str]:
+def _to_write(env: Any, before: dict[str, Any]) -> Iterable[str]:
     """The pages that may show what has changed: all or none."""
     return [] if _seen_elsewhere(env) == before else sorted(env.found_docs)
 
 
-def _remove_unused(app: Sphinx, exception: Exception | None) -> None:
+def _remove_unused(app: Any, exception: Exception | None) -> None:
     """Remove the figures and tables that no page shows any more."""
     if exception is None:
         for folder, files in (("_images", app.env.images), ("_downloads", app.env.dlfiles)):
