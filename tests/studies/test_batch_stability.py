@@ -160,3 +160,12 @@ def test_steps_on_single_examples_in_its_control():
     ends = made[(made["quantity"] == "Hessian trace") & (made["step"] == 10)]
     traces = [ends[ends["run"] == name]["value"].to_numpy() for name in ("single", "whole")]
     assert traces[0] == pytest.approx(traces[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["stable-step-grows-with-batch", "stable-step-levels-off"])
+def test_one_batch_size_has_no_power(name):
+    rows = {"run": "batches", "batch size": 20, "learning rate": 0.2, "quantity": "train loss", "step": [0, 10]}
+    table = pd.concat([pd.DataFrame({**rows, "seed": seed, "value": [1.0, 0.5]}) for seed in (0, 1)])
+    claim = next(claim for claim in claims.CLAIMS if claim.id == name)
+    found = judge(claim, table, BatchStabilitySpec())
+    assert (found.verdict, found.n, found.censored) == ("undecided", 0, 2)

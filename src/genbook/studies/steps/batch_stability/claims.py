@@ -70,15 +70,15 @@ def growth(words: str, first: int, last: int) -> Statistic:
 
     def sizes(table: pd.DataFrame) -> tuple[int, int]:
         found = np.sort(readings.rows(table, run="batches")["batch size"].unique())
-        return found[first], found[min(last, len(found) - 1)]
+        return found[max(first, -len(found))], found[min(last, len(found) - 1)]
 
     def power(table: pd.DataFrame, spec: BatchStabilitySpec) -> pd.Series:
         (low, high), rates = sizes(table), np.log(largest_stable(table))
-        return (rates[high] - rates[low]) / math.log(high / low)
+        return (rates[high] - rates[low]) / (math.log(high / low) or math.nan)
 
     def a_rung(table: pd.DataFrame, spec: BatchStabilitySpec) -> float:
         low, high = sizes(table)
-        return 2 * half_rung(spec.tried) / math.log(high / low)
+        return 2 * half_rung(spec.tried) / math.log(high / low) if low < high else math.inf  # one size has no power
 
     return slope(words, power, continuity=a_rung)
 
