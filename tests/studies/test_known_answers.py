@@ -9,18 +9,19 @@ from tests.known import check
 
 #: Studies whose claims do not all have known answers yet; the list only gets shorter.
 OPEN = {
-    "early_stopping",
-    "edge_of_stability",
-    "epoch_descent",
-    "explicit_regularisation",
-    "label_permutations",
-    "late_coherence",
-    "linear_teacher",
-    "network_descent",
-    "random_features",
-    "random_labels",
-    "sample_descent",
-    "two_gaussians",
+    "benign_oscillation",
+    "coherence_laws",
+    "easy_hard",
+    "large_steps",
+    "long_tail",
+    "massive_noise",
+    "noisy_labels",
+    "perceptron_limit",
+    "stability_bound",
+    "two_data_sets",
+    "weak_directions",
+    "xor_clusters",
+    "xor_digits",
 }
 
 
