@@ -53,7 +53,9 @@ def test_networks_that_hardly_learn_leave_every_claim_untestable():
     assert ", must be > 0.5, and is 0.238 [" in LEARNS.lacking(LEARNS.measured(rows, spec))
     claims = [c for c in study.claims if c.kind == "mean"][:2]
     assert claims
-    silent = [dataclasses.replace(c, statistic=lambda *_: pd.Series(0.0, index=range(5))) for c in claims]
+    silent = [
+        dataclasses.replace(c, statistic=lambda *_: pd.Series(0.0, index=range(5)), continuity=None) for c in claims
+    ]
     found = judge_all(silent, rows, spec, precondition=study.precondition)
     assert {one.verdict for one in found.values()} == {"not testable"}
 
