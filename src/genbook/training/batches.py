@@ -16,6 +16,8 @@ def pool(tensors: Sequence[Tensor], device: torch.device) -> tuple[Tensor, list[
     """The distinct tensors as [G, ...] on the device, and the place of each in it."""
     distinct: dict[int, int] = {}
     places = [distinct.setdefault(id(tensor), len(distinct)) for tensor in tensors]
+    if len(distinct) == 1:
+        return tensors[0].to(device).unsqueeze(0), places  # no copy where it lies there already
     first = {place: tensor for tensor, place in zip(reversed(tensors), reversed(places), strict=True)}
     return torch.stack([first[g].to(device) for g in range(len(distinct))]), places
 

@@ -14,7 +14,7 @@ from genbook.base.errors import TrainingError
 from genbook.base.seeding import INITIALISATION, generator
 from genbook.gradients import RunningMean, robust_average
 from genbook.gradients.forms import Explicit, Form, Outer
-from genbook.models import StackedLayer, initialise, stack, written
+from genbook.models import StackedConv1d, StackedConv2d, StackedLayer, initialise, stack, written
 from genbook.models.kinds import RANDOM, is_from_elsewhere
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
@@ -23,6 +23,9 @@ from genbook.training.replica import Replica
 
 #: Examples on which a network from elsewhere is compared in the stack and alone.
 _TRIED = 3
+#: Entries of a convolutional network's widest layer on a batch, and of all replicas that pass at once: what one layer
+#: hands to the next stays in a processor's cache. Beyond the first number a convolution alone is at its fastest.
+_APART, _TOGETHER = 1 << 16, 1 << 20
 
 
 def initial_model(replica: Replica) -> nn.Module:
@@ -63,27 +66,77 @@ def _refuse_other_outputs(module: nn.Module, plain: Sequence[nn.Module], replica
         )
 
 
+def widest(replica: Replica) -> int:
+    """The entries of the widest layer's outputs on one example."""
+    model = copy.deepcopy(replica.model).to("cpu", replica.data["train"].inputs.dtype).eval()
+    found = [0]
+
+    def look(layer: nn.Module, arguments: tuple, output: object) -> None:
+        found.append(output.numel() if isinstance(output, Tensor) else 0)
+
+    for layer in model.modules():
+        layer.register_forward_hook(look)
+    with torch.no_grad():
+        model(replica.data["train"].inputs[:1].to("cpu"))
+    return max(found)
+
+
+def _keep_rows(module: nn.Module, rows: Tensor) -> None:
+    """Forget the frozen parameters and the buffers of other replicas."""
+    for layer in module.modules():
+        if isinstance(layer, StackedLayer):
+            for parameter in layer.parameters():
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data[rows]
+            for name, buffer in layer.named_buffers():
+                setattr(layer, name, buffer[rows])
+
+
 class StackedProgram:
-    """Replicas of one architecture, gradients by autograd."""
+    """Replicas of one architecture, gradients by autograd.
+
+    On a processor convolutional networks pass in parts of the stack, and wide ones in two dimensions one after another.
+    """
 
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
         self.loss = LOSSES[replicas[0].recipe.loss]
         plain = [initial_model(replica) for replica in replicas]
         try:
-            self.module = stack(plain)
+            self.modules = self._parts(plain, replicas, device)
         except TypeError as error:
             raise TrainingError(str(error)) from None
-        _refuse_other_outputs(self.module, plain, replicas)
-        self.module.to(device)
+        for places, module in self.modules:
+            _refuse_other_outputs(module, plain[places[0] : places[-1] + 1], replicas[places[0] : places[-1] + 1])
+            module.to(device)
         members = range(len(replicas))
         trained = [p for p in self.module.parameters() if p.requires_grad]
         if not trained:
             raise TrainingError("the network has no trained parameter: all are frozen, or there are none")
         self.layout = Layout([(members, p.shape[1:]) for p in trained])
-        self.parameters = torch.cat([p.detach().flatten() for p in trained])
+        parts = [[p.detach() for p in module.parameters() if p.requires_grad] for _, module in self.modules]
+        self.parameters = torch.cat([p.flatten() for pieces in zip(*parts, strict=True) for p in pieces])
         self.gradient = torch.zeros_like(self.parameters)
         self._alias()
+
+    def _parts(
+        self, plain: Sequence[nn.Module], replicas: Sequence[Replica], device: torch.device
+    ) -> list[tuple[list[int], nn.Module]]:
+        """Stacked modules with the places of their replicas, which lie side by side."""
+        places, whole = list(range(len(plain))), stack(plain)
+        size = self._together(whole, replicas[0], device) or len(plain)
+        if size >= len(plain):
+            return [(places, whole)]
+        parts = [places[start : start + size] for start in range(0, len(plain), size)]
+        return [(part, stack([plain[place] for place in part])) for part in parts]
+
+    def _together(self, module: nn.Module, replica: Replica, device: torch.device) -> int | None:
+        """How many replicas pass at once; None is all."""
+        kinds = {type(layer) for layer in module.modules()}
+        if device.type != "cpu" or not kinds & {StackedConv1d, StackedConv2d}:
+            return None
+        entries = replica.batch_size * widest(replica)
+        return 1 if StackedConv2d in kinds and entries >= _APART else max(1, _TOGETHER // entries)
 
     @property
     def capturable(self) -> bool:
@@ -91,42 +144,48 @@ class StackedProgram:
         return not any(is_from_elsewhere(part) or isinstance(part, RANDOM) for part in self.module.modules())
 
     @property
-    def modules(self) -> list[tuple[list[int], nn.Module]]:
-        """Stacked modules with the places of their replicas."""
-        return [(list(range(len(self.layout.blocks[0].replicas))), self.module)]
+    def module(self) -> Any:
+        """The stack, or its first part."""
+        return self.modules[0][1]
 
     def trained(self, flat: Tensor) -> list[list[Tensor]]:
         """The parts of a flat vector that belong to each module's trained parameters, in their order."""
-        return [[block.view(flat) for block in self.layout.blocks]]
+        return [
+            [block.view(flat)[places[0] : places[-1] + 1] for block in self.layout.blocks] for places, _ in self.modules
+        ]
 
     def _alias(self) -> None:
-        trained = (p for p in self.module.parameters() if p.requires_grad)
-        for block, parameter in zip(self.layout.blocks, trained, strict=True):
-            parameter.data = block.view(self.parameters)
-            parameter.grad = block.view(self.gradient)
+        views = zip(self.modules, self.trained(self.parameters), self.trained(self.gradient), strict=True)
+        for (_, module), values, gradients in views:
+            trained = (p for p in module.parameters() if p.requires_grad)
+            for parameter, value, gradient in zip(trained, values, gradients, strict=True):
+                parameter.data = value
+                parameter.grad = gradient
 
     def keep(self, keep: Sequence[int]) -> Tensor:
         """Forget the replicas that are not in `keep`; returns where the entries kept lay in the flat vector."""
         self.layout, entries = self.layout.kept(keep, self.parameters.device)
         self.parameters, self.gradient = self.parameters[entries], self.gradient[entries]
-        rows = torch.tensor(keep, dtype=torch.long, device=self.parameters.device)
-        for layer in self.module.modules():
-            if isinstance(layer, StackedLayer):
-                for parameter in layer.parameters():
-                    if not parameter.requires_grad:
-                        parameter.data = parameter.data[rows]
-                for name, buffer in layer.named_buffers():
-                    setattr(layer, name, buffer[rows])
+        parts, number = [], {place: k for k, place in enumerate(keep)}
+        for places, module in self.modules:
+            staying = [row for row, place in enumerate(places) if place in number]
+            if staying:
+                _keep_rows(module, torch.tensor(staying, dtype=torch.long, device=self.parameters.device))
+                parts.append(([number[places[row]] for row in staying], module))
+        self.modules = parts
         self._alias()
         return entries
 
     def compute_gradient(self, batches: Batches, step: int) -> None:
         """Fill `gradient` with that of each replica's mean loss on its batch."""
         inputs, targets = batches.at(step)
+        inputs = inputs.expand(len(targets), *inputs.shape[1:])
         self.gradient.zero_()
-        outputs = self.module(inputs.expand(len(targets), *inputs.shape[1:]))
-        by_outputs = self.loss.gradient(outputs.detach().transpose(1, 2).contiguous(), targets)
-        outputs.backward(by_outputs.transpose(1, 2))
+        for places, module in self.modules:
+            part = slice(places[0], places[-1] + 1)
+            outputs = module(inputs[part])
+            by_outputs = self.loss.gradient(outputs.detach().transpose(1, 2).contiguous(), targets[part])
+            outputs.backward(by_outputs.transpose(1, 2))
 
     def extra_state(self) -> dict[str, Tensor]:
         """What a program carries from step to step besides parameters and buffers."""
@@ -137,7 +196,10 @@ class StackedProgram:
 
 
 class AveragedProgram(StackedProgram):
-    """Replicas of one architecture, a robust average in the place of the mean gradient."""
+    """Replicas of one architecture, a robust average in the place of the mean gradient; a rule takes all at once."""
+
+    def _together(self, module: nn.Module, replica: Replica, device: torch.device) -> int | None:
+        return None
 
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
@@ -176,8 +238,6 @@ class AveragedProgram(StackedProgram):
 class WrittenProgram(StackedProgram):
     """MLPs with the backward pass written out, batch last; products go straight into `gradient`."""
 
-    module: nn.Sequential
-
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
         super().__init__(replicas, device)
@@ -201,8 +261,6 @@ class WrittenProgram(StackedProgram):
 
 class WrittenAveragedProgram(AveragedProgram):
     """MLPs with a robust average: the passes written out, each layer's gradients handed to the rule as factors."""
-
-    module: nn.Sequential
 
     def __init__(self, replicas: Sequence[Replica], device: torch.device):
         """Draw the initial weights of `replicas` and lay them out."""
