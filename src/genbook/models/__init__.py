@@ -17,6 +17,7 @@ from genbook.models.initialise import initialise
 from genbook.models.networks import (
     SignedMean,
     SquaredReLU,
+    cnn1d,
     five_layer_cnn,
     freeze,
     linear,
@@ -41,6 +42,7 @@ from genbook.models.stacked import (
     stack,
     unstack,
 )
+from genbook.models.transformer import transformer
 
 __all__ = [
     "Folded",
@@ -54,6 +56,7 @@ __all__ = [
     "StackedLayer",
     "StackedLayerNorm",
     "StackedLinear",
+    "cnn1d",
     "five_layer_cnn",
     "freeze",
     "initialise",
@@ -66,6 +69,7 @@ __all__ = [
     "resnet18",
     "small_cnn",
     "stack",
+    "transformer",
     "unstack",
     "written",
 ]

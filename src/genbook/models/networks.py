@@ -114,6 +114,22 @@ def small_cnn(channels: int = 1, width: int = 16, outputs: int = 10, image: int 
     )
 
 
+@_leaves_the_global_generator
+def cnn1d(channels: int = 1, width: int = 25, outputs: int = 10, length: int = 40) -> nn.Sequential:
+    """Three convolutions with stride 2, then one dense layer; inputs [B, channels, length].
+
+    The network for MNIST-1D of Greydanus and Kobak (2024), theirs with 25 channels.
+    """
+    _refuse_empty(channels=channels, width=width, outputs=outputs)
+    if length < 3:
+        raise ValueError(f"length is {length}; a kernel of 5 with padding 1 needs at least 3")
+    layers: list[nn.Module] = []
+    for inputs, kernel in ((channels, 5), (width, 3), (width, 3)):
+        layers += [nn.Conv1d(inputs, width, kernel, stride=2, padding=1), nn.ReLU()]
+        length = (length + 2 - kernel) // 2 + 1
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(width * length, outputs))
+
+
 def _norm(kind: str, channels: int) -> nn.Module:
     """GroupNorm with groups of at most 32 (as many as divide the channels), or BatchNorm."""
     if kind == "batch":
@@ -190,6 +206,7 @@ __all__ = [
     "PreActivationBlock",
     "SignedMean",
     "SquaredReLU",
+    "cnn1d",
     "five_layer_cnn",
     "freeze",
     "linear",

@@ -35,7 +35,7 @@ class Batches:
         self.inputs, sets = pool([r.data["train"].inputs for r in replicas], device)
         loss = LOSSES[first.recipe.loss]
         labels, places = pool([r.data["train"].labels for r in replicas], torch.device("cpu"))
-        targets = torch.stack([loss.targets(y, outputs, self.inputs.dtype) for y in labels])
+        targets = torch.stack([loss.targets(y, outputs, first.dtype) for y in labels])
         self.targets = targets[places].to(device)  # [R, n] or [R, n, C]
         orders = [r.batch_key[1] for r in replicas]
         self.order_seeds = sorted(set(orders))

@@ -20,7 +20,7 @@ def replica_bytes(replica: Replica) -> int:
     An estimate from the sizes of the layers' outputs; probes and the allocator come on top.
     """
     inputs = replica.data["train"].inputs
-    model = copy.deepcopy(replica.model).to("cpu", inputs.dtype).eval()
+    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
     parameters = sum(p.numel() for p in model.parameters())
     outputs = 0
 
@@ -40,7 +40,7 @@ def replica_bytes(replica: Replica) -> int:
     labels = 3 * 8 * len(inputs)
     # Parameters and optimiser state three times: as they are, as they were when all was last known to be finite, and
     # when that was last asked; the start, the gradient, and rates and decays where they differ.
-    return (parameters * (8 + 3 * states) + activations) * inputs.element_size() + labels
+    return (parameters * (8 + 3 * states) + activations) * replica.dtype.itemsize + labels
 
 
 def data_bytes(replicas: Sequence[Replica]) -> int:

@@ -43,7 +43,7 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
     recipe, train_set = replica.recipe, replica.data["train"]
     model = initial_network(replica)
     outputs = model(train_set.inputs[:1]).shape[1]
-    targets = {on: targets_of(examples, recipe.loss, outputs) for on, examples in replica.data.items()}
+    targets = {on: targets_of(examples, recipe.loss, outputs, replica.dtype) for on, examples in replica.data.items()}
     criterion = CRITERIA[recipe.loss]
     robust = None if recipe.average is None else robust_average(recipe.average)
     optimiser = recipe.optimiser.of_torch([p for p in model.parameters() if p.requires_grad])
@@ -79,7 +79,7 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
 def initial_network(replica: Replica) -> nn.Module:
     """The network with weights from its seed's stream, in the precision of its inputs."""
     seed = replica.seed if replica.init_seed is None else replica.init_seed
-    model = copy.deepcopy(replica.model).to(replica.data["train"].inputs.dtype)
+    model = copy.deepcopy(replica.model).to(replica.dtype)
     initialise(model, generator(seed, INITIALISATION), replica.recipe.init_scale)
     if replica.initialise is not None:
         with torch.no_grad():
@@ -110,14 +110,14 @@ def learning_rate_schedule(recipe: Recipe, optimiser: torch.optim.Optimizer) -> 
             return lr_scheduler.LambdaLR(optimiser, lambda step: (1 + step // every) ** -0.5)
 
 
-def targets_of(examples: Examples, loss: str, outputs: int) -> Tensor:
+def targets_of(examples: Examples, loss: str, outputs: int, dtype: torch.dtype) -> Tensor:
     """Classes [n] for cross-entropy; else real targets [n, outputs], class labels as one-hot rows."""
     labels = examples.labels
     if loss in ("cross-entropy", "partially Huberised"):
         return labels.long()
     if labels.dim() == 1 and outputs > 1:
         labels = nn.functional.one_hot(labels, outputs)
-    return labels.to(examples.inputs.dtype).reshape(-1, outputs)
+    return labels.to(dtype).reshape(-1, outputs)
 
 
 @torch.no_grad()

@@ -31,7 +31,7 @@ _APART, _TOGETHER = 1 << 16, 1 << 20
 def initial_model(replica: Replica) -> nn.Module:
     """The plain network of a replica at its start, on the CPU, in the precision of its inputs."""
     seed = replica.seed if replica.init_seed is None else replica.init_seed
-    model = copy.deepcopy(replica.model).to("cpu", replica.data["train"].inputs.dtype)
+    model = copy.deepcopy(replica.model).to("cpu", replica.dtype)
     initialise(model, generator(seed, INITIALISATION), replica.recipe.init_scale)
     if replica.initialise is not None:
         with torch.no_grad():
@@ -68,7 +68,7 @@ def _refuse_other_outputs(module: nn.Module, plain: Sequence[nn.Module], replica
 
 def widest(replica: Replica) -> int:
     """The entries of the widest layer's outputs on one example."""
-    model = copy.deepcopy(replica.model).to("cpu", replica.data["train"].inputs.dtype).eval()
+    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
     found = [0]
 
     def look(layer: nn.Module, arguments: tuple, output: object) -> None:

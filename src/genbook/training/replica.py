@@ -20,7 +20,7 @@ class Examples:
     """Inputs with their labels; replicas that are handed the same `inputs` tensor share it in memory.
 
     Attributes:
-        inputs: [n, ...] in the precision in which to train.
+        inputs: [n, ...] in the precision in which to train, or integer tokens.
         labels: [n] as given to the network: integer classes, or real targets [n] or [n, C] for the squared loss.
         true_labels: [n] before corruption, where they differ.
         groups: named boolean masks [n], such as clean and corrupted.
@@ -32,7 +32,7 @@ class Examples:
     groups: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self):
-        """Refuse an empty set, unequal lengths and inputs that are not real numbers."""
+        """Refuse an empty set, unequal lengths and groups that are no masks."""
         n = len(self.inputs)
         refuse(n == 0, "inputs are empty; a set of examples needs at least one")
         named = {"labels": self.labels, "true_labels": self.true_labels}
@@ -85,6 +85,14 @@ class Replica:
             if size is not None:
                 rule.refuse(size)
         refuse(size is not None and size > n, f"batch_size is {size}, but there are {n} training examples")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision in which it trains: that of its inputs, or of its network where these are integer tokens."""
+        inputs = self.data["train"].inputs
+        if inputs.dtype.is_floating_point:
+            return inputs.dtype
+        return next((p.dtype for p in self.model.parameters()), torch.get_default_dtype())
 
     @property
     def batch_size(self) -> int:

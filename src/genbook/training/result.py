@@ -80,7 +80,7 @@ class TrainingResult:
     def model(self, replica: int) -> nn.Module:
         """The plain network of one replica at its end, in evaluation mode."""
         settings = self.replicas[replica]
-        model = copy.deepcopy(settings.model).to("cpu", settings.data["train"].inputs.dtype)
+        model = copy.deepcopy(settings.model).to("cpu", settings.dtype)
         model.load_state_dict(self.states[replica])
         return model.eval()
 

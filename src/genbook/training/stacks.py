@@ -69,13 +69,13 @@ def _settings(replica: Replica) -> tuple:
     kind = tuple(v for k, v in vars(recipe.optimiser).items() if k not in ("lr", "weight_decay"))
     settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every, recipe.average)
     sets = tuple((name, tuple(examples.inputs.shape)) for name, examples in sorted(replica.data.items()))
-    return type(recipe.optimiser), kind, settings, replica.batch_size, sets, inputs.dtype
+    return type(recipe.optimiser), kind, settings, replica.batch_size, sets, inputs.dtype, replica.dtype
 
 
 def outputs_of(replica: Replica) -> int:
     """The number of outputs C of a replica's network, by its answer to one example."""
     examples = replica.data["train"].inputs[:1].to("cpu")
-    model = copy.deepcopy(replica.model).to("cpu", examples.dtype).eval()
+    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
     with torch.no_grad():
         outputs = model(examples)
     if outputs.dim() != 2:

@@ -60,7 +60,7 @@ class Sets:
             for replica in self.replicas:
                 examples = replica.data[on]
                 chosen = examples.labels if labels == "given" or examples.true_labels is None else examples.true_labels
-                rows.append(self.loss.targets(chosen, self.outputs, examples.inputs.dtype))
+                rows.append(self.loss.targets(chosen, self.outputs, replica.dtype))
             return torch.stack(rows).to(self.device)
 
         return self._get(on, labels, load)
