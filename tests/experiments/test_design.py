@@ -12,7 +12,7 @@ import torch
 from genbook import data
 from genbook.base.recipes import SGD, Recipe
 from genbook.base.when import AtFractions, Every
-from genbook.experiments import MLP, Condition, Continuation, Design, Images, Labels, Watch
+from genbook.experiments import CNN, CNN1D, MLP, Condition, Continuation, Design, Images, Labels, Watch
 from genbook.experiments.run import Drawn
 from genbook.probes import Accuracy, AtEnd, GradientCoherence, Sharpness
 from genbook.tables.quantities import COLUMNS
@@ -241,3 +241,31 @@ def test_a_continuation_goes_on_from_those_alone_that_came_to_their_accuracy():
     assert set(later["seed"]) == {0, 1}
     none = Design([condition(0.9, recipe=unreached, continued=(onward,))]).run([0], "cpu")
     assert set(none["phase"]) == {"training"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "network", "shape"), [("digits", CNN(2), (1, 8, 8)), ("mnist1d", CNN1D(3), (1, 40))]
+)
+def test_convolutions_see_the_images_as_they_are(dataset, network, shape):
+    drawn, watch = Drawn(), (Watch(("train loss", "m-coherence"), Every(10), layers=True),)
+    conditions = [
+        Condition({"noise": noise}, Images(dataset, 40, Labels().wrong(noise)), network, RECIPE, watch)
+        for noise in (0.0, 0.5)
+    ]
+    clean, noisy = (drawn.replica(condition, 3) for condition in conditions)
+    assert clean.data["train"].inputs is noisy.data["train"].inputs, "on one batch"
+    assert clean.data["train"].inputs.shape == (40, *shape)
+    flat = drawn.replica(replace(conditions[0], network=MLP((4,))), 3)
+    assert clean.data["test"].inputs.flatten(1).equal(flat.data["test"].inputs)
+    table = Design(conditions).run([3], "cpu")
+    assert {"0", "all"} < set(table[table.quantity == "m-coherence"].layer)
+    expected = train([clean], [GradientCoherence(at=Every(10))]).table
+    expected = expected[(expected.quantity == "m-coherence") & (expected.layer == "all")].value
+    found = table[(table.noise == 0) & (table.quantity == "m-coherence") & (table.layer == "all")].value
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_convolutions_that_do_not_fit_the_data_are_refused():
+    for dataset, network, wrong in (("mnist1d", CNN(2), "a CNN needs square"), ("digits", CNN1D(2), "needs signals")):
+        with pytest.raises(ValueError, match=wrong):
+            Drawn().replica(Condition({"noise": 0}, Images(dataset, 40), network, RECIPE, (LOSS,)), 0)

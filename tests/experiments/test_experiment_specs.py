@@ -4,7 +4,7 @@ import pytest
 
 from genbook.base.recipes import SGD, Cosine
 from genbook.base.spec import ParameterError, parameter
-from genbook.experiments import Dataset, Descent, Fraction, Growing
+from genbook.experiments import CNN, CNN1D, MLP, Architecture, Dataset, Descent, Fraction, Growing
 
 
 class OneSize(Dataset, Descent):
@@ -45,3 +45,13 @@ def test_a_recipe_is_what_the_parameters_say_unless_told_otherwise():
     other = spec.recipe(learning_rate=0.4, schedule=Cosine(), batch_size=None)
     assert other.optimiser == SGD(0.4, 0.5, weight_decay=0.01)
     assert (other.schedule, other.batch_size) == (Cosine(), None)
+
+
+def test_the_network_fits_the_data():
+    assert Architecture.build(hidden=[3]).architecture() == MLP((3,))
+    assert Architecture.build(network="cnn", channels=4).architecture() == CNN(4)
+    assert Architecture.build(network="cnn1d", dataset="mnist1d").architecture() == CNN1D(8)
+    with pytest.raises(ParameterError, match="network = 'cnn': wants images; dataset is 'mnist1d'"):
+        Architecture.build(network="cnn", dataset="mnist1d")
+    with pytest.raises(ParameterError, match=r"network = 'cnn1d': wants signals \(mnist1d\); dataset is 'digits'"):
+        Architecture.build(network="cnn1d")

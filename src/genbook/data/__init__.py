@@ -16,6 +16,7 @@ from genbook.data.human import HUMAN_KINDS, HumanKind, human_labels
 from genbook.data.sources import (
     N_CLASSES,
     NAMES,
+    SIGNALS,
     DataDamaged,
     DataNotFound,
     DataRequestError,
@@ -32,6 +33,7 @@ __all__ = [
     "HUMAN_KINDS",
     "NAMES",
     "N_CLASSES",
+    "SIGNALS",
     "Corrupted",
     "CorruptionKind",
     "DataDamaged",

@@ -23,6 +23,8 @@ from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
 
 DatasetName = Literal["digits", "fashion-small", "mnist1d", "fashion-mnist", "mnist", "cifar10"]
+#: Of one axis; the others are images.
+SIGNALS: Final = ("mnist1d",)
 NAMES: Final[tuple[DatasetName, ...]] = get_args(DatasetName)
 N_CLASSES: Final = 10  # of every one of them
 

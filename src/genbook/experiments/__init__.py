@@ -11,12 +11,15 @@
 ``run(spec, seeds, device)`` of its own. `genbook.training.minimal` is the same training as a plain loop.
 """
 
-from genbook.experiments.design import MLP, Condition, Continuation, Design, Images, Watch
+from genbook.experiments.design import CNN, CNN1D, MLP, Condition, Continuation, Design, Images, Watch
 from genbook.experiments.labels import Labels
-from genbook.experiments.specs import Dataset, Descent, Fraction, Growing, HiddenWidths
+from genbook.experiments.specs import Architecture, Dataset, Descent, Fraction, Growing, HiddenWidths
 
 __all__ = [
+    "CNN",
+    "CNN1D",
     "MLP",
+    "Architecture",
     "Condition",
     "Continuation",
     "Dataset",

@@ -46,6 +46,22 @@ class MLP:
 
 
 @dataclass(frozen=True)
+class CNN:
+    """Two 3×3 convolutions of ``width`` and twice ``width`` channels with pooling, and a dense layer; for images."""
+
+    width: int
+    outputs: int | None = None
+
+
+@dataclass(frozen=True)
+class CNN1D:
+    """Three convolutions of ``width`` channels along a signal, with stride 2, and a dense layer; for MNIST-1D."""
+
+    width: int
+    outputs: int | None = None
+
+
+@dataclass(frozen=True)
 class Watch:
     """Quantities that are measured at the same steps.
 
@@ -105,7 +121,7 @@ class Condition:
 
     columns: Mapping[str, object]
     images: Images
-    network: MLP
+    network: MLP | CNN | CNN1D
     recipe: Recipe
     watch: tuple[Watch, ...]
     at_end: tuple[Watch, ...] = ()

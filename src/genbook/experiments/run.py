@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from genbook import data
 from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
-from genbook.experiments.design import Condition, Design, Watch
+from genbook.experiments.design import CNN, CNN1D, MLP, Condition, Design, Watch
 from genbook.experiments.labels import Given, Labels
-from genbook.models import mlp, parameter_count
+from genbook.models import cnn1d, mlp, parameter_count, small_cnn
 from genbook.probes import (
     Accuracy,
     DistanceFromInitialisation,
@@ -67,7 +70,9 @@ class Drawn:
         """Nothing is drawn until it is asked for."""
         self._split = functools.cache(lambda dataset, *drawn: data.split(data.load(dataset), *drawn, flat=True))
         self._inputs = functools.cache(lambda rounds, *split: self._split(*split).train.inputs.repeat(rounds, 1))
-        self._network = functools.cache(mlp)
+        self._network = functools.cache(_network)
+        # One tensor for all replicas of a set: those that are handed the same share their batches.
+        self._whole = functools.cache(lambda inputs, *shape: inputs.unflatten(1, shape))
 
     def replica(self, condition: Condition, seed: int) -> Replica:
         """The network of one condition and seed, with its training set and the test set in halves."""
@@ -86,10 +91,26 @@ class Drawn:
         if images.held_out:
             labels = _given(images.held_out_labels, split.validation, seed + _HELD_OUT, split.n_classes).labels
             sets["held-out"] = Examples(split.validation.inputs, torch.from_numpy(labels))
-        network = condition.network
-        widths = (inputs.shape[1], *network.hidden, network.outputs or split.n_classes)
-        model = self._network(widths, network.activation)
+        shape = data.load(images.dataset).shape
+        if not isinstance(condition.network, MLP):
+            shape = shape if len(shape) == 3 else (1, *shape)
+            sets = {on: replace(part, inputs=self._whole(part.inputs, *shape)) for on, part in sets.items()}
+        model = self._network(condition.network, shape, split.n_classes)
         return Replica(seed, model, condition.recipe, sets, condition.columns)
+
+
+def _network(network: MLP | CNN | CNN1D, shape: Sequence[int], n_classes: int) -> nn.Module:
+    """The plain network for inputs of a shape."""
+    outputs = network.outputs or n_classes
+    if isinstance(network, MLP):
+        return mlp((math.prod(shape), *network.hidden, outputs), network.activation)
+    if isinstance(network, CNN):
+        if len(shape) != 3 or shape[1] != shape[2]:
+            raise ValueError(f"a CNN needs square images; those of this data set have shape {tuple(shape)}")
+        return small_cnn(shape[0], network.width, outputs, shape[1])
+    if len(shape) != 2:
+        raise ValueError(f"a CNN1D needs signals; the inputs of this data set have shape {tuple(shape)}")
+    return cnn1d(shape[0], network.width, outputs, shape[1])
 
 
 def _given(labels: Labels, examples: data.Examples, seed: int, n_classes: int) -> Given:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from genbook.base.recipes import SGD, Recipe
 from genbook.base.spec import Spec, parameter
-from genbook.data import DatasetName
+from genbook.data import SIGNALS, DatasetName
+from genbook.experiments.design import CNN, CNN1D, MLP
 
 Number = TypeVar("Number", int, float)
 
@@ -31,6 +32,29 @@ class Dataset(Spec):
     """The images that are learned."""
 
     dataset: DatasetName = parameter("digits", "the images and their real labels")
+
+
+class Architecture(Dataset):
+    """The network that learns them."""
+
+    network: Literal["mlp", "cnn", "cnn1d"] = parameter(
+        "mlp", "'mlp': fully connected; 'cnn': convolutions on images; 'cnn1d': convolutions on signals (MNIST-1D)"
+    )
+    hidden: HiddenWidths = parameter((64, 64), "widths of an mlp's hidden layers", "units", min_length=1, max_length=6)
+    channels: int = parameter(8, "channels of a CNN's first convolution", "channels", ge=1, le=512)
+
+    @model_validator(mode="after")
+    def _sees(self) -> Self:
+        """Convolutions in two dimensions are for images, those in one for signals."""
+        wanted = {"cnn": self.dataset not in SIGNALS, "cnn1d": self.dataset in SIGNALS}
+        if not wanted.get(self.network, True):
+            other = "images" if self.network == "cnn" else f"signals ({', '.join(SIGNALS)})"
+            raise ValueError(f"parameter network = {self.network!r}: wants {other}; dataset is {self.dataset!r}")
+        return self
+
+    def architecture(self) -> MLP | CNN | CNN1D:
+        """The network of a condition."""
+        return {"mlp": MLP(self.hidden), "cnn": CNN(self.channels), "cnn1d": CNN1D(self.channels)}[self.network]
 
 
 class Descent(Spec):
