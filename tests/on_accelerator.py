@@ -3,6 +3,7 @@
 Run by `tests/test_accelerator.py`, in a process of its own: PyTorch knows the pretended device until its process ends.
 """
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,7 +11,8 @@ from torch import nn
 from genbook import models, studies
 from genbook.curvature import Hessian, top_eigenpairs
 from genbook.gradients import coherence, gradient_norms, gram
-from genbook.training import SGD, Adam, Average, Examples, Recipe, Replica, programs, train
+from genbook.probes import Every, GradientCoherence
+from genbook.training import SGD, Adam, Augmentation, Average, Examples, Recipe, Replica, programs, train
 from genbook.training.transfer import Answer
 from tests.accelerator import DEVICE, Accelerator, settings_that_differ
 
@@ -154,6 +156,25 @@ def test_examples_may_lie_on_the_device_already():
         found = train([Replica(r.seed, r.model, r.recipe, data) for r in replicas], device=str(DEVICE))
     for key, value in expected.states[0].items():
         torch.testing.assert_close(found.states[0][key].cpu(), value, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn1d"])
+def test_convolutional_networks_train_and_are_measured_as_on_the_cpu(name):
+    generator = torch.Generator().manual_seed(0)
+    model = models.small_cnn(1, 2, 3, image=8) if name == "cnn" else models.cnn1d(1, 3, 3, length=16)
+    model = nn.Sequential(*model[:-1], models.Dropout(0.3), model[-1])
+    inputs = torch.randn(24, *((1, 8, 8) if name == "cnn" else (1, 16)), generator=generator, dtype=torch.float64)
+    data = {"train": Examples(inputs, torch.randint(3, (24,), generator=generator))}
+    augmentation = Augmentation(1, flip=True) if name == "cnn" else None
+    recipe = Recipe(10, SGD(0.1), 7, augmentation=augmentation)
+    replicas = [Replica(seed, model, recipe, data) for seed in range(3)]
+    probes = [GradientCoherence(at=Every(5))]
+    expected = train(replicas, probes)
+    with Accelerator():
+        found = train(replicas, probes, device=str(DEVICE))
+    np.testing.assert_allclose(found.table.value, expected.table.value, rtol=1e-10)
+    for key, value in expected.states[2].items():
+        torch.testing.assert_close(found.states[2][key].cpu(), value, rtol=1e-10, atol=1e-12)
 
 
 def batch_of(replica):

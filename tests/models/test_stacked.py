@@ -33,6 +33,8 @@ NETWORKS = {
     "five-layer-cnn": (lambda: models.five_layer_cnn(2), (3, 32, 32)),
     "five-layer-cnn-batch-norm": (lambda: models.five_layer_cnn(2, norm="batch"), (3, 32, 32)),
     "resnet18": (lambda: models.resnet18(2), (3, 32, 32)),
+    "cnn1d": (lambda: models.cnn1d(2, 4, 3, length=17), (2, 17)),
+    "transformer": (lambda: models.transformer(7, 3, 8, 2, 4), None),
     "conv1d": (conv1d_network, (2, 11)),
     "embedding": (sequence_network, None),
 }
@@ -78,6 +80,35 @@ def test_unstack_gives_back_each_network(name):
         assert repr(again) == repr(network)
         torch.testing.assert_close(again(inputs[r]), network(inputs[r]), rtol=0, atol=0)
         assert [p.requires_grad for p in again.parameters()] == [p.requires_grad for p in network.parameters()]
+
+
+@pytest.mark.parametrize("name", ["small-cnn", "five-layer-cnn-batch-norm", "cnn1d"])
+def test_a_stack_of_one_is_the_plain_network(name):
+    (network, *_), inputs = replicas_and_inputs(name)
+    stacked = stack([network])
+    outputs, expected = stacked(inputs[:1])[0], network(inputs[0])
+    torch.testing.assert_close(outputs, expected, rtol=1e-12, atol=1e-12)
+    outputs.square().sum().backward()
+    expected.square().sum().backward()
+    for found, parameter in zip(stacked.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(found.grad[0], parameter.grad, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv1d(2, 3, 3, 2, 1), nn.Conv1d(2, 3, 4, bias=False)], ids=["strided", "plain"])
+def test_second_derivatives_of_a_stacked_convolution_are_those_of_the_plain_one(layer):
+    inputs = torch.randn(4, 2, 9, dtype=torch.float64)
+
+    def curved(network, inputs):
+        parameters = list(network.parameters())
+        value = network(inputs).pow(3).sum()
+        slopes = torch.autograd.grad(value, parameters, create_graph=True)
+        return torch.autograd.grad(sum(slope.square().sum() for slope in slopes), parameters)
+
+    layer = layer.double()
+    for found, expected in zip(
+        curved(stack([layer] * 2), inputs.expand(2, 4, 2, 9)), curved(layer, inputs), strict=True
+    ):
+        torch.testing.assert_close(found, expected.expand(2, *expected.shape), rtol=1e-10, atol=1e-10)
 
 
 def test_a_stack_shares_nothing_with_what_it_was_made_of():

@@ -153,6 +153,24 @@ class Average:
         refuse(self.rule not in AVERAGES, f"average is {self.rule!r}; it must be one of {', '.join(AVERAGES)}")
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done anew each epoch to every image [channels, height, width] before a network sees it.
+
+    Attributes:
+        crop: pixels of zeros on every side, of which a random crop of the image's own size is taken.
+        flip: whether left and right are exchanged with probability a half.
+    """
+
+    crop: int = 0
+    flip: bool = False
+
+    def __post_init__(self):
+        """Refuse what changes nothing."""
+        refuse(self.crop < 0, f"crop is {self.crop}; it must be at least 0")
+        refuse(not self.crop and not self.flip, "an augmentation needs a crop of at least one pixel or flip=True")
+
+
 Optimiser = SGD | Adam
 Schedule = Constant | Cosine | Linear | Step | InverseSquareRoot
 
@@ -171,6 +189,7 @@ class Recipe:
             one-hot), "logistic" (labels ±1, one output) or "partially Huberised" (cross-entropy that is linear in
             the label's probability below one half; Menon et al., 2020).
         average: a robust average of the batch's gradients instead of their mean.
+        augmentation: random crops and flips of the training images.
         init_scale: multiple of PyTorch's default initial weights.
         stop_at_accuracy: stop once the accuracy on the whole training set is at least this (1.0: every example is
             fitted), looked at every `check_every` steps.
@@ -183,6 +202,7 @@ class Recipe:
     schedule: Schedule = field(default_factory=Constant)
     loss: str = "cross-entropy"
     average: Average | None = None
+    augmentation: Augmentation | None = None
     init_scale: float = 1.0
     stop_at_accuracy: float | None = None
     check_every: int | None = None

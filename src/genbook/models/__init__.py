@@ -13,6 +13,7 @@ A network is a plain `nn.Module`; `stack` swaps its layers for ones with a leadi
 """
 
 from genbook.models import written
+from genbook.models.dropout import Dropout
 from genbook.models.initialise import initialise
 from genbook.models.networks import (
     SignedMean,
@@ -45,6 +46,7 @@ from genbook.models.stacked import (
 from genbook.models.transformer import transformer
 
 __all__ = [
+    "Dropout",
     "Folded",
     "SignedMean",
     "SquaredReLU",

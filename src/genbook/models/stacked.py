@@ -357,7 +357,8 @@ def _swap(models: list[nn.Module]) -> nn.Module:
         raise TypeError(f"{type(first).__name__} has hooks, or a forward pass of its own, that a stack would not run")
     if isinstance(first, RANDOM):
         raise TypeError(
-            f"{type(first).__name__} draws from a global generator; a replica's path would depend on others"
+            f"{type(first).__name__} draws from a global generator; a replica's path would depend on others "
+            "(genbook.models.Dropout draws from its own)"
         )
     if is_of_torch(first) and not isinstance(first, (*CONTAINERS, *ELEMENTWISE)):
         return _leaf(models)

@@ -34,7 +34,18 @@ A grid is a list of replicas; what differs between them is each one's own, the e
 """
 
 from genbook.base.errors import TrainingError
-from genbook.base.recipes import SGD, Adam, Average, Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
+from genbook.base.recipes import (
+    SGD,
+    Adam,
+    Augmentation,
+    Average,
+    Constant,
+    Cosine,
+    InverseSquareRoot,
+    Linear,
+    Recipe,
+    Step,
+)
 from genbook.training.engine import train
 from genbook.training.losses import LOSSES
 from genbook.training.replica import Examples, Replica
@@ -46,6 +57,7 @@ __all__ = [
     "LOSSES",
     "SGD",
     "Adam",
+    "Augmentation",
     "Average",
     "Constant",
     "Cosine",

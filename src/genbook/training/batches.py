@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from genbook.base.recipes import Augmentation
 from genbook.base.seeding import ORDER, generator
 from genbook.models.written import Buffers
 from genbook.training.losses import LOSSES
@@ -20,6 +22,27 @@ def pool(tensors: Sequence[Tensor], device: torch.device) -> tuple[Tensor, list[
         return tensors[0].to(device).unsqueeze(0), places  # no copy where it lies there already
     first = {place: tensor for tensor, place in zip(reversed(tensors), reversed(places), strict=True)}
     return torch.stack([first[g].to(device) for g in range(len(distinct))]), places
+
+
+def moves(augmentation: Augmentation, seed: int, epoch: int, examples: int) -> np.ndarray:
+    """For each training image its shift down, its shift to the right and whether it is flipped, [n, 3]."""
+    draw = generator(seed, f"augmentation, epoch {epoch}")
+    shifts = draw.integers(-augmentation.crop, augmentation.crop + 1, (examples, 2))
+    flips = draw.integers(0, 2, (examples, 1)) * int(augmentation.flip)
+    return np.concatenate([shifts, flips], axis=1)
+
+
+def moved(images: Tensor, moves: Tensor) -> Tensor:
+    """Images [..., C, H, W] cropped and flipped as `moves` [..., 3] say, zeros coming in from outside."""
+    height, width = images.shape[-2:]
+    down, right, flip = (moves[..., k : k + 1] for k in range(3))
+    rows = torch.arange(height, device=images.device) + down
+    along = torch.arange(width, device=images.device)
+    columns = torch.where(flip > 0, width - 1 - along, along) + right
+    inside = ((rows >= 0) & (rows < height)).unsqueeze(-1) & ((columns >= 0) & (columns < width)).unsqueeze(-2)
+    place = rows.clamp(0, height - 1).unsqueeze(-1) * width + columns.clamp(0, width - 1).unsqueeze(-2)
+    found = images.flatten(-2).gather(-1, place.flatten(-2).unsqueeze(-2).expand(*images.shape[:-2], -1))
+    return found.view_as(images) * inside.unsqueeze(-3)
 
 
 class Batches:
@@ -52,6 +75,7 @@ class Batches:
         self._now: list[Tensor] = []  # a step's own of these three
         self._still = False
         self._buffers = Buffers()
+        self.augmentation, self._moves = first.recipe.augmentation, (-1, self.orders)
         self._all: Tensor | None = None
         self._whole: Tensor | None = None
 
@@ -105,6 +129,19 @@ class Batches:
         Inputs are [R, B, ...], or [1, B, ...] where all replicas of the stack share their batches. Targets have the
         batch last: [R, B] or [R, C, B].
         """
+        inputs, targets = self._as_given(step)
+        if self.augmentation is None:
+            return inputs, targets
+        epoch = step // self.steps_per_epoch
+        if epoch != self._moves[0]:
+            drawn = [moves(self.augmentation, seed, epoch, self.examples) for seed in self.order_seeds]
+            self._moves = epoch, uploaded(torch.from_numpy(np.stack(drawn)), self.device)
+        orders, ours = self.orders[: len(inputs)], self._moves[1]
+        if not self.full:
+            ours = ours.gather(1, self._now[0].unsqueeze(-1).expand(-1, -1, 3))
+        return moved(inputs, ours[orders]), targets
+
+    def _as_given(self, step: int) -> tuple[Tensor, Tensor]:
         if self.full:
             if self._all is None:
                 self._all = self.inputs[self.sets[:1]] if self.one else self.inputs[self.sets]

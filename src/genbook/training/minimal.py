@@ -16,6 +16,8 @@ from genbook.base.recipes import Constant, Cosine, InverseSquareRoot, Linear, Re
 from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.gradients import robust_average
 from genbook.models import initialise
+from genbook.models.dropout import tell_streams
+from genbook.training.batches import moves
 from genbook.training.losses import PartiallyHuberisedLoss
 from genbook.training.replica import Examples, Replica
 
@@ -62,12 +64,13 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
         if outcome.fitted or step == recipe.steps:
             break
         batch = batch_of(replica, step)
-        model.train()
+        inputs = augmented(replica, step, batch)
+        tell_streams(model.train(), generator(replica.seed, f"dropout, step {step}"))
         optimiser.zero_grad()
         if robust is None:
-            criterion(model(train_set.inputs[batch]), targets["train"][batch]).backward()
+            criterion(model(inputs), targets["train"][batch]).backward()
         else:
-            robust.backward(model, criterion, train_set.inputs[batch], targets["train"][batch])
+            robust.backward(model, criterion, inputs, targets["train"][batch])
         if not all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None):
             outcome.diverged = True
             break
@@ -93,6 +96,23 @@ def batch_of(replica: Replica, step: int) -> Tensor:
     epoch, place = divmod(step, replica.steps_per_epoch)
     order = generator(seed, f"{ORDER}, epoch {epoch}").permutation(len(replica.data["train"]))
     return torch.from_numpy(order[place * replica.batch_size : (place + 1) * replica.batch_size])
+
+
+def augmented(replica: Replica, step: int, batch: Tensor) -> Tensor:
+    """The inputs of a step; images are padded, cropped and flipped by the stream of the epoch."""
+    inputs, augmentation = replica.data["train"].inputs, replica.recipe.augmentation
+    if augmentation is None:
+        return inputs[batch]
+    seed = replica.seed if replica.order_seed is None else replica.order_seed
+    drawn = moves(augmentation, seed, step // replica.steps_per_epoch, len(inputs))
+    pad, (height, width) = augmentation.crop, inputs.shape[2:]
+    images = []
+    for example in batch.tolist():
+        down, right, flip = drawn[example]
+        padded = nn.functional.pad(inputs[example], (pad, pad, pad, pad))
+        image = padded[:, pad + down : pad + down + height, pad + right : pad + right + width]
+        images.append(image.flip(2) if flip else image)
+    return torch.stack(images)
 
 
 def learning_rate_schedule(recipe: Recipe, optimiser: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:

@@ -15,6 +15,7 @@ from genbook.base.seeding import INITIALISATION, generator
 from genbook.gradients import RunningMean, robust_average
 from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.models import StackedConv1d, StackedConv2d, StackedLayer, initialise, stack, written
+from genbook.models.dropout import has_dropout, tell_streams
 from genbook.models.kinds import RANDOM, is_from_elsewhere
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
@@ -26,6 +27,11 @@ _TRIED = 3
 #: Entries of a convolutional network's widest layer on a batch, and of all replicas that pass at once: what one layer
 #: hands to the next stays in a processor's cache. Beyond the first number a convolution alone is at its fastest.
 _APART, _TOGETHER = 1 << 16, 1 << 20
+
+
+def dropout_at(step: int) -> str:
+    """The purpose of the stream from which dropout draws at a step: one for each, so that none must be remembered."""
+    return f"dropout, step {step}"
 
 
 def initial_model(replica: Replica) -> nn.Module:
@@ -109,6 +115,8 @@ class StackedProgram:
         for places, module in self.modules:
             _refuse_other_outputs(module, plain[places[0] : places[-1] + 1], replicas[places[0] : places[-1] + 1])
             module.to(device)
+        self._augmented = replicas[0].recipe.augmentation is not None
+        self._seeds = [replica.seed for replica in replicas] if has_dropout(plain[0]) else None
         members = range(len(replicas))
         trained = [p for p in self.module.parameters() if p.requires_grad]
         if not trained:
@@ -141,7 +149,8 @@ class StackedProgram:
     @property
     def capturable(self) -> bool:
         """Whether each step launches the same kernels on the same memory, as far as the layers are known for it."""
-        return not any(is_from_elsewhere(part) or isinstance(part, RANDOM) for part in self.module.modules())
+        known = not any(is_from_elsewhere(part) or isinstance(part, RANDOM) for part in self.module.modules())
+        return known and self._seeds is None and not self._augmented  # what is drawn on the CPU is no part of a graph
 
     @property
     def module(self) -> Any:
@@ -173,6 +182,7 @@ class StackedProgram:
                 _keep_rows(module, torch.tensor(staying, dtype=torch.long, device=self.parameters.device))
                 parts.append(([number[places[row]] for row in staying], module))
         self.modules = parts
+        self._seeds = None if self._seeds is None else [self._seeds[place] for place in keep]
         self._alias()
         return entries
 
@@ -183,6 +193,8 @@ class StackedProgram:
         self.gradient.zero_()
         for places, module in self.modules:
             part = slice(places[0], places[-1] + 1)
+            if self._seeds is not None:
+                tell_streams(module, [generator(seed, dropout_at(step)) for seed in self._seeds[part]])
             outputs = module(inputs[part])
             by_outputs = self.loss.gradient(outputs.detach().transpose(1, 2).contiguous(), targets[part])
             outputs.backward(by_outputs.transpose(1, 2))
@@ -207,6 +219,8 @@ class AveragedProgram(StackedProgram):
         average = replicas[0].recipe.average
         assert average is not None, "a stack without a robust average is a StackedProgram"
         self.rule = robust_average(average)
+        if self._seeds is not None:
+            raise TrainingError("a robust average compares the examples of one network; leave its Dropout out")
 
     @property
     def capturable(self) -> bool:

@@ -84,6 +84,11 @@ class Replica:
             rule.check_optimizer(self.recipe.optimiser.of_torch([torch.zeros(1)]))
             if size is not None:
                 rule.refuse(size)
+        shape = tuple(self.data["train"].inputs.shape[1:])
+        refuse(
+            self.recipe.augmentation is not None and len(shape) != 3,
+            f"inputs have shape {shape}; an augmentation needs images [channels, height, width]",
+        )
         refuse(size is not None and size > n, f"batch_size is {size}, but there are {n} training examples")
 
     @property

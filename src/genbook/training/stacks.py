@@ -67,7 +67,8 @@ def _wide_order(replica: Replica, batches: Sequence[tuple]) -> tuple[int, int]:
 def _settings(replica: Replica) -> tuple:
     recipe, inputs = replica.recipe, replica.data["train"].inputs
     kind = tuple(v for k, v in vars(recipe.optimiser).items() if k not in ("lr", "weight_decay"))
-    settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every, recipe.average)
+    rules = (recipe.average, recipe.augmentation)
+    settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every, *rules)
     sets = tuple((name, tuple(examples.inputs.shape)) for name, examples in sorted(replica.data.items()))
     return type(recipe.optimiser), kind, settings, replica.batch_size, sets, inputs.dtype, replica.dtype
 

@@ -14,7 +14,8 @@ from genbook.training.batches import batch_last, pool
 from genbook.training.losses import LOSSES, Loss
 from genbook.training.replica import Replica
 
-_ROWS = 1 << 15  # rows of R x examples in one forward pass: keeps what a probe holds at once small
+# Rows of R x examples in one forward pass: keeps what a probe holds at once small; of images, whose layers are wider.
+_ROWS, _IMAGES = 1 << 15, 1 << 12
 
 
 @dataclass
@@ -115,7 +116,7 @@ class View:
         return self._outputs[on]
 
     def _called(self, inputs: Tensor) -> Iterator[Tensor]:
-        chunk = max(1, _ROWS // len(inputs))
+        chunk = max(1, (_IMAGES if inputs.dim() > 4 else _ROWS) // len(inputs))
         for part in inputs.split(chunk, dim=1):
             yield self.model(part).transpose(1, 2)
 
