@@ -5,7 +5,9 @@
     python benchmarks/replicas.py --probe     # what a coherence probe costs instead
 
 Grids: 20 widths from 2 to 512 x 3 seeds of MLP 40-h-10 ("width-grid"), and 64 replicas of six nets with one or two
-hidden layers ("1x16" to "2x256"), on 4,000 examples of MNIST-1D, batch 100, Adam, float32. Methods:
+hidden layers ("1x16" to "2x256"), on 4,000 examples of MNIST-1D, batch 100, Adam, float32. As many of four small CNNs:
+"cnn14x8" and "cnn14x16" with 8 and 16 channels on Fashion-MNIST at 14x14 pixels, "cnn28x8" at 28x28 (each pixel four
+times), and "cnn1d" with 25 channels on MNIST-1D. Methods:
 
     dataloader         a DataLoader that shuffles, one network after another, torch.optim.Adam as it comes
     indexing           one network after another on tensors in memory, a permutation an epoch, fused Adam
@@ -16,8 +18,8 @@ hidden layers ("1x16" to "2x256"), on 4,000 examples of MNIST-1D, batch 100, Ada
 
 Every round times each method on every grid for a few steps, in CPU time with one thread; a figure is the median over
 rounds. `steps_per_s` counts steps times replicas, `speedup` is over dataloader in the same run, `fraction_of_peak` is
-the arithmetic of the layers' products (3 multiply-adds a weight and example, 2 in the first layer) over the measured
-peak of a large product.
+the arithmetic of the layers' products (3 multiply-adds a weight, position and example, 2 in the first layer) over the
+measured peak of a large product.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from genbook.data import load
-from genbook.models import mlp
+from genbook.models import cnn1d, mlp, small_cnn
 from genbook.probes import GradientCoherence
 from genbook.training import Adam, Examples, Recipe, Replica, stacks
 from genbook.training.result import Records
@@ -41,6 +43,8 @@ from genbook.training.run import StackRun
 
 BATCH, LR = 100, 1e-3
 WIDTHS = (2, 4, 6, 8, 11, 16, 22, 32, 45, 64, 76, 91, 128, 152, 181, 256, 304, 362, 431, 512)
+#: Side of the images and channels of the first convolution; channels along a signal.
+CNNS = {"cnn14x8": ("cnn", 14, 8), "cnn14x16": ("cnn", 14, 16), "cnn28x8": ("cnn", 28, 8), "cnn1d": ("cnn1d", 25)}
 NETS = {f"{depth}x{width}": [(40, *[width] * depth, 10)] for depth in (1, 2) for width in (16, 64, 256)}
 METHODS = ("dataloader", "indexing", "vmap", "one-after-another", "ours", "ours-shared")
 
@@ -48,12 +52,41 @@ METHODS = ("dataloader", "indexing", "vmap", "one-after-another", "ours", "ours-
 def grids(replicas, seeds=3):
     """Name of each grid to the layer sizes of its networks, one entry a replica."""
     width_grid = [(40, width, 10) for width in WIDTHS for _ in range(seeds)]
-    return {"width-grid": width_grid, **{name: sizes * replicas for name, sizes in NETS.items()}}
+    nets = {name: sizes * replicas for name, sizes in NETS.items()}
+    return {"width-grid": width_grid, **nets, **{name: [cnn] * replicas for name, cnn in CNNS.items()}}
+
+
+def network(sizes):
+    """The plain network: an MLP by its layers' sizes, or one of `CNNS`."""
+    if sizes[0] == "cnn":
+        return small_cnn(1, sizes[2], 10, image=sizes[1])
+    return cnn1d(width=sizes[1]) if sizes[0] == "cnn1d" else mlp(sizes)
+
+
+def data_for(sizes):
+    """Inputs and labels that the network takes."""
+    data = load("fashion-small" if sizes[0] == "cnn" else "mnist1d")
+    inputs, labels = torch.tensor(data.train_inputs), torch.tensor(data.train_labels)
+    if sizes[0] == "cnn1d":
+        inputs = inputs.unsqueeze(1)
+    elif sizes[0] == "cnn" and sizes[1] == 28:
+        inputs = inputs.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    return inputs, labels
 
 
 def multiply_adds(sizes):
     """Of one step of one network: every layer forward, by weight, and by input except for the first."""
-    products = [a * b for a, b in itertools.pairwise(sizes)]
+    products = []
+
+    def count(layer, arguments, output):
+        positions = output[0, 0].numel() if output.dim() > 2 else 1
+        products.append(layer.weight.numel() * positions)
+
+    model, (inputs, _) = network(sizes), data_for(sizes)
+    for layer in model:
+        if hasattr(layer, "weight"):
+            layer.register_forward_hook(count)
+    model(inputs[:1])
     return BATCH * (3 * sum(products) - products[0])
 
 
@@ -88,7 +121,7 @@ class DataLoaderLoop(OneAfterAnother):
     """The loop of the tutorials."""
 
     def prepare(self, sizes):
-        model, loss = mlp(sizes), nn.CrossEntropyLoss()
+        model, loss = network(sizes), nn.CrossEntropyLoss()
         optimiser = torch.optim.Adam(model.parameters(), LR)
         loader = DataLoader(TensorDataset(self.inputs, self.labels), BATCH, shuffle=True)
         batches = itertools.chain.from_iterable(loader for _ in itertools.count())
@@ -106,7 +139,7 @@ class Indexing(OneAfterAnother):
     """Tensors in memory, a permutation an epoch, one fused optimiser step."""
 
     def prepare(self, sizes):
-        model, loss = mlp(sizes), nn.CrossEntropyLoss()
+        model, loss = network(sizes), nn.CrossEntropyLoss()
         optimiser = torch.optim.Adam(model.parameters(), LR, fused=True)
         batches = itertools.chain.from_iterable(
             torch.randperm(len(self.inputs)).split(BATCH) for _ in itertools.count()
@@ -129,7 +162,7 @@ class Vmap:
         self.runs = [self.prepare(sizes, grid.count(sizes)) for sizes in dict.fromkeys(grid)]
 
     def prepare(self, sizes, copies):
-        networks = [mlp(sizes) for _ in range(copies)]
+        networks = [network(sizes) for _ in range(copies)]
         parameters, _ = torch.func.stack_module_state(networks)
         optimiser = torch.optim.Adam(parameters.values(), LR, fused=True)
 
@@ -160,7 +193,7 @@ class Vmap:
 
 def replica(sizes, seed, order, data):
     recipe = Recipe(steps=10**9, batch_size=BATCH, optimiser=Adam(LR))
-    return Replica(seed, mlp(sizes), recipe, data, order_seed=order)
+    return Replica(seed, network(sizes), recipe, data, order_seed=order)
 
 
 class Engine:
@@ -209,10 +242,8 @@ BUILD = {
 
 def measure(replicas, rounds, budget, only=None):
     """The rows of the table; every round goes through all grids and methods."""
-    data = load("mnist1d")
-    inputs, labels = torch.tensor(data.train_inputs), torch.tensor(data.train_labels)
     chosen = {name: grid for name, grid in grids(replicas).items() if only is None or name in only}
-    runners = {(g, m): BUILD[m](grid, inputs, labels) for g, grid in chosen.items() for m in METHODS}
+    runners = {(g, m): BUILD[m](grid, *data_for(grid[0])) for g, grid in chosen.items() for m in METHODS}
     counts = {}
     for key, runner in runners.items():
         runner.seconds_per_step(2)
@@ -227,7 +258,7 @@ def measure(replicas, rounds, budget, only=None):
     rows = []
     for (name, method), seconds in times.items():
         step = statistics.median(seconds)
-        work = sum(multiply_adds(sizes) for sizes in chosen[name])
+        work = sum(chosen[name].count(sizes) * multiply_adds(sizes) for sizes in dict.fromkeys(chosen[name]))
         rows.append(
             {
                 "grid": name,
@@ -243,14 +274,12 @@ def measure(replicas, rounds, budget, only=None):
 
 def measure_probe(replicas, rounds, only=None, points=20, steps=16_000):
     """Time of coherence at `points` steps of a run, over the time of its `steps` steps."""
-    data = load("mnist1d")
-    inputs, labels = torch.tensor(data.train_inputs), torch.tensor(data.train_labels)
     rows = []
     for name, grid in grids(replicas).items():
         if only is not None and name not in only:
             continue
         for method in ("ours", "ours-shared"):
-            engine = BUILD[method](grid, inputs, labels)
+            engine = BUILD[method](grid, *data_for(grid[0]))
             times = {count: [] for count in (None, 1000, 4000)}
             engine.seconds_per_step(3)
             for _ in range(rounds):

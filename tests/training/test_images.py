@@ -82,7 +82,7 @@ def parts(request, monkeypatch):
     together = {"together": 1 << 40, "in twos": 2 * 6 * 1000, "apart": 1}[request.param]
     monkeypatch.setattr(programs, "_APART", 1 << 40)
     monkeypatch.setattr(programs, "_TOGETHER", together)
-    monkeypatch.setattr(programs, "widest", lambda replica: 1000)
+    monkeypatch.setattr(programs, "layer_outputs", lambda replica: [1000])
     return request.param
 
 

@@ -171,10 +171,10 @@ class StackedConv2d(_StackedConv):
         if len(self.weight) > 1 or inputs.device.type != "cpu":
             return super().forward(inputs)
         # One replica alone: channels last in memory, in which pooling is ten times faster on a processor.
-        weight = self.weight[0].clone(memory_format=torch.channels_last)
-        bias = None if self.bias is None else self.bias[0]
+        weight = self.weight.squeeze(0).clone(memory_format=torch.channels_last)
+        bias = None if self.bias is None else self.bias.squeeze(0)
         settings = (self.stride, self.padding, self.dilation, self.groups)
-        return self.convolve(inputs[0], weight, bias, *settings).unsqueeze(0)
+        return self.convolve(inputs.squeeze(0), weight, bias, *settings).unsqueeze(0)
 
 
 class StackedEmbedding(StackedLayer):

@@ -19,20 +19,8 @@ def replica_bytes(replica: Replica) -> int:
 
     An estimate from the sizes of the layers' outputs; probes and the allocator come on top.
     """
-    inputs = replica.data["train"].inputs
-    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
-    parameters = sum(p.numel() for p in model.parameters())
-    outputs = 0
-
-    def count(layer: nn.Module, arguments: tuple, output: object) -> None:
-        nonlocal outputs
-        outputs += output.numel() if isinstance(output, torch.Tensor) else 0
-
-    for layer in model.modules():
-        if not list(layer.children()):
-            layer.register_forward_hook(count)
-    with torch.no_grad():
-        model(inputs[:1].to("cpu"))
+    inputs, parameters = replica.data["train"].inputs, sum(p.numel() for p in replica.model.parameters())
+    outputs = sum(layer_outputs(replica))
     optimiser = replica.recipe.optimiser
     states = (1 if optimiser.momentum else 0) if isinstance(optimiser, SGD) else 2
     activations = replica.batch_size * (inputs[0].numel() + 2 * outputs)
@@ -41,6 +29,22 @@ def replica_bytes(replica: Replica) -> int:
     # Parameters and optimiser state three times: as they are, as they were when all was last known to be finite, and
     # when that was last asked; the start, the gradient, and rates and decays where they differ.
     return (parameters * (8 + 3 * states) + activations) * replica.dtype.itemsize + labels
+
+
+def layer_outputs(replica: Replica) -> list[int]:
+    """The entries of each layer's outputs on one example."""
+    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
+    found: list[int] = []
+
+    def count(layer: nn.Module, arguments: tuple, output: object) -> None:
+        found.append(output.numel() if isinstance(output, torch.Tensor) else 0)
+
+    for layer in model.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        model(replica.data["train"].inputs[:1].to("cpu"))
+    return found
 
 
 def data_bytes(replicas: Sequence[Replica]) -> int:

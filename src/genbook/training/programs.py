@@ -20,13 +20,14 @@ from genbook.models.kinds import RANDOM, is_from_elsewhere
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
 from genbook.training.losses import LOSSES
+from genbook.training.memory import layer_outputs
 from genbook.training.replica import Replica
 
 #: Examples on which a network from elsewhere is compared in the stack and alone.
 _TRIED = 3
 #: Entries of a convolutional network's widest layer on a batch, and of all replicas that pass at once: what one layer
 #: hands to the next stays in a processor's cache. Beyond the first number a convolution alone is at its fastest.
-_APART, _TOGETHER = 1 << 16, 1 << 20
+_APART, _TOGETHER = 1 << 17, 1 << 20
 
 
 def dropout_at(step: int) -> str:
@@ -70,21 +71,6 @@ def _refuse_other_outputs(module: nn.Module, plain: Sequence[nn.Module], replica
             f"{', '.join(elsewhere)}: the network gives other outputs in a stack of replicas [R, B, ...] than alone; "
             "count axes from the end, as in softmax(-1), or use layers of torch.nn, which a stack knows"
         )
-
-
-def widest(replica: Replica) -> int:
-    """The entries of the widest layer's outputs on one example."""
-    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
-    found = [0]
-
-    def look(layer: nn.Module, arguments: tuple, output: object) -> None:
-        found.append(output.numel() if isinstance(output, Tensor) else 0)
-
-    for layer in model.modules():
-        layer.register_forward_hook(look)
-    with torch.no_grad():
-        model(replica.data["train"].inputs[:1].to("cpu"))
-    return max(found)
 
 
 def _keep_rows(module: nn.Module, rows: Tensor) -> None:
@@ -143,7 +129,7 @@ class StackedProgram:
         kinds = {type(layer) for layer in module.modules()}
         if device.type != "cpu" or not kinds & {StackedConv1d, StackedConv2d}:
             return None
-        entries = replica.batch_size * widest(replica)
+        entries = replica.batch_size * max(layer_outputs(replica))
         return 1 if StackedConv2d in kinds and entries >= _APART else max(1, _TOGETHER // entries)
 
     @property
