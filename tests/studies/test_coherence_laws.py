@@ -11,6 +11,7 @@ from genbook.models import mlp
 from genbook.studies import get
 from genbook.studies.coherence.coherence_laws import claims, theory
 from genbook.studies.coherence.coherence_laws.run import _counts, alpha, per_example_gradients
+from tests.known import Answer, Known
 
 LAWS = get("coherence_laws")
 SMALL = {"n_train": 50, "steps": 30, "batch_sizes": [1, 4, 16], "draws": 2000}
@@ -56,29 +57,44 @@ def test_zeros_dilute_and_scale_does_not_matter(settings):
     np.testing.assert_allclose(scaled[0.1], at[1.0], rtol=1e-9)
 
 
-def test_statistics_of_a_table_that_is_known():
-    """Two seeds, one step; what differs between them is α, .2 and .5, and what batches of four add to the law."""
+ALPHAS = {0: 0.2, 1: 0.22}
+
+
+def _measured(off=(1.05, 1.051), combined=1.0, diversity=1.0, grows=1.0):
+    """Two seeds, one step, with α = .2 and .22; averages of four have the law's α times ``off``.
+
+    m-coherence is 40, the layers' ``combined`` times and that of gradient diversity ``diversity`` times as much; of n
+    examples it is 1 + ``grows`` (n - 1) α.
+    """
     found = []
-    for seed, alpha_, off in ((0, 0.2, 1.05), (1, 0.5, 0.9)):
+    for seed, alpha_ in ALPHAS.items():
         law = 4 * alpha_ / (1 + 3 * alpha_)
-        mine = [("alpha", 1, alpha_), ("batch alpha", 1, alpha_), ("batch alpha", 4, off * law)]
-        mine += [("subset m-coherence", n, 1 + (n - 1) * alpha_) for n in (2, 11)]
+        mine = [("alpha", 1, alpha_), ("batch alpha", 1, alpha_), ("batch alpha", 4, off[seed] * law)]
+        mine += [("subset m-coherence", n, 1 + grows * (n - 1) * alpha_) for n in (2, 11)]
         rows = [(seed, 5, quantity, "all", at, value) for quantity, at, value in mine]
-        implied = {"gradient diversity": 1 / 40, "noise scale": 1.5, "signal-to-noise": 2 / 3}
-        for quantity, value in {"m-coherence": 40.0, "layers combined": 42.0, **implied}.items():
+        implied = {"gradient diversity": 1 / 40 / diversity, "noise scale": 1.5, "signal-to-noise": 2 / 3}
+        for quantity, value in {"m-coherence": 40.0, "layers combined": 40.0 * combined, **implied}.items():
             rows.append((seed, 5, quantity, "all", np.nan, value))
         for layer, part in (("b", 0.7 + 0.2 * seed), ("a", 0.3 - 0.2 * seed)):
             rows += [(seed, 5, "norm fraction", layer, np.nan, part), (seed, 5, "m-coherence", layer, np.nan, 1.0)]
         found += rows
-    table = pd.DataFrame(found, columns=["seed", "step", "quantity", "layer", "at", "value"])
-    spec = LAWS.build("quick", {"n_train": 100, "batch_sizes": [1, 4]})
-    known = {claim.id: claim.statistic(table, spec) for claim in LAWS.claims}
-    assert known["relatives-agree"].tolist() == pytest.approx([1.0] * 6)
-    assert known["layers-average"].tolist() == pytest.approx([1.05] * 2)
-    assert known["batches-law"].to_dict() == pytest.approx({0: 0.05, 1: 0.1})
-    assert known["batches-inflate"].to_dict() == pytest.approx({0: 1.05 * 0.5 / 0.2, 1: 0.9 * 0.8 / 0.5})
-    assert known["grows-with-m"].to_dict() == pytest.approx({0: 3 / 1.2, 1: 6 / 1.5})
-    fractions = claims.norm_fractions(table)
+    return pd.DataFrame(found, columns=["seed", "step", "quantity", "layer", "at", "value"])
+
+
+def _answer(*values, **changes):
+    return Answer(_measured(**changes), values, LAWS.build("quick", {"n_train": 100, "batch_sizes": [1, 4]}))
+
+
+KNOWN = {
+    "relatives-agree": Known(_answer(*[1.0] * 6), _answer(2.0, 2.0, *[1.0] * 4, diversity=2.0)),
+    "layers-average": Known(_answer(1.0, 1.0), _answer(1.05, 1.05, combined=1.05)),
+    "batches-law": Known(_answer(1.05, 1.051), _answer(0.5, 0.51, off=(0.5, 0.51))),
+    "grows-with-m": Known(_answer(3 / 1.2, 3.2 / 1.22), _answer(1.02 / 1.002, 1.022 / 1.0022, grows=0.01)),
+}
+
+
+def test_norm_fractions_are_means_in_the_order_of_the_layers():
+    fractions = claims.norm_fractions(_measured())
     assert fractions.index.tolist() == ["b", "a"]
     assert fractions.tolist() == pytest.approx([0.8, 0.2])
 

@@ -10,15 +10,12 @@ from tests.known import check
 #: Studies whose claims do not all have known answers yet; the list only gets shorter.
 OPEN = {
     "benign_oscillation",
-    "coherence_laws",
     "easy_hard",
     "large_steps",
     "long_tail",
     "massive_noise",
     "noisy_labels",
     "perceptron_limit",
-    "stability_bound",
-    "two_data_sets",
     "weak_directions",
     "xor_clusters",
     "xor_digits",

@@ -8,6 +8,7 @@ from genbook.experiments.run import Drawn
 from genbook.studies import get
 from genbook.studies.coherence.stability_bound import claims, theory
 from genbook.studies.coherence.stability_bound.design import design
+from tests.known import Answer, Known
 
 STUDY = get("stability_bound")
 
@@ -30,10 +31,13 @@ def test_fresh_examples_have_labels_of_the_same_noise_by_draws_of_their_own(labe
     assert (random["train"].labels == random["test"].labels[:m]).double().mean() < 0.2
 
 
-def _followed(gaps, alphas):
+NOISES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def _followed(gaps, alphas, seed=0):
     rows = [
-        {"seed": 0, "noise": noise, "step": step, "quantity": quantity, "value": value}
-        for noise, gap, a in zip((0.0, 0.5, 1.0), gaps, alphas, strict=True)
+        {"seed": seed, "noise": noise, "step": step, "quantity": quantity, "value": value}
+        for noise, gap, a in zip((0.0, 0.5, 1.0) if len(gaps) == 3 else NOISES, gaps, alphas, strict=True)
         for step in (0, 200)
         for quantity, value in (
             ("off-diagonal coherence", a),
@@ -46,14 +50,23 @@ def _followed(gaps, alphas):
     return pd.DataFrame(rows)
 
 
-def test_statistics_on_a_table_with_known_answers():
-    spec = STUDY.build("quick", {"noise_levels": [0.0, 0.5, 1.0], "n_train": 100})
-    table = _followed((0.1, 1.0, 0.5), (0.5, 0.25, 0.0))
-    by_id = {claim.id: claim.statistic(table, spec)[0] for claim in claims.CLAIMS}
-    assert by_id["bound-orders"] == pytest.approx(1 / 3)
-    assert by_id["bound-separates"] == pytest.approx(np.sqrt(2))
-    # 200 steps of 0.2 on 100 examples, each √2
-    assert by_id["bound-vacuous"] == pytest.approx(np.log10(200 * 0.2 / 100 * np.sqrt(2) / 0.5))
+def _answer(values, gaps, *alphas):
+    table = pd.concat([_followed(gaps, mine, seed) for seed, mine in enumerate(alphas)])
+    return Answer(table, values, STUDY.build("quick", {"noise_levels": NOISES, "n_train": 100}))
+
+
+_GAPS, _FALLING = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.0)
+_LITTLE = (0.02, 0.01, 0.006, 0.004, 0.0)
+KNOWN = {
+    # β = 0: the bound is a multiple of √(1 - α), which is 1 at α = 0
+    "bound-orders": Known(
+        _answer([1.0, 1.0], _GAPS, _FALLING, _FALLING), _answer([-1.0, -1.0], _GAPS[::-1], _FALLING, _FALLING)
+    ),
+    "bound-separates": Known(
+        _answer([2**0.5, 0.48**-0.5], _GAPS, _FALLING, (0.52, *_FALLING[1:])),
+        _answer([0.98**-0.5, 0.97**-0.5], _GAPS, _LITTLE, (0.03, *_LITTLE[1:])),
+    ),
+}
 
 
 def test_what_is_told_relative_to_real_labels_is_missing_without_a_gap():
@@ -84,10 +97,3 @@ def test_coherence_is_interpolated_between_measurements():
     alpha = claims.evaluated(table, spec)["alpha"]
     # the weights before each of 200 steps: on average 99.5 of 200 steps on the way
     assert alpha.tolist() == pytest.approx([a + 0.2 * 99.5 / 200 for a in (0.5, 0.25, 0.0)])
-
-
-def test_without_a_gap_the_bound_is_beyond_nothing():
-    spec = STUDY.build("quick", {"noise_levels": [0.0, 0.5, 1.0], "n_train": 100})
-    table = _followed((0.1, 1.0, -0.5), (0.5, 0.25, 0.0))
-    vacuous = next(claim for claim in claims.CLAIMS if claim.id == "bound-vacuous")
-    assert vacuous.statistic(table, spec).isna().all()

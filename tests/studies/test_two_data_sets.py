@@ -7,7 +7,8 @@ import pytest
 from genbook.base.claims import judge
 from genbook.studies import get
 from genbook.studies.coherence.two_data_sets import claims, theory
-from genbook.studies.coherence.two_data_sets.run import inputs_of, m_coherence, run
+from genbook.studies.coherence.two_data_sets.run import HARDLY, inputs_of, m_coherence, run
+from tests.known import Answer, Known
 
 STUDY = get("two_data_sets")
 
@@ -16,7 +17,7 @@ STUDY = get("two_data_sets")
 def settings():
     spec = STUDY.build("quick", {"dimension": 100})
     specs = {"discovery": spec, **{name: STUDY.changed(spec, changes) for name, changes in STUDY.controls.items()}}
-    return {name: (run(one, range(3), "cpu"), one) for name, one in specs.items()}
+    return {name: (run(one, range(5), "cpu"), one) for name, one in specs.items()}
 
 
 def test_l_ends_at_the_least_norm_solution():
@@ -80,36 +81,89 @@ def test_a_start_beyond_the_solution_is_refused():
         theory.own_weight(2, 0.8)
 
 
-def test_statistics_of_a_table_with_known_answers():
+def _toy(data, coherence, fraction, rise=0.0):
+    """L or M with one weight per input: its m-coherence, and the new example's fraction of the training output."""
     rows = [
-        {"seed": 0, "data": "family", "strength": s, "quantity": q, "value": v}
-        for s, c, loss in ((0.0, 1.0, 0.5), (0.2, 2.0, 0.1), (0.4, 3.0, 0.2))
-        for q, v in (("m-coherence", c), ("test loss", loss), ("test output", float(theory.shared_part(20, s)) + 0.25))
-    ]
-    table, spec = pd.DataFrame(rows), STUDY.build("quick", {"strengths": [0.0, 0.2, 0.4]})
-    by_id = {claim.id: claim for claim in STUDY.claims}
-    assert by_id["family-order"].statistic(table, spec)[0] == pytest.approx(1 / 3)
-    assert by_id["family-closed-form"].statistic(table, spec)[0] == pytest.approx(0.25)
-
-
-def test_products_with_known_own_weights_and_coherence():
-    """Own weights 2 · start^1.5 against 0.5; m-coherence rises from 1 to 4 as the output goes from 0 to 1, or is 2."""
-    places = [(1, 0.0, 0.5), *((depth, scale, 2 * scale**1.5) for depth in (2, 3) for scale in (0.4, 0.1))]
-    rows = [
-        {"seed": 0, "data": "L", "depth": depth, "init scale": scale, "step": step, "quantity": q, "value": v}
-        for depth, scale, own in places
-        for step, output in ((0, 0.0), (1, 1.0))
-        for q, v in (
-            ("own weight", own * output),
+        {"seed": seed, "data": data, "depth": 1, "step": step, "quantity": quantity, "value": value}
+        for seed in (0, 1)
+        for step, output in ((0, 0.0), (1, 0.5), (2, 0.9))
+        for quantity, value in (
+            ("m-coherence", coherence + rise * step),
+            ("train loss", 0.5 * (1 - output) ** 2),
             ("train output", output),
-            ("m-coherence", 2.0 if depth == 1 else 1 + 3 * output),
+            ("test output", fraction * output),
         )
     ]
-    table, spec = pd.DataFrame(rows), STUDY.build("quick", {"init_scales": [0.4, 0.1]})
-    by_id = {claim.id: claim for claim in STUDY.claims}
-    assert by_id["depth-starves"].statistic(table, spec)[0] == pytest.approx(2 * 0.1**1.5 / 0.5)
-    assert by_id["smaller-starves-more"].statistic(table, spec)[0] == pytest.approx(1.5)
-    assert by_id["depth-makes-coherence"].statistic(table, spec)[0] == pytest.approx(2.5 / 2)
+    return pd.DataFrame(rows)
+
+
+STRENGTHS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def _family(best_first=True, off=0.02):
+    """Seven data sets, the most coherent the best or the worst; outputs beyond the closed form, most at strength .4."""
+    rows = []
+    for seed in (0, 1):
+        for place, strength in enumerate(STRENGTHS):
+            loss = 1 - 0.1 * place if best_first else 0.1 * place
+            beyond = (off if strength == 0.4 else 0.001) * (1 + 0.1 * seed)
+            output = float(theory.shared_part(20, strength)) + beyond
+            values = {"m-coherence": 1.0 + place, "test loss": loss, "test output": output}
+            rows += [(seed, "family", strength, quantity, value) for quantity, value in values.items()]
+    return pd.DataFrame(rows, columns=["seed", "data", "strength", "quantity", "value"])
+
+
+def _products(power=1.5, factor=1.0, coherence=3.0):
+    """Own weights ``factor`` · start^``power`` against .5; m-coherence grows from 1 by ``coherence``, or is 2.
+
+    It grows with the output. Weights and growth of the second seed are a tenth, its power a hundredth larger.
+    """
+    rows = []
+    for seed in (0, 1):
+        places = [(1, 0.0, 0.5)]
+        for depth in (2, 3):
+            places += [
+                (depth, start, (1 + 0.1 * seed) * factor * start ** (power + 0.01 * seed)) for start in (0.4, 0.1)
+            ]
+        for depth, scale, own in places:
+            for step, output in ((0, 0.0), (1, 1.0)):
+                agreed = 2.0 if depth == 1 else 1 + (1 + 0.1 * seed) * coherence * output
+                values = {"own weight": own * output, "train output": output, "m-coherence": agreed}
+                rows += [(seed, "L", depth, scale, step, quantity, value) for quantity, value in values.items()]
+    return pd.DataFrame(rows, columns=["seed", "data", "depth", "init scale", "step", "quantity", "value"])
+
+
+def _answer(table, *values):
+    return Answer(table, values, STUDY.build("quick", {"init_scales": [0.4, 0.1], "strengths": list(STRENGTHS)}))
+
+
+KNOWN = {
+    "l-coherence": Known(
+        _answer(_toy("L", 2.5, 0.8), *[2.5] * 6), _answer(_toy("L", 2.5, 0.8, rise=0.1), *[2.5, 2.6, 2.7] * 2)
+    ),
+    "m-coherence": Known(_answer(_toy("M", 1.0, 0.0), *[1.0] * 6), _answer(_toy("M", 2.5, 0.0), *[2.5] * 6)),
+    "l-generalizes": Known(_answer(_toy("L", 2.5, 0.8), *[0.8] * 4), _answer(_toy("L", 2.5, 0.0), *[0.0] * 4)),
+    "m-memorises": Known(_answer(_toy("M", 1.0, 0.0), *[0.0] * 4), _answer(_toy("M", 1.0, 0.8), *[0.8] * 4)),
+    "family-order": Known(_answer(_family(), 1.0, 1.0), _answer(_family(best_first=False), -1.0, -1.0)),
+    "family-closed-form": Known(_answer(_family(), 0.02, 0.022), _answer(_family(off=-0.5), -0.5, -0.55)),
+    # the deepest and smallest start is .1
+    "depth-starves": Known(
+        _answer(_products(), 0.1**1.5 / 0.5, 1.1 * 0.1**1.51 / 0.5),
+        _answer(_products(power=0.0), 1 / 0.5, 1.1 * 0.1**0.01 / 0.5),
+    ),
+    "smaller-starves-more": Known(_answer(_products(), 1.5, 1.51), _answer(_products(power=0.5), 0.5, 0.51)),
+    # half-way to the output 1
+    "depth-makes-coherence": Known(
+        _answer(_products(coherence=6.0), 4 / 2, 4.3 / 2),
+        _answer(_products(coherence=1.0), 1.5 / 2, 1.55 / 2),
+    ),
+}
+
+
+def test_what_is_hardly_shared_shrinks_own_weights_with_a_power_below_one():
+    starts = np.array([1e-6, 1e-7])
+    weights = [theory.own_weight(2, start, s=HARDLY) for start in starts]
+    assert np.diff(np.log(weights))[0] / np.diff(np.log(starts))[0] == pytest.approx(2 - 2 / (4 * HARDLY), abs=0.01)
 
 
 @pytest.mark.parametrize("claim", STUDY.claims, ids=lambda claim: claim.id)

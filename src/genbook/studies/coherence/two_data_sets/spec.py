@@ -13,8 +13,10 @@ from genbook.experiments import Growing
 class TwoDataSetsSpec(Spec):
     """The data sets L and M, a linear model, its weights as products of factors, and data sets between L and M."""
 
-    shared: Literal["as published", "nowhere", "everywhere"] = parameter(
-        "as published", "which data sets have the sixth input: L alone, neither, or both (the last two are controls)"
+    shared: Literal["as published", "hardly", "nowhere", "everywhere"] = parameter(
+        "as published",
+        "which data sets have the sixth input: L alone, L with hardly any of it, neither, or both (the last three are "
+        "controls)",
     )
     learning_rate: float = parameter(0.1, "learning rate on L and M, and on products", "", gt=0, le=1)
     steps: int = parameter(60, "steps on L and M with one weight per input", "steps", ge=5, le=10_000)
@@ -30,7 +32,7 @@ class TwoDataSetsSpec(Spec):
     n_train: int = parameter(20, "training examples of the random family", "examples", ge=2, le=200)
     dimension: int = parameter(200, "dimensions of the random family", "", ge=10, le=2000)
     strengths: Growing[Annotated[float, Field(ge=0, le=5)]] = parameter(
-        (0.0, 0.1, 0.2, 0.4, 0.8),
+        (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
         "strengths of the shared feature in the random family",
         "",
         min_length=3,

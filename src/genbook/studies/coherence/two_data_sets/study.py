@@ -58,9 +58,13 @@ STUDY = Study(
         "shared weight": "weight of the sixth input, which the examples of L share",
     },
     replication=_replication,
+    # The strengths of the family and two statistics were changed after the usual seeds had been looked at.
+    replication_seed=2000,
     controls={
         "nothing shared": {"shared": "nowhere"},
         "everything shared": {"shared": "everywhere"},
+        "hardly shared": {"shared": "hardly"},
+        "large start": {"init_scales": [0.6, 0.55]},
         "shuffled labels": {"labels": "shuffled"},
     },
     varies=("own features of the random family", "initialisation of the factors"),
