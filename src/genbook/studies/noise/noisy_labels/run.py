@@ -21,6 +21,8 @@ from genbook.studies.noise.noisy_labels.spec import NoisyLabelsSpec
 from genbook.tables.quantities import name_of
 from genbook.training import Examples, Replica, train
 
+#: Images that are not trained on, with wrong labels drawn alike, and the quantity that is measured there.
+ELSEWHERE, GIVEN_ELSEWHERE = "elsewhere", "wrong labels given elsewhere"
 COLUMNS = ["seed", "mistakes", "step", "epoch", "quantity", "group", "value"]
 
 
@@ -29,8 +31,10 @@ def run(spec: NoisyLabelsSpec, seeds: Sequence[int], device: str) -> pd.DataFram
     replicas = [replica for seed in seeds for replica in _replicas(spec, data.load(spec.dataset), seed)]
     at = LogSpaced(spec.n_measurements)
     accuracies = [Accuracy("train", at=at), Accuracy("train", "true", at=at), Accuracy("test", at=at)]
+    accuracies += [] if "human" in spec.mistakes else [Accuracy(ELSEWHERE, at=at)]
     table = train(replicas, [*accuracies, ExampleScores(at=at)], device).table
-    names = [name_of(*kind) for kind in zip(table["quantity"], table["on"], table["labels"], strict=True)]
+    kinds = zip(table["quantity"], table["on"], table["labels"], strict=True)
+    names = [GIVEN_ELSEWHERE if kind[1] == ELSEWHERE else name_of(*kind) for kind in kinds]
     facts = pd.DataFrame([row for replica in replicas for row in _facts(replica)], columns=COLUMNS)
     return pd.concat([table.assign(quantity=names)[COLUMNS], facts], ignore_index=True)
 
@@ -52,7 +56,24 @@ def _replicas(spec: NoisyLabelsSpec, dataset: data.Dataset, seed: int) -> Iterat
     model = mlp((inputs.shape[1], *spec.hidden, split.n_classes))
     for kind, labels in given.items():
         train_set = Examples(inputs, torch.from_numpy(labels), torch.from_numpy(true), groups)
-        yield Replica(seed, model, spec.recipe(), {"train": train_set, "test": test}, {"mistakes": kind})
+        sets = {"train": train_set, "test": test}
+        if "human" not in spec.mistakes:
+            sets[ELSEWHERE] = Examples(test_inputs, torch.from_numpy(_wrong_elsewhere(spec, split, true, kind, seed)))
+        yield Replica(seed, model, spec.recipe(), sets, {"mistakes": kind})
+
+
+def _wrong_elsewhere(spec: NoisyLabelsSpec, split: data.Split, true: np.ndarray, kind: str, seed: int) -> np.ndarray:
+    """A wrong label for every test image [n], drawn as that kind of mistakes draws one for a training image."""
+    learned = split.validation.inputs.numpy(), split.validation.labels.numpy()
+    labels = split.test.labels.numpy()
+    if kind == "confused":
+        seen = annotator.read(*learned, split.train.inputs.numpy(), split.n_classes)
+        weights = annotator.confusion(seen, true)[labels]
+    else:
+        weights = annotator.read(*learned, split.test.inputs.numpy(), split.n_classes)
+    if kind == "uniform" or spec.annotator == "uninformed":
+        weights = np.ones_like(weights)
+    return annotator.wrong(weights, labels, generator(seed, f"{CORRUPTION}, {kind}, elsewhere"))
 
 
 def wrong_labels(spec: NoisyLabelsSpec, dataset: data.Dataset, split: data.Split, true: np.ndarray, seed: int) -> dict:

@@ -41,10 +41,14 @@ STUDY = Study(
         "mistakes": "how its wrong labels were drawn",
         **{name: COLUMNS[name] for name in ("seed", "step", "epoch", "quantity", "group", "value")},
     },
-    quantities=meanings(
-        *("train accuracy", "train accuracy on true labels", "test accuracy"),
-        *("AUC of EL2N", "AUC of gradient norm", "AUC of loss", "wrong labels", "classes"),
-    ),
+    quantities={
+        **meanings(
+            *("train accuracy", "train accuracy on true labels", "test accuracy"),
+            *("AUC of EL2N", "AUC of gradient norm", "AUC of loss", "wrong labels", "classes"),
+        ),
+        "wrong labels given elsewhere": "fraction of the test images that are given a wrong label, drawn for each as "
+        "those of the training set were",
+    },
     replication=_other_images,
     # The replication's data were changed after those of the usual seeds had been looked at.
     replication_seed=2000,
