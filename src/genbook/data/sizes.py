@@ -35,16 +35,10 @@ RAREST_CLASS: Final[dict[DatasetName, int]] = {
     "mnist": 6313,
     "cifar10": 6000,
 }
-#: Test accuracy that is reached with the whole training pool: by a support vector machine on digits and fashion-small,
-#: by convolutional networks on the others (MNIST-1D: Greydanus & Kobak, 2024).
-REACHED: Final[dict[DatasetName, float]] = {
-    "digits": 0.98,
-    "fashion-small": 0.84,
-    "mnist1d": 0.94,
-    "fashion-mnist": 0.93,
-    "mnist": 0.99,
-    "cifar10": 0.95,
-}
+#: Test accuracy that is reached with the whole training pool: by a support vector machine on digits and fashion-small
+#: (measured), by a convolutional network on MNIST-1D (Greydanus & Kobak, 2024). Of a data set that is not named nothing
+#: is known, and everything is asked.
+REACHED: Final[dict[DatasetName, float]] = {"digits": 0.98, "fashion-small": 0.84, "mnist1d": 0.94}
 
 
 def check_pool(dataset: DatasetName, drawn: Mapping[str, int]) -> None:

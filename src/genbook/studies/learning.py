@@ -22,8 +22,8 @@ def learned(table: pd.DataFrame, spec: Spec) -> pd.Series:
     if accuracy.empty:
         accuracy = tidy.select(table, quantity="test error").assign(value=lambda errors: 1 - errors["value"])
     best = accuracy.groupby("seed")["value"].max().reindex(np.sort(table["seed"].unique()))
-    chance = 1 / N_CLASSES
-    return (best - chance) / (REACHED[spec.dataset] - chance)  # type: ignore[attr-defined]
+    chance, reached = 1 / N_CLASSES, REACHED.get(spec.dataset, 1.0)  # type: ignore[attr-defined]
+    return (best - chance) / (reached - chance)
 
 
 #: Half-way from chance to what is reached with all the data. Where networks hardly learn, there is little that their
