@@ -10,6 +10,7 @@ from genbook.studies import get
 from genbook.studies.steps.perceptron_limit import claims
 from genbook.studies.steps.perceptron_limit.run import missing_confidence, run, signed_points
 from genbook.studies.steps.perceptron_limit.spec import PerceptronLimitSpec
+from tests.known import Answer, Known
 
 STUDY = get("perceptron_limit")
 SMALL = PerceptronLimitSpec.build(n_train=20, inputs=8, learning_rates=[0.5, 1e6], shown_steps=12)
@@ -69,15 +70,31 @@ def test_unfinished_runs_are_censored():
     assert judge(speedup, run(spec, [0, 1], "cpu"), spec).verdict == "undecided"
 
 
-def test_ordering_on_a_synthetic_table():
-    def rows(steps):
-        found = [(0, size, 0, "highest loss", size) for size in (1.0, 2.0, 3.0)]
-        found += [(0, size, 0, "steps to zero error", n) for size, n in zip((1.0, 2.0, 3.0), steps, strict=True)]
-        return pd.DataFrame(found, columns=["seed", "learning rate", "step", "quantity", "value"])
+SPEC = PerceptronLimitSpec.build(learning_rates=[1.0, 2.0, 4.0, 8.0, 16.0, 32.0], shown_steps=5)
 
-    misled = next(claim for claim in claims.CLAIMS if claim.id == "loss-misleads").statistic
-    assert misled(rows([30, 20, 10]), SMALL).tolist() == [-1]
-    assert misled(rows([10, 20, 30]), SMALL).tolist() == [1]
+
+def synthetic(steps, losses, apart):
+    """Steps needed at six learning rates whose highest loss grows with them, and losses at the largest."""
+    rows = []
+    for seed in (0, 1, 2):
+        for place, (rate, needed) in enumerate(zip(SPEC.learning_rates, steps, strict=True)):
+            rows.append((seed, rate, 0, "steps to zero error", needed))
+            rows.append((seed, rate, 0, "highest loss", 1.0 + place))
+            rows.append((seed, rate, 0, "distance from the perceptron", apart if rate == 32 else 1.0))
+        rows.append((seed, np.inf, 0, "steps to zero error", steps[-1]))
+        rows += [(seed, 32.0, step, "loss", np.log(2) * loss * (1 + 0.1 * seed)) for step, loss in enumerate(losses)]
+    return pd.DataFrame(rows, columns=["seed", "learning rate", "step", "quantity", "value"])
+
+
+AS_SAID = synthetic([300, 100, 50, 30, 20, 15], [1, 7, 5, 0.1], 1e-4)
+CONTRARY = synthetic([15, 20, 30, 50, 100, 300], [9, 0.8, 0.5, 0.2], 0.1)
+KNOWN = {
+    "becomes-perceptron": Known(Answer(AS_SAID, [1e-4] * 3, SPEC), Answer(CONTRARY, [0.1] * 3, SPEC)),
+    "large-steps-sooner": Known(Answer(AS_SAID, [0.05] * 3, SPEC), Answer(CONTRARY, [20] * 3, SPEC)),
+    # the start is not among what it can rise to
+    "loss-rises-first": Known(Answer(AS_SAID, [7, 7.7, 8.4], SPEC), Answer(CONTRARY, [0.8, 0.88, 0.96], SPEC)),
+    "loss-misleads": Known(Answer(AS_SAID, [-1] * 3, SPEC), Answer(CONTRARY, [1] * 3, SPEC)),
+}
 
 
 def test_settings_come_out_as_they_must():
