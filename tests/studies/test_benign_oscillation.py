@@ -21,6 +21,7 @@ from genbook.studies.steps.benign_oscillation.run import (
     weak_test_set,
 )
 from genbook.studies.steps.benign_oscillation.spec import BenignOscillationSpec
+from tests.known import Answer, Known
 
 STUDY = get("benign_oscillation")
 BY_ID = {claim.id: claim for claim in claims.CLAIMS}
@@ -177,63 +178,117 @@ def test_threshold_in_the_network_and_in_its_control():
     assert judge(threshold, run(control, range(3), "cpu"), control).verdict == "fails"
 
 
-def synthetic(seeds=(0, 1, 2)):
-    """Rates .2, .3, .36 and .42 of which the last escapes, a jump alone and no jump; all seeds a little apart."""
-    spec = BenignOscillationSpec.build(
-        scaled_learning_rates=[0.2, 0.3, 0.36, 0.42], full_batch_learning_rates=[0.4, 0.6], steps=100
-    )
-    rest = claims.resting_fraction(spec, 0.36)
-    grown = {0.2: 0.0, 0.3: 2.0, 0.36: 4.0, 0.42: 4.0}
+SPEC = BenignOscillationSpec.build(
+    scaled_learning_rates=[0.2, 0.24, 0.26, 0.3, 0.36, 0.39, 0.41],
+    full_batch_learning_rates=[0.4, 0.48, 0.52, 0.6, 0.7],
+    steps=8000,
+)
+TWICE = 2 * np.log(2)  # what is said to be learned is passed half-way from nothing to this
+
+
+def synthetic(
+    learned_from=0.26,
+    full_from=0.52,
+    escapes_from=0.41,
+    accuracy=0.9,
+    early=0.05,
+    residual=0.1,
+    unsettled=1.0,
+    weak=1.05,
+    strong=1.05,
+    jumped=0.1,
+    unjumped=3.0,
+    missed=0.0,
+    seeds=(0, 1, 2),
+):
+    """Runs that learn from one rate on and escape from another; all seeds a little apart.
+
+    ``accuracy``: of those that learn. ``early``: part of the growth in the first twentieth. ``unsettled``: at the end,
+    at the rate .36. ``weak`` and ``strong``: fractions at the end over those predicted for .36. ``jumped`` and
+    ``unjumped``: log growth of the two runs that tell jump and oscillation apart. ``missed``: by the sum.
+    """
+    rest = claims.resting_fraction(SPEC, 0.36)
     rows = []
     for seed in seeds:
         k = 1 + 0.01 * seed
-        for rate, whole in grown.items():
-            rows.append((seed, "single", 1.0, rate, 100, "escaped", float(rate == 0.42)))
-            for step in (0, 5, 50, 60, 100):
+        for rate in SPEC.scaled_learning_rates:
+            learns = rate >= learned_from
+            rows.append((seed, "single", 1.0, rate, 100, "escaped", float(rate >= escapes_from)))
+            for step, part in ((0, 0.0), (5, early), (50, 0.5), (60, 0.6), (100, k)):
                 measured = {
-                    "weak growth": whole * k * step / 100,
-                    "weak growth by the sum": whole * k * step / 100,
-                    "weak accuracy": 0.5 + (0.4 if whole and step else 0),
-                    "residual": 0.1 * k if step > 50 else 0.9,
-                    "unsettled": 1.0 if rate == 0.3 else 0.0,
-                    "weak fraction": 1.05 * rest,
-                    "strong fraction": 1.05 * (1 - rest),
+                    "weak growth": TWICE * learns * part,
+                    "weak growth by the sum": TWICE * learns * part - missed,
+                    "weak accuracy": accuracy if learns and step else 0.5,
+                    "residual": residual * k if step > 50 else 0.9,
+                    "unsettled": unsettled if rate == 0.36 else 1.0,
+                    "weak fraction": weak * k * rest,
+                    "strong fraction": strong * k * (1 - rest),
                 }
                 rows += [(seed, "single", 1.0, rate, step, name, value) for name, value in measured.items()]
-        ends = (
-            ("full", 0.4, 0.0),
-            ("full", 0.6, 2 * np.log(2)),
-            ("jump only", 0.36, 0.1 * k),
-            ("no jump", 0.36, 3 * k),
-        )
+        ends = [("full", rate, TWICE * (rate >= full_from)) for rate in SPEC.full_batch_learning_rates]
+        ends += [("jump only", 0.36, jumped * k), ("no jump", 0.36, unjumped * k)]
         for name, rate, whole in ends:
-            rows += [(seed, name, 1.0, rate, 100, "weak growth", whole), (seed, name, 1.0, rate, 100, "escaped", 0.0)]
-    return pd.DataFrame(rows, columns=COLUMNS), spec
+            rows.append((seed, name, 1.0, rate, 100, "escaped", 0.0))
+            rows += [(seed, name, 1.0, rate, step, "weak growth", value) for step, value in ((50, 0.0), (100, whole))]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def test_statistics_on_a_known_table():
-    made, spec = synthetic()
-    found = {name: judge(claim, made, spec).estimate for name, claim in BY_ID.items()}
-    assert found["weak-learned"] == pytest.approx(0.9 / 0.5)
-    assert found["stays-small"] == pytest.approx(1)
-    crossing = np.mean([0.2 + 0.1 * np.log(2) / (2 * (1 + 0.01 * seed)) for seed in (0, 1, 2)])
-    assert found["threshold"] == pytest.approx(abs(crossing / 0.25 - 1))
-    assert found["full-batch-threshold"] == pytest.approx(0)
-    assert found["window-ends"] == pytest.approx(1 - 0.39 / claims.ESCAPE_RATE)
-    assert found["growth-identity"] == 0
-    assert found["residual-positive"] == pytest.approx(0.1 * 1.01)
-    assert found["lasting-not-jump"] == pytest.approx(0.95)
-    assert found["jump-teaches-nothing"] == pytest.approx(np.exp(0.1 * 1.01))
-    assert found["oscillation-teaches-without-jump"] == pytest.approx(np.exp(3 * 1.01))
-    assert found["oscillation-lasts"] == pytest.approx(0.5)  # one of the two rates of the window
-    assert found["oscillation-ends-itself"] == pytest.approx(0.05)
-    assert found["weak-takes-over"] == pytest.approx(0.05)
+def known(holding, changed, failing):
+    return Known(Answer(synthetic(), holding, SPEC), Answer(synthetic(**changed), failing, SPEC))
+
+
+K = np.array([1, 1.01, 1.02])
+KNOWN = {
+    "weak-learned": known([1.8] * 3, {"accuracy": 0.5}, [1] * 3),
+    "threshold": known((0.24 + 0.01 / K) / 0.25, {"learned_from": 0.36}, (0.3 + 0.03 / K) / 0.25),
+    "full-batch-threshold": known([1] * 3, {"full_from": 0.7}, [1.3] * 3),
+    "window-ends": known(
+        [(0.39 * 0.41) ** 0.5 / claims.ESCAPE_RATE] * 3,
+        {"escapes_from": 0.3},
+        [(0.26 * 0.3) ** 0.5 / claims.ESCAPE_RATE] * 3,
+    ),
+    # every measured step of the six rates that do not escape
+    "growth-identity": known([0] * 90, {"missed": 0.1}, [0.1] * 90),
+    "residual-positive": known(0.1 * K, {"residual": 0.01}, 0.01 * K),
+    "lasting-not-jump": known(0.05 / K, {"early": 0.5}, 0.5 / K),
+    "jump-teaches-nothing": known(np.exp(0.1 * K), {"jumped": 1.0}, np.exp(K)),
+    "oscillation-teaches-without-jump": known(np.exp(3 * K), {"unjumped": 0.1}, np.exp(0.1 * K)),
+    "oscillation-lasts": known([1] * 3, {"unsettled": 0.2}, [0.2] * 3),
+    "oscillation-ends-itself": known(1.05 * K - 1, {"strong": 1.3}, 1.3 * K - 1),
+    "weak-takes-over": known(1.05 * K - 1, {"weak": 0.5}, 0.5 * K - 1),
+}
+
+
+def test_a_rate_is_known_to_half_a_rung_where_it_was_found():
+    """Between .24 and .26, whatever the rungs elsewhere."""
+    found = judge(BY_ID["threshold"], synthetic(), SPEC)
+    assert np.log(found.high / found.estimate) == pytest.approx(np.log(0.26 / 0.24) / 2, rel=1e-3)
+    farther = judge(BY_ID["threshold"], synthetic(learned_from=0.36), SPEC)
+    assert np.log(farther.high / farther.estimate) == pytest.approx(np.log(0.36 / 0.3) / 2, rel=1e-3)
+
+
+def test_of_a_run_that_escapes_counts_what_it_had_learned_before():
+    made = synthetic()
+    made.loc[(made["run"] == "no jump") & (made["quantity"] == "escaped") & (made["seed"] == 1), "value"] = 1.0
+    assert claims.weak_grown(made, "no jump").tolist() == pytest.approx([np.exp(3), 1, np.exp(3.06)])
+
+
+def test_an_orbit_that_escapes_swings_no_more():
+    made = synthetic(escapes_from=0.39)
+    assert BY_ID["oscillation-lasts"].statistic(made, SPEC).tolist() == [0, 0, 0]
+
+
+def test_one_seed_that_settles_at_one_rate_is_seen():
+    made = synthetic()
+    settled = (made["run"] == "single") & (made["quantity"] == "unsettled") & (made["seed"] == 2)
+    made.loc[settled & (made["scaled learning rate"] == 0.3) & (made["step"] == 100), "value"] = 0.0
+    assert BY_ID["oscillation-lasts"].statistic(made, SPEC).tolist() == [1, 1, 0]
 
 
 def test_readings_for_figures_leave_out_what_escaped():
-    made, spec = synthetic()
-    assert set(claims.bounded(made, "weak fraction", [0.36, 0.42])["scaled learning rate"]) == {0.36}
-    grown = claims.apart(made, spec, "weak growth")
+    made = synthetic()
+    assert set(claims.bounded(made, "weak fraction", [0.36, 0.41])["scaled learning rate"]) == {0.36}
+    grown = claims.apart(made, SPEC, "weak growth")
     assert set(zip(grown["run"], grown["scaled learning rate"], strict=True)) == {
         ("single", 0.36),
         ("jump only", 0.36),

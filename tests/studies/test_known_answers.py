@@ -9,7 +9,6 @@ from tests.known import check
 
 #: Studies whose claims do not all have known answers yet; the list only gets shorter.
 OPEN = {
-    "benign_oscillation",
     "easy_hard",
     "large_steps",
     "long_tail",

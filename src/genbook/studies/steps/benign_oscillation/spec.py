@@ -49,7 +49,11 @@ class BenignOscillationSpec(Spec):
         320, "steps at it of the run that settles first; at most half of steps", "steps", ge=0
     )
     full_batch_learning_rates: Growing[Rate] = parameter(
-        (0.4, 0.48, 0.52, 0.6, 0.7), "scaled learning rates of full-batch descent", "", min_length=2, max_length=30
+        (0.4, 0.48, 0.52, 0.56, 0.6, 0.7),
+        "scaled learning rates of full-batch descent",
+        "",
+        min_length=2,
+        max_length=30,
     )
     full_batch_steps: int = parameter(2500, "gradient steps of full-batch descent", "steps", ge=100, le=10**5)
     strengths: Growing[Rate] = parameter(
