@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,7 +36,16 @@ class WeakDirectionsSpec(Dataset, Descent):
         (0.3, 0.1), "learning rates of the control, as multiples of the other rules'", "", min_length=1, max_length=5
     )
     averages: Literal["robust", "plain"] = parameter(
-        "robust", "'plain' puts the mean gradient in the place of every robust average (a negative control)"
+        "robust", "'plain' puts the mean gradient in the place of every robust average"
+    )
+    labels: Literal["noisy", "clean"] = parameter(
+        "noisy",
+        "'noisy'; 'clean' trains on the right labels and keeps the tags of those that would have been corrupted "
+        "(a control)",
+    )
+    tags: Literal["true", "shuffled"] = parameter(
+        "true",
+        "which examples count as clean and corrupted: 'true'; 'shuffled' deals the tags out at random (a control)",
     )
     width: int = parameter(48, "width of the one hidden layer of the comparison of averages", "units", ge=1, le=4096)
     learning_rate: float = parameter(0.3, "learning rate of stochastic gradient descent", "", gt=0, le=100)
@@ -67,36 +77,51 @@ def slower_name(factor: float) -> str:
     return f"SGD, learning rate x {factor:g}"
 
 
-def rules(spec: WeakDirectionsSpec) -> dict[str, tuple[float, Average | None]]:
-    """By name, the learning rate and the average of each rule; None is the mean gradient."""
-    robust: dict[str, Average | None] = {
+def length_of(rule: str) -> str:
+    """Name of descent along the mean gradient by steps as long as those of a rule."""
+    return f"SGD, {rule} length"
+
+
+HUBERISED = "partially Huberised"
+
+
+def rules(spec: WeakDirectionsSpec) -> dict[str, dict[str, Any]]:
+    """By name of each rule, what it changes in the recipe of plain descent."""
+    winsorised, clipped = Average("winsorised", spec.winsorised[-1]), Average("clipped", spec.clip)
+    robust: dict[str, Average] = {
         **{f"winsorised {c}": Average("winsorised", c) for c in spec.winsorised},
         "M3": Average("median of means"),
         "RM3": Average("running median"),
         "RA3": Average("running mean"),
-        "clipped": Average("clipped", spec.clip),
+        "clipped": clipped,
     }
-    if spec.averages == "plain":
-        robust = dict.fromkeys(robust)
+    averages = {
+        name: average if spec.averages == "robust" else None
+        for name, average in {
+            **robust,
+            length_of("winsorised"): replace(winsorised, length_only=True),
+            length_of("clipped"): replace(clipped, length_only=True),
+        }.items()
+    }
     return {
-        "SGD": (spec.learning_rate, None),
-        **{slower_name(factor): (factor * spec.learning_rate, None) for factor in spec.learning_rate_factors},
-        **{name: (spec.learning_rate, average) for name, average in robust.items()},
+        "SGD": {},
+        **{
+            slower_name(factor): {"learning_rate": factor * spec.learning_rate} for factor in spec.learning_rate_factors
+        },
+        **{name: {"average": average} for name, average in averages.items()},
+        HUBERISED: {"loss": "partially Huberised"},
     }
 
 
 def design(spec: WeakDirectionsSpec) -> Design:
     """A condition for each rule: one mislabelled set, one batch order, one initialisation."""
-    at, labels = LogSpaced(spec.n_measurements), Labels().wrong(spec.noise)
-    images = Images(spec.dataset, spec.n_train, labels, held_out=spec.held_out, held_out_labels=labels)
+    at, wrong = LogSpaced(spec.n_measurements), Labels().wrong(spec.noise)
+    labels = wrong.corrected() if spec.labels == "clean" else wrong
+    held_out = labels
+    labels = labels.retagged() if spec.tags == "shuffled" else labels
+    images = Images(spec.dataset, spec.n_train, labels, held_out=spec.held_out, held_out_labels=held_out)
     watch = (Watch(ON_TRAINING_SET, at, groups=GROUPS), Watch(ON_OTHERS, at))
     return Design(
-        Condition(
-            {"rule": name},
-            images,
-            MLP((spec.width,)),
-            spec.recipe(learning_rate=learning_rate, average=average),
-            watch,
-        )
-        for name, (learning_rate, average) in rules(spec).items()
+        Condition({"rule": name}, images, MLP((spec.width,)), spec.recipe(**changes), watch)
+        for name, changes in rules(spec).items()
     )
