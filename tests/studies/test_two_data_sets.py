@@ -116,18 +116,19 @@ def _family(best_first=True, off=0.02):
 def _products(power=1.5, factor=1.0, coherence=3.0):
     """Own weights ``factor`` · start^``power`` against .5; m-coherence grows from 1 by ``coherence``, or is 2.
 
-    It grows with the output. Weights and growth of the second seed are a tenth, its power a hundredth larger.
+    It grows with the output. Weights and growth of the second seed are a tenth, its power a hundredth larger; of two
+    factors weights and growth are three times those of three.
     """
     rows = []
     for seed in (0, 1):
+        seeds = 1 + 0.1 * seed
         places = [(1, 0.0, 0.5)]
-        for depth in (2, 3):
-            places += [
-                (depth, start, (1 + 0.1 * seed) * factor * start ** (power + 0.01 * seed)) for start in (0.4, 0.1)
-            ]
+        for depth, times in ((2, 3 * seeds), (3, seeds)):
+            places += [(depth, start, times * factor * start ** (power + 0.01 * seed)) for start in (0.4, 0.1)]
         for depth, scale, own in places:
+            grows = {1: 0.0, 2: 3 * seeds, 3: seeds}[depth] * coherence
             for step, output in ((0, 0.0), (1, 1.0)):
-                agreed = 2.0 if depth == 1 else 1 + (1 + 0.1 * seed) * coherence * output
+                agreed = 2.0 if depth == 1 else 1 + grows * output
                 values = {"own weight": own * output, "train output": output, "m-coherence": agreed}
                 rows += [(seed, "L", depth, scale, step, quantity, value) for quantity, value in values.items()]
     return pd.DataFrame(rows, columns=["seed", "data", "depth", "init scale", "step", "quantity", "value"])
