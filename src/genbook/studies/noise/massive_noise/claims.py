@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from genbook.data.sizes import TEST
 from genbook.studies.noise.massive_noise.design import MassiveNoiseSpec
 from genbook.tables.readings import chance, curve, final
-from genbook.tables.statistics import claim, difference, ratio
+from genbook.tables.statistics import claim, difference, half_example, ratio
 
 #: The part of the training, of the steps, in which gradients are those of random first weights; it is left out.
 BEGINNING = 0.05
@@ -41,6 +42,17 @@ def agreement(table: pd.DataFrame, spec: MassiveNoiseSpec) -> pd.Series:
     return clean[later].mean(axis=1) / corrupted[later].mean(axis=1)
 
 
+def _half_example(table: pd.DataFrame, spec: MassiveNoiseSpec) -> float:
+    return half_example(TEST[spec.dataset])
+
+
+def _half_example_of_right(table: pd.DataFrame, spec: MassiveNoiseSpec) -> float:
+    """Half an example over those classified rightly, in which the logarithm of an accuracy is measured."""
+    accuracy = float(at_end(table)[spec.n_train, spec.dilution, spec.batch_size].mean())
+    step = _half_example(table, spec)
+    return step / max(accuracy, step) if accuracy == accuracy else step
+
+
 CLAIMS = (
     claim(
         "survives-dilution",
@@ -49,7 +61,10 @@ CLAIMS = (
         ratio(
             "times chance, at the end of training",
             lambda table, spec: at_end(table)[spec.n_train, spec.dilution, spec.batch_size] / chance(table),
+            continuity=_half_example_of_right,
         ),
+        origin="paper",
+        reported="more than 9 times, on MNIST with 100 random labels for each right one",
         above=3,
         control="shuffled labels",
     ),
@@ -60,9 +75,11 @@ CLAIMS = (
         difference(
             "difference of the losses in test accuracy",
             lambda table, spec: more_lost(table, spec, (min(spec.training_sets()), spec.batch_size)),
+            continuity=_half_example,
         ),
+        origin="paper",
         above=0.05,
-        control="no dilution",
+        control="right copies",
     ),
     claim(
         "dilution-needs-batches",
@@ -71,15 +88,18 @@ CLAIMS = (
         difference(
             "difference of the losses in test accuracy",
             lambda table, spec: more_lost(table, spec, (spec.n_train, min((spec.batch_size, *spec.other_batches)))),
+            continuity=_half_example,
         ),
+        origin="paper",
         above=0.05,
-        control="no dilution",
+        control="right copies",
     ),
     claim(
         "right-labels-agree",
         "Gradients of the few right labels agree with each other, those of as many random ones do not.",
         "chatterjee-zielinski-2022",
         agreement,
+        origin="consequence",
         above=3,
         control="shuffled labels",
     ),

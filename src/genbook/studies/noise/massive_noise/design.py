@@ -34,6 +34,9 @@ class MassiveNoiseSpec(Dataset, Descent):
     labels: Literal["real", "shuffled"] = parameter(
         "real", "what is diluted: 'real' labels, or 'shuffled' ones that mean nothing (a negative control)"
     )
+    copy_labels: Literal["random", "right"] = parameter(
+        "random", "what the copies are labelled with: 'random' labels, or the 'right' ones too (a negative control)"
+    )
     width: int = parameter(32, "units of the one hidden layer", "units", ge=1, le=4096)
     learning_rate: float = parameter(0.2, "first learning rate, from where it falls linearly to zero", "", gt=0, le=100)
     batch_size: int = parameter(250, "examples in one gradient step", "examples", ge=1)
@@ -67,11 +70,14 @@ def design(spec: MassiveNoiseSpec) -> Design:
     few = min(COMPARED, 1 + spec.dilution) * spec.n_train
     coherence = Watch(COHERENCE, at, groups=("clean", "corrupted"), examples=few)
 
+    def diluted(copies: int) -> Labels:
+        return labels.diluted(copies).corrected() if spec.copy_labels == "right" else labels.diluted(copies)
+
     def condition(images: int, copies: int, batch_size: int) -> Condition:
         watched = (images, copies, batch_size) == compared and spec.dilution
         return Condition(
             {"images": images, "copies": copies, "batch size": batch_size},
-            Images(spec.dataset, images, labels.diluted(copies)),
+            Images(spec.dataset, images, diluted(copies)),
             network,
             spec.recipe(batch_size=batch_size, schedule=Linear()),
             watch=(accuracy, coherence) if watched else (accuracy,),

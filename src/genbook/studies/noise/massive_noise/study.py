@@ -48,6 +48,6 @@ STUDY = Study.designed(
     precondition=LEARNS,
     controls={
         "shuffled labels": {"labels": "shuffled", "copies": [0], "fewer": [], "other_batches": []},
-        "no dilution": {"dilution": 0, "copies": [0]},
+        "right copies": {"copy_labels": "right", "copies": [0]},
     },
 )
