@@ -29,7 +29,7 @@ def refuse(*_):
 
 def test_what_was_judged_is_not_judged_again_and_is_the_same(request_, monkeypatch):
     first = verdicts.evaluate(request_)
-    monkeypatch.setattr(verdicts, "judge", refuse)
+    monkeypatch.setattr(verdicts, "judge_all", refuse)
     monkeypatch.setattr(Request, "table", refuse)
     again = verdicts.evaluate(request_)
     assert [repr(row.judgements) for row in again] == [repr(row.judgements) for row in first]
@@ -53,7 +53,7 @@ def test_another_table_is_judged_anew(request_):
     study, discovery = request_.study, request_.discovery
     key, store = key_of(study, discovery.spec), Store()
     part = store.read(key, discovery.seeds[0], {})
-    frame = part.frame.assign(value=part.frame["value"] * 3)
+    frame = part.frame.assign(value=part.frame["value"] ** 2 + 1)
     store.write(key, discovery.seeds[0], Part(frame, part.provenance))
     after = estimates(verdicts.evaluate(request_))
     changed = {name for name in before if before[name] != pytest.approx(after[name], nan_ok=True)}
@@ -99,8 +99,8 @@ def test_what_is_not_as_it_was_written_is_not_believed(request_, store, monkeypa
         if damage == "gone":
             file.unlink()
     asked = []
-    judge = verdicts.judge
-    monkeypatch.setattr(verdicts, "judge", lambda *words: asked.append(words) or judge(*words))
+    judge_all = verdicts.judge_all
+    monkeypatch.setattr(verdicts, "judge_all", lambda claims, *words: asked.extend(claims) or judge_all(claims, *words))
     assert estimates(verdicts.evaluate(request_)) == pytest.approx(first, nan_ok=True)
     assert len(asked) == len(first)
 
