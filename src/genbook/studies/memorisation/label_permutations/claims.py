@@ -67,8 +67,7 @@ CLAIMS = (
         control="blocks at random",
         origin="ours",
         note=f"{_OURS} That smaller blocks take longer is the same observation: at equal loss coherence is speed over "
-        "the "
-        "mean squared gradient.",
+        "the mean squared gradient.",
     ),
     claim(
         "steps-add-where-nothing-is-shared",

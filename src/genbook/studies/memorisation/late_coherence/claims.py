@@ -169,9 +169,8 @@ CLAIMS = (
     ),
     claim(
         "coherence-beyond-speed",
-        "Of this, the speed at which the loss falls is a part only: at equal loss and speed, gradients agree more on "
-        "real "
-        "labels, as those of single examples are shorter.",
+        "Without the oscillation, at equal training loss and equal speed of training, gradients agree more on real labels: "
+        "those of single examples are shorter.",
         "chatterjee-zielinski-2022",
         ratio(
             "times the m-coherence of random labels, after division by how much faster the loss falls",
@@ -181,7 +180,6 @@ CLAIMS = (
         control="shuffled labels",
         origin="ours",
         note="What is left is the mean squared gradient of random labels over that of real ones. The threshold was "
-        "chosen "
-        "after the first seeds' value, about 4.5, had been seen.",
+        "chosen after the first seeds' value, about 4.5, had been seen.",
     ),
 )

@@ -111,8 +111,7 @@ MISLEADING = {
     "relative sharpness": (
         ("larger start", "larger steps"),
         "With a larger start on real labels and larger steps on random ones, the network that is sharper in units of "
-        "its "
-        "weights' size generalizes better.",
+        "its weights' size generalizes better.",
     ),
 }
 
@@ -190,9 +189,8 @@ CLAIMS = (
         origin="paper",
         reported="Tens on real labels, below 5 on random ones, with samples a hundred times larger (ImageNet).",
         note="The ratio falls with more examples and on data that are harder to learn, and the threshold was raised "
-        "from "
-        "1.25 to 2 and 2.5 on the first seeds. That random labels take longer to fit is the same observation: at equal "
-        "loss coherence is speed over the mean squared gradient.",
+        "from 1.25 to 2 and 2.5 on the first seeds. That random labels take longer to fit is the same observation: at "
+        "equal loss coherence is speed over the mean squared gradient.",
     ),
     claim(
         "random-rises-late",
@@ -216,8 +214,7 @@ CLAIMS = (
         control="shuffled labels",
         origin="ours",
         note="The paper advises the layer's view and does not say which layer; ours was named on the first seeds. The "
-        "level "
-        "is one that the control stays clear of, no more.",
+        "level is one that the control stays clear of, no more.",
     ),
     *(
         claim(
