@@ -169,8 +169,8 @@ CLAIMS = (
     ),
     claim(
         "coherence-beyond-speed",
-        "Without the oscillation, at equal training loss and equal speed of training, gradients agree more on real labels: "
-        "those of single examples are shorter.",
+        "Without the oscillation, at equal training loss and equal speed of training, gradients agree more on real "
+        "labels: those of single examples are shorter.",
         "chatterjee-zielinski-2022",
         ratio(
             "times the m-coherence of random labels, after division by how much faster the loss falls",
