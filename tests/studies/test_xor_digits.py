@@ -11,6 +11,7 @@ from genbook.studies import get
 from genbook.studies.xor.xor_digits import claims
 from genbook.studies.xor.xor_digits.run import COLUMNS, draw_pairs, problem, run, sides
 from genbook.studies.xor.xor_digits.spec import XorDigitsSpec
+from tests.known import Answer, Known
 
 STUDY = get("xor_digits")
 SMALL = STUDY.build("smoke", {})
@@ -64,30 +65,53 @@ def test_canvases_that_cannot_be_compared_are_refused(canvas):
         XorDigitsSpec.build(canvas=canvas)
 
 
-def test_statistics_of_a_table_that_is_known():
-    def rows(quantity, first, last, canvas=0, run="two classes"):
-        return [(0, run, canvas, step, quantity, value) for step, value in ((0, 0.0), (1, first), (2, last))]
+SPEC = XorDigitsSpec.build(canvas=[0, 5, 9])
 
-    found = rows("test accuracy", 0.55, 0.9) + rows("test accuracy", 0.5, 0.8, canvas=9)
+
+def made(test=(0.55, 0.9), even=0.95, flipped=(1.0, 0.9), wide_fit=0.95, wide_test=0.7):
+    """Test accuracy and fraction of flipped pairs fitted, after one step and at the end; the widest canvas's own."""
+
+    def rows(quantity, first, last, canvas=0, run="two classes"):
+        return [
+            (seed, run, canvas, step, quantity, value)
+            for seed in (0, 1)
+            for step, value in ((0, 0.0), (1, first), (2, last))
+        ]
+
+    found = rows("test accuracy", *test) + rows("test accuracy", 0.5, wide_test, canvas=9)
     found += rows("test accuracy", 0.1, 0.1, canvas=5) + rows("test accuracy", 0.2, 0.2, run="odd and even")
-    found += rows("test accuracy, even part", 0.5, 0.95) + rows("test accuracy, linear part", 0.6, 0.45)
-    found += rows("train accuracy", 0.7, 1.0) + rows("train accuracy", 0.95, 1.0, canvas=9)
-    found += rows("train accuracy, flipped", 0.3, 0.85)
-    table = pd.DataFrame(found, columns=COLUMNS)
-    known = {
-        "images-chance-after-one-step": 1.1,
-        "images-turn-later": 0.35,
-        "images-even-part-knows": 0.5,
-        "images-fitted-in-one-step": 0.3,
-        "images-noise-fitted-in-the-end": 0.85,
-        "canvas-brings-one-step-fit": 0.25,
-        "canvas-hides-the-rule": 0.1,
-    }
-    spec = XorDigitsSpec.build(canvas=[0, 5, 9])
-    assert {claim.id: claim.statistic(table, spec)[0] for claim in claims.CLAIMS} == pytest.approx(known)
+    found += rows("test accuracy, even part", 0.5, even) + rows("test accuracy, linear part", 0.6, 0.45)
+    found += rows("train accuracy", 0.7, 1.0) + rows("train accuracy", wide_fit, 1.0, canvas=9)
+    found += rows("train accuracy, flipped", *flipped)
+    return pd.DataFrame(found, columns=COLUMNS)
+
+
+def known(holding, changed, failing):
+    return Known(Answer(made(), [holding] * 2, SPEC), Answer(made(**changed), [failing] * 2, SPEC))
+
+
+KNOWN = {
+    "images-chance-after-one-step": known(0.55, {"test": (0.9, 0.9)}, 0.9),
+    "images-turn-later": known(0.35, {"test": (0.9, 0.9)}, 0),
+    "images-even-part-knows": known(0.95, {"even": 0.5}, 0.5),
+    "images-fitted-in-one-step": known(1.0, {"flipped": (0.3, 1.0)}, 0.3),
+    "images-noise-fitted-in-the-end": Known(
+        Answer(made(flipped=(0.3, 1.0)), [1, 1], SPEC), Answer(made(flipped=(1.0, 0.3)), [0.3, 0.3], SPEC)
+    ),
+    "canvas-brings-one-step-fit": known(0.25, {"wide_fit": 0.7}, 0),
+    "canvas-hides-the-rule": known(0.2, {"wide_test": 0.9}, 0),
+}
+
+
+def test_without_a_canvas_nothing_is_said_of_one():
     alone = XorDigitsSpec.build(canvas=[0])
-    values = {claim.id: claim.statistic(table, alone)[0] for claim in claims.CLAIMS}
-    assert {name for name, value in values.items() if np.isnan(value)} == {name for name in known if "canvas" in name}
+    missing = {claim.id for claim in claims.CLAIMS if claim.statistic(made(), alone).isna().all()}
+    assert missing == {"canvas-brings-one-step-fit", "canvas-hides-the-rule"}
+
+
+def test_nine_flipped_pairs_tell_no_more_than_half_of_one():
+    claim = next(claim for claim in claims.CLAIMS if claim.id == "images-noise-fitted-in-the-end")
+    assert claim.continuity(made(), XorDigitsSpec.build(n_train=60, noise=0.15)) == 1 / 18
 
 
 def test_replication_never_uses_the_classes_of_discovery():
