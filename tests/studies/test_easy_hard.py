@@ -7,7 +7,9 @@ from genbook import studies
 from genbook.base.claims import judge
 from genbook.base.spec import ParameterError
 from genbook.studies.noise.easy_hard import claims
-from genbook.studies.noise.easy_hard.run import COLUMNS, _agreement, _halves, run
+from genbook.studies.noise.easy_hard.run import COLUMNS, _agreement, _halves, _read, run
+from genbook.training import Examples
+from tests.known import Answer, Known
 
 STUDY = studies.get("easy_hard")
 SPEC = STUDY.build("smoke", {})
@@ -43,36 +45,51 @@ def test_juries_that_rank_in_reverse_disagree():
     assert found["early accuracy"] == pytest.approx(0.25)
 
 
-def test_coherence_is_compared_only_while_all_images_are_learned():
-    steps = [0, 1, 2, 3]
+def test_a_reader_of_the_others_finds_a_wrong_label_hard():
+    """Two far clusters, one example of each with the other's label: it alone is not read as labelled."""
+    inputs = torch.cat([torch.randn(50, 3) - 5, torch.randn(50, 3) + 5])
+    labels = torch.arange(100) // 50
+    labels[[0, 99]] = labels[[99, 0]]
+    found = _read(Examples(inputs, labels), 3)
+    assert (found[[0, 99]] < 0.1).all()
+    assert (found[1:99] > 0.8).all()
+
+
+QUICK = STUDY.build("quick", {})
+
+
+def answer(values, **changed):
+    """Seed 1 has a thousandth more of the first value of what is changed, by ``(quantity, group or half)``."""
     curves = {
-        ("train loss", "all"): [2.0, 1.9, 1.0, 0.1],
-        ("train accuracy", "all"): [0.1, 0.2, 0.5, 0.95],
-        ("m-coherence", "easy"): [50, 30, 8, 1],
-        ("m-coherence", "hard"): [1, 1, 2, 5],
+        "juries": ("agreement of two juries", "all", "all", [0.9]),
+        "loss": ("train loss", "all", "all", [2.0, 1.9, 1.0, 0.1]),
+        "fitted": ("train accuracy", "all", "all", [0.1, 0.2, 0.5, 0.95]),
+        "easy": ("m-coherence", "all", "easy", [50, 30, 8, 1]),
+        "hard": ("m-coherence", "all", "hard", [1, 1, 2, 5]),
+        "train_easy": ("train accuracy", "easy", "all", [1.0]),
+        "train_hard": ("train accuracy", "hard", "all", [0.9]),
+        "own_easy": ("own kind accuracy", "easy", "all", [0.95]),
+        "own_hard": ("own kind accuracy", "hard", "all", [0.6]),
+        "test_easy": ("test accuracy", "easy", "all", [0.8]),
+        "test_hard": ("test accuracy", "hard", "all", [0.7]),
     }
-    table = pd.DataFrame(
-        [
-            {"seed": 0, "trained on": "all", "step": step, "quantity": quantity, "group": group, "value": value}
-            for (quantity, group), values in curves.items()
-            for step, value in zip(steps, values, strict=True)
-        ]
-    )
-    assert claims.coherence_ratio(table)[0] == pytest.approx(4)
+    rows = [
+        (seed, trained_on, step, quantity, group, value * (1 + 0.001 * seed * (name in changed)))
+        for seed in (0, 1)
+        for name, (quantity, trained_on, group, usual) in curves.items()
+        for step, value in enumerate(changed.get(name, usual))
+    ]
+    return Answer(pd.DataFrame(rows, columns=COLUMNS), values, QUICK)
 
 
-def test_halves_are_compared_by_what_is_left_of_their_accuracy_elsewhere():
-    accuracy = {"train": (1.0, 0.9), "own kind": (0.95, 0.6), "test": (0.7, 0.8)}
-    table = pd.DataFrame(
-        [
-            {"seed": 0, "trained on": half, "step": 9, "quantity": f"{on} accuracy", "group": "all", "value": value}
-            for on, values in accuracy.items()
-            for half, value in zip(("easy", "hard"), values, strict=True)
-        ]
-    )
-    found = {claim.id: claim.statistic for claim in STUDY.claims}
-    assert found["easy-generalize"](table, SPEC)[0] == pytest.approx(0.3 - 0.05)
-    assert found["easy-suffice"](table, SPEC)[0] == pytest.approx(-0.1)
+KNOWN = {
+    "same-are-easy": Known(answer([0.9, 0.9009], juries=[0.9]), answer([0.3, 0.3003], juries=[0.3])),
+    # of the steps 0 to 3 the loss has not fallen by a tenth at 1, and at 3 the images are fitted
+    "easy-agree-more": Known(answer([4, 4.004], easy=[50, 30, 8, 1]), answer([1, 1.001], easy=[50, 30, 2, 9])),
+    # (0.9 - 0.6) - (1 - 0.95)
+    "easy-generalize": Known(answer([0.25, 0.2494], own_hard=[0.6]), answer([-0.05, -0.0509], own_hard=[0.9])),
+    "easy-suffice": Known(answer([0.1, 0.1008], test_easy=[0.8]), answer([-0.1, -0.0994], test_easy=[0.6])),
+}
 
 
 def test_what_diverged_on_a_half_is_missing():

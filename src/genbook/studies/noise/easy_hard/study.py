@@ -12,7 +12,7 @@ from genbook.tables.quantities import COLUMNS, meanings
 STUDY = Study(
     name="easy_hard",
     title="Easy and hard examples",
-    version=3,
+    version=4,
     spec=EasyHardSpec,
     profiles={
         "smoke": Profile(
@@ -28,7 +28,7 @@ STUDY = Study(
     columns={
         "trained on": "'easy', 'hard' or 'mixed' images, half of a half; 'all' for what is told of all images",
         **{name: COLUMNS[name] for name in ("seed", "step", "quantity", "value")},
-        "group": "'all' examples, or the 'easy' or 'hard' ones",
+        "group": "'all' examples, or the half that is 'easy' or 'hard' for a linear reader of the others",
     },
     quantities={
         "agreement of two juries": "Spearman's correlation of the mean early EL2N of two disjoint sets of networks",
