@@ -21,6 +21,7 @@ OPEN = set(studies.names()) - {
     "large_steps",
     "late_coherence",
     "linear_teacher",
+    "long_tail",
     "massive_noise",
     "network_descent",
     "noisy_labels",

@@ -8,6 +8,7 @@ from genbook.base.spec import ParameterError
 from genbook.studies.noise.long_tail import claims, theory
 from genbook.studies.noise.long_tail.mixtures import draw
 from genbook.studies.noise.long_tail.run import neighbours, run
+from tests.known import Answer, Known
 
 STUDY = studies.get("long_tail")
 SPEC = STUDY.build("smoke", {})
@@ -131,6 +132,65 @@ def test_gains_are_counted_from_the_step_at_which_frequent_clusters_fit():
     assert claims.predicted_gain(table)[0] == pytest.approx(0.15 * 0.8 + 0.65 * 0.01)
     read = claims.outcomes(table, ["all"]).set_index(["seen", "learner"])["value"]
     assert read.to_dict() == {("all", "plain"): 0.7, ("all", "plain, stopped"): 0.6}
+
+
+def answer(values, nudge=None, spec=None, **changed):
+    """Two seeds with known curves: at the second step what is frequent is fitted, there plain descent is stopped.
+
+    Seed 1 has a thousandth more of the last value of the curve that ``nudge`` names.
+    """
+    curves = {
+        "fit": ("plain", "train accuracy", "all", [0.4, 0.8, 1.0]),
+        "fit_frequent": ("plain", "train accuracy", "4 times or more", [0.5, 0.99, 0.99]),
+        "fit_rare": ("plain", "train accuracy", "once", [0.0, 0.2, 1.0]),
+        "test": ("plain", "test accuracy", "all", [0.1, 0.6, 0.7]),
+        "test_rare": ("plain", "test accuracy", "once", [0.1, 0.2, 0.9]),
+        "test_frequent": ("plain", "test accuracy", "4 times or more", [0.1, 0.9, 0.9]),
+        "winsorised": ("winsorised", "test accuracy", "all", [0.1, 0.2, 0.6]),
+        "clipped": ("clipped", "test accuracy", "all", [0.1, 0.2, 0.6]),
+        "mass_never": ("plain", "mass", "never", [0.2]),
+        "mass_once": ("plain", "mass", "once", [0.125]),
+        "mass_twice": ("plain", "mass", "2 or 3 times", [0.0]),
+        "mass_frequent": ("plain", "mass", "4 times or more", [0.675]),
+        "vote_1": ("vote of 1", "test accuracy", "all", [0.9]),
+        "vote_2": ("vote of 2", "test accuracy", "all", [0.9]),
+    }
+    rows = []
+    for seed in (0, 1):
+        for name, (learner, quantity, seen, usual) in curves.items():
+            curve = [*changed.get(name, usual)]
+            curve[-1] *= 1 + 0.001 * seed * (name == nudge)
+            rows += [(seed, learner, step, quantity, seen, value) for step, value in enumerate(curve, start=1)]
+    return Answer(pd.DataFrame(rows, columns=list(STUDY.columns)), values, spec or STUDY.build("quick", {}))
+
+
+#: Ten clusters alike and fifty examples of ten classes: one is not seen with 0.9 to the power of 50.
+EVEN = STUDY.build(
+    "quick", {"frequencies": "uniform", "clusters": 10, "n_train": 50, "batch_size": 20, "winsorised": 5}
+)
+NEVER, ONCE = 0.9**50, 50 * 0.1 * 0.9**49
+
+
+def votes(off):
+    """Votes whose errors are those of the closed form and so much more."""
+    return answer([off, off], spec=EVEN, vote_1=[1 - 0.9 * NEVER - off], vote_2=[1 - 0.9 * (NEVER + ONCE) - off])
+
+
+KNOWN = {
+    "votes-pay-the-mass": Known(votes(0.02), votes(0.1)),
+    "stopping-costs": Known(answer([0.1, 0.1007], "test"), answer([0.0, 0.0006], "test", test=[0.1, 0.6, 0.6])),
+    "tail-pays": Known(
+        answer([0.7, 0.7009], "test_rare"), answer([0.1, 0.1003], "test_rare", test_rare=[0.1, 0.2, 0.3])
+    ),
+    # the examples seen once, 0.125 of the mass, are fitted from 0.2 to 1: 0.1 is to be gained
+    "price-is-mass": Known(answer([1, 1.007], "test"), answer([1.8, 1.8078], "test", test=[0.1, 0.6, 0.78])),
+    "winsorising-costs-tail": Known(
+        answer([0.1, 0.0994], "winsorised"), answer([0.0, -0.0007], "winsorised", winsorised=[0.1, 0.2, 0.7])
+    ),
+    "clipping-costs-tail": Known(
+        answer([0.1, 0.0994], "clipped"), answer([0.0, -0.0007], "clipped", clipped=[0.1, 0.2, 0.7])
+    ),
+}
 
 
 @pytest.mark.parametrize("fits", [{("train accuracy", "4 times or more"): [0.5, 0.6]}, {}])

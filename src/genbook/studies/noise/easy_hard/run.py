@@ -117,7 +117,7 @@ def _read(pool: Examples, seed: int) -> Tensor:
     inputs, labels = pool.inputs.numpy(), pool.labels.numpy()
     probabilities = np.zeros(len(labels))
     for learned, asked in folds.split(inputs, labels):
-        reader = LogisticRegression(max_iter=200).fit(inputs[learned], labels[learned])
+        reader = LogisticRegression(C=0.1, max_iter=1000).fit(inputs[learned], labels[learned])
         columns = np.searchsorted(reader.classes_, labels[asked])
         probabilities[asked] = reader.predict_proba(inputs[asked])[np.arange(len(asked)), columns]
     return torch.from_numpy(probabilities)

@@ -65,6 +65,8 @@ STUDY = Study(
         "examples": "fraction of the training examples that are of a cluster seen so often",
     },
     replication=_replication,
+    # A claim's statistic was changed after the tables of the usual seeds had been looked at.
+    replication_seed=2000,
     controls={
         "uniform frequencies": {"frequencies": "uniform", "clusters": 20},
         "labels at random": {"meaning": "none", "learners": ["plain"]},
