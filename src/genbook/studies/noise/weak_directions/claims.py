@@ -88,7 +88,7 @@ def best(table: pd.DataFrame) -> pd.DataFrame:
 
 def outcomes(table: pd.DataFrame, rules: Sequence[str]) -> pd.DataFrame:
     """Test accuracy of ``rules`` at the end, stopped early and at the best step; tidy, the last two columns those."""
-    read = {"best step (oracle)": best(table), "stopped early": stopped(table), "end": at_end(table)}
+    read = {"best for the others": best(table), "stopped early": stopped(table), "end": at_end(table)}
     parts = [
         values[list(rules)].stack().rename("test accuracy").reset_index().assign(when=w) for w, values in read.items()
     ]
