@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from genbook.gradients.batch import Batch, Chunk
 from genbook.gradients.culprits import first_difference, unchanged
 from genbook.gradients.losses import Loss
+from genbook.gradients.operations import Use
 from genbook.gradients.places import CONSTANT, Place, close, place_of
 from genbook.gradients.refusals import Refused, refuse_model
 from genbook.gradients.rules import Layer
-from genbook.gradients.uses import Recording, Use, copied
+from genbook.gradients.uses import Recording, copied
 
 if TYPE_CHECKING:
     from genbook.gradients.capture import Capture

@@ -19,10 +19,12 @@ from torch.autograd.graph import Node
 from torch.utils.checkpoint import CheckpointError
 
 from genbook.gradients.forms import Form, added
+from genbook.gradients.operations import Operation, Source, Use
 from genbook.gradients.places import CONSTANT, Place
 from genbook.gradients.refusals import Refused
 from genbook.gradients.rules import Layer
-from genbook.gradients.uses import Operation, Source, Use, Uses, copies, formed, needed, of_copies, opened
+from genbook.gradients.uses import Uses, opened
+from genbook.gradients.ways import copies, formed, needed, of_copies
 
 if TYPE_CHECKING:
     from genbook.gradients.planning import Plan
