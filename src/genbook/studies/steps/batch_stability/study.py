@@ -42,7 +42,7 @@ STUDY = Study.designed(
             seconds=2,
             judged=False,
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=18),
+        "quick": Profile(seeds=5, parameters={}, seconds=52),
         "full": Profile(
             seeds=20,
             parameters={
