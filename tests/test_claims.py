@@ -66,6 +66,16 @@ def test_seeds_that_agree_are_judged_only_where_the_measuring_step_is_told():
     assert (told.verdict, told.low, told.high) == ("undecided", -3.0, 7.0)
 
 
+def test_where_nothing_was_observed_the_measuring_step_is_not_asked_for():
+    def no_grid(table, spec):
+        raise ValueError("no two places were measured")
+
+    judgement = judge(claim(continuity=no_grid), table([np.nan, np.nan]), Spec())
+    assert (judgement.verdict, judgement.censored) == ("undecided", 2)
+    with pytest.raises(ValueError, match="no two places"):
+        judge(claim(continuity=no_grid), table([2.0, 2.1]), Spec())
+
+
 @pytest.mark.parametrize("kind", ["mean", "all"])
 def test_more_than_one_value_for_a_seed_is_refused(kind):
     twice = pd.DataFrame({"seed": [1, 1, 2], "value": [1.0, 0.0, 1.0]})
