@@ -74,3 +74,12 @@ def test_noise_that_all_seeds_share_makes_no_peak_where_another_half_is_measured
 def test_a_place_that_was_not_measured_is_left_out():
     chosen = curves([3.0, 1.0, 4.0, 2.0, 1.0], [3.0, 1.0, 4.0, 2.0, 1.0])
     assert peaks.left_out(chosen, chosen.drop(columns=4))["peak"].tolist() == [8, 8]
+
+
+def test_in_both_directions_each_half_is_measured_where_the_other_peaks():
+    first, second = [3.0, 1.0, 4.0, 2.0, 1.0], [3.0, 1.0, 2.0, 5.0, 1.0]
+    one, other = peaks.cross_fitted(curves(first, first), curves(second, second))
+    assert (one["peak"].tolist(), other["peak"].tolist()) == ([4, 4], [8, 8])
+    assert one["height"].tolist() == [1.0] * 2  # the second half at the first one's places: 2 above 1
+    assert other["height"].tolist() == [1.0] * 2  # and the first half at the second one's: 2 above 1
+    assert peaks.height(curves(first, first), curves(second, second)).tolist() == [1.0] * 2

@@ -238,7 +238,6 @@ KNOWN = {
     "grows-like-root": known(slopes(STEPS, PEAKS), slopes(STEPS, OPPOSITE)),
     "peak-where-ill-conditioned": known(both(np.sqrt(2 / 3)), both(-np.sqrt(2 / 3))),
     "conditioning-brakes": known(both(2.2, 2.222), both(2 / 3, 1.01 / 1.5)),
-    "adam-goes-further": known(both(2, 2.04), both(0.48, 0.4896)),
     "loss-predicts-peak": known(both(-1), both(1)),
     "inverse-to-training-loss": known(
         slopes([FITTED[s] for s in AT], PEAKS), slopes([OPPOSITE[s] for s in AT], OPPOSITE)

@@ -61,3 +61,20 @@ def left_out(curves: pd.DataFrame, measured: pd.DataFrame | None = None) -> pd.D
         peak, left, right = found
         rows[seed] = (peak, left, right, own[peak] - max(own[left], own[right]))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["peak", "left", "right", "height"])
+
+
+def cross_fitted(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same of two halves of a test set: chosen on the one and measured on the other, in both directions.
+
+    What is read off both, and averaged, uses the whole test set, and no example for both.
+
+    Returns:
+        What `left_out` finds with the places chosen on ``first``, and with those chosen on ``second``.
+    """
+    return left_out(first, second), left_out(second, first)
+
+
+def height(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
+    """The height of a peak by seed, the mean of both directions of `cross_fitted`."""
+    one, other = cross_fitted(first, second)
+    return (one["height"] + other["height"]) / 2

@@ -29,31 +29,57 @@ def end_error(table: pd.DataFrame, axis: str, on: str = "test", group: str = "al
 def stopped_error(table: pd.DataFrame, axis: str, group: str = "all") -> pd.DataFrame:
     """Test error at the step that was best, at each place, for the other seeds' networks: seeds by places.
 
-    The step is chosen on one half of the test set, the error is that on ``group``.
+    The error is that on ``group``; where it is one half of the test set, the step is chosen on the other.
     """
-    score, error = (
-        curve(table, "test accuracy", axis, group=name).unstack("seed") for name in (halves_of(table)[0], group)
-    )
+    halves = halves_of(table)
+    chosen_on = halves[1] if group == halves[0] else halves[0]
+    score, error = (curve(table, "test accuracy", axis, group=name).unstack("seed") for name in (chosen_on, group))
     places = score.index.unique(axis)
     return pd.DataFrame(
         {place: 1 - on_other_seeds(score.loc[place], error.loc[place]) for place in places}
     ).rename_axis(columns=axis)
 
 
-def error_peak(table: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The peak of the test error at the end: its place chosen on one half of the test set, its height on the other."""
-    return peaks.left_out(*(end_error(table, axis, group=half) for half in halves_of(table)))
+def _error_halves(table: pd.DataFrame, axis: str) -> list[pd.DataFrame]:
+    return [end_error(table, axis, group=half) for half in halves_of(table)]
 
 
-def stopped_peak(table: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The same of the error of networks that were stopped early, looked for by itself."""
-    return peaks.left_out(*(stopped_error(table, axis, half) for half in halves_of(table)))
+def error_height(table: pd.DataFrame, axis: str) -> pd.Series:
+    """By how much the test error at the end rises to its peak: place and height on different halves of the test set."""
+    return peaks.height(*_error_halves(table, axis))
+
+
+def error_place(table: pd.DataFrame, axis: str) -> pd.Series:
+    """Where the test error at the end has its peak for the other seeds: the geometric mean of both halves' places."""
+    one, other = peaks.cross_fitted(*_error_halves(table, axis))
+    return np.sqrt(one["peak"].astype(float) * other["peak"].astype(float))
+
+
+def last_over_left(table: pd.DataFrame, axis: str) -> pd.Series:
+    """Test error at the last place over that at the best one left of the peak, chosen on the other half; of both."""
+    halves = _error_halves(table, axis)
+    ratios = [
+        errors.iloc[:, -1] / at_places(errors, chosen["left"])
+        for errors, chosen in zip(halves[::-1], peaks.cross_fitted(*halves), strict=True)
+    ]
+    return np.sqrt(ratios[0] * ratios[1])
+
+
+def at_places(curves: pd.DataFrame, chosen: pd.Series) -> pd.Series:
+    """Each seed's value at the place that was chosen for it; NaN where none was."""
+    return pd.Series(
+        {seed: curves.loc[seed, place] if place in curves else np.nan for seed, place in chosen.items()}, dtype=float
+    )
+
+
+def stopped_height(table: pd.DataFrame, axis: str) -> pd.Series:
+    """The height of the peak of networks that were stopped early, looked for by itself."""
+    return peaks.height(*(stopped_error(table, axis, half) for half in halves_of(table)))
 
 
 def loss_factor(table: pd.DataFrame, axis: str) -> pd.Series:
     """By which factor the test loss at the end is higher at its peak than at the higher flank; chosen likewise."""
-    first, second = (np.log(final(table, "test loss", axis, group=half)) for half in halves_of(table))
-    return np.exp(peaks.left_out(first, second)["height"])
+    return np.exp(peaks.height(*(np.log(final(table, "test loss", axis, group=half)) for half in halves_of(table))))
 
 
 def half_error_step(table: pd.DataFrame, spec: object) -> float:

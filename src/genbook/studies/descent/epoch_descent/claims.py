@@ -28,11 +28,13 @@ def rise_and_fall(table: pd.DataFrame, setting: str) -> pd.DataFrame:
 
     The height is what `genbook.tables.peaks.left_out` says of the curve from `BEGUN` epochs on, in means over
     `AVERAGED` neighbouring measurements: large steps make the error of a single step a matter of chance. The step is
-    chosen on one half of the test set, the height measured on the other.
+    chosen on one half of the test set, the height measured on the other, in both directions.
     """
     halves = (errors(table, setting, group=half) for half in halves_of(table))
     smooth = (curves.T.rolling(AVERAGED, center=True).mean().dropna().T for curves in halves)
-    return peaks.left_out(*(curves.loc[:, _begun(table, curves.columns)] for curves in smooth))
+    one, other = peaks.cross_fitted(*(curves.loc[:, _begun(table, curves.columns)] for curves in smooth))
+    steps = np.sqrt(one["peak"].astype(float) * other["peak"].astype(float))
+    return pd.DataFrame({"peak": steps, "height": (one["height"] + other["height"]) / 2})
 
 
 def _begun(table: pd.DataFrame, steps: pd.Index) -> np.ndarray:

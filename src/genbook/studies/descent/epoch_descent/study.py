@@ -34,8 +34,8 @@ STUDY = Study.designed(
     claims=CLAIMS,
     conditions={"setting": "network and training, by the name of the setting"},
     replication=other_images,
-    # The replication's data were changed after those of the usual seeds had been looked at.
-    replication_seed=2000,
+    # The replication's data, and then the statistics of peaks, were changed after earlier seeds had been looked at.
+    replication_seed=4000,
     precondition=LEARNS,
     controls={"no noise": {"noise_factor": 0.0}},
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genbook.studies.descent.shared import error_peak, half_error_step, loss_factor
+from genbook.studies.descent.shared import error_height, half_error_step, loss_factor
 from genbook.tables.statistics import claim, difference, ratio
 
 _CHOSEN = "the place is chosen on the other seeds and the other half of the test set"
@@ -14,7 +14,7 @@ CLAIMS = (
         "nakkiran-et-al-2020",
         difference(
             f"of test error above both sides; {_CHOSEN}",
-            lambda table, spec: error_peak(table, "examples")["height"],
+            lambda table, spec: error_height(table, "examples"),
             half_error_step,
         ),
         above=0.02,

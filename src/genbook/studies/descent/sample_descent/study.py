@@ -29,8 +29,8 @@ STUDY = Study.designed(
     claims=CLAIMS,
     conditions={"examples": "size of the training set"},
     replication=other_images,
-    # The replication's data were changed after those of the usual seeds had been looked at.
-    replication_seed=2000,
+    # The replication's data, and then the statistics of peaks, were changed after earlier seeds had been looked at.
+    replication_seed=4000,
     precondition=LEARNS,
     controls={"no noise": {"noise": 0.0}},
 )
