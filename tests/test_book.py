@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -231,22 +230,3 @@ def test_a_second_build_with_nothing_changed_executes_nothing(built):
     )
     assert "executing" not in done.stdout
     assert "nothing changed" in done.stdout
-
-
-def test_the_book_builds_with_plain_sphinx_too(built, tmp_path):
-    source = tmp_path / "source"
-    subprocess.run(["cp", "-r", str(built[1].parent / "source"), str(source)], check=True)
-    (source / "_config.yml").write_text((repository() / "_config.yml").read_text())
-    main = "from jupyter_book.cli.main import main; main()"
-    subprocess.run(
-        [sys.executable, "-c", main, "config", "sphinx", str(source)], check=True, capture_output=True, cwd=tmp_path
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(source), str(tmp_path / "html")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    page = Path(tmp_path / "html" / "chapters" / f"{chapters()[0]}.html").read_text(encoding="utf-8")
-    assert page.count("<figcaption>") >= 3

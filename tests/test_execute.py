@@ -76,10 +76,12 @@ def chapter(tmp_path, monkeypatch):
     return lambda **parameters: execute.execution_key("02_random_vs_real_labels", parameters)
 
 
-def test_an_execution_depends_on_its_notebook(chapter, tmp_path):
+def test_an_execution_depends_on_the_code_of_its_notebook(chapter, tmp_path):
     key = chapter()
     assert chapter() == key
     path = tmp_path / "notebooks" / "02_random_vs_real_labels.ipynb"
+    path.write_text(path.read_text().replace('"## ', '"## Of '))
+    assert chapter() == key, "words are put into the copy without executing it"
     path.write_text(path.read_text().replace("caption=(", "caption=('Changed. ' ", 1))
     assert chapter() != key
 

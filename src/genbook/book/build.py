@@ -17,9 +17,10 @@ from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeli
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.book import inputs, reference, render
-from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current
+from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current, notebooks_root
 from genbook.book.generated import contents, run_statistics, scoreboard, table_of_contents
 from genbook.book.render import BuildError
+from genbook.book.wording import reword
 from genbook.results import published
 from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
@@ -80,13 +81,14 @@ def _own_folder(out: Path) -> Path:
 
 
 def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
-    """Execute the chapters that are not current, ``jobs`` at a time."""
-    parameters = {"profile": profile}
-    waiting = [
-        chapter
-        for chapter in chapters()
-        if not is_current(executed_path(chapter, profile), execution_key(chapter, parameters))
-    ]
+    """Execute the chapters that are not current, ``jobs`` at a time; give the others the words of their notebooks."""
+    waiting = []
+    for chapter in chapters():
+        copy = executed_path(chapter, profile)
+        if is_current(copy, execution_key(chapter, {"profile": profile})):
+            reword(copy, notebooks_root() / f"{chapter}.ipynb")
+        else:
+            waiting.append(chapter)
 
     # The longest first: a long one that is begun last is what everybody waits for.
     waiting.sort(key=lambda chapter: -_seconds(chapter, profile))

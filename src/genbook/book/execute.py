@@ -23,6 +23,7 @@ from genbook.base.processes import Kernels
 from genbook.base.progress import FILE_VARIABLE, Progress, read
 from genbook.base.scratch import scratch, subfolder
 from genbook.base.spec import ParameterError, nearest
+from genbook.book.wording import without_words
 from genbook.results import published
 from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import requests
@@ -60,14 +61,14 @@ def find_chapter(name: str) -> str:
 
 
 def execution_key(chapter: str, parameters: Mapping[str, Any]) -> str:
-    """What an executed copy depends on: the notebook, its parameters, the code and published tables it uses, versions.
+    """What an executed copy depends on: the code cells, their parameters, the code and published tables used, versions.
 
-    Two executions with one key show the same, but for what the store has computed in between. Another chapter's
-    studies do not enter.
+    Two executions with one key show the same, but for what the store has computed in between, and the notebook's
+    words: `genbook.book.wording.reword` puts them into a copy. Another chapter's studies do not enter.
     """
-    source = (notebooks_root() / f"{chapter}.ipynb").read_bytes()
+    notebook = json.loads((notebooks_root() / f"{chapter}.ipynb").read_bytes())
     told = studies_of(chapter)
-    code = codehash.hash_of(sorted(_modules_shown(json.loads(source), told)))
+    code = codehash.hash_of(sorted(_modules_shown(notebook, told)))
     folders = (published.root() / study.name for study in told)
     tables = [
         [path.parent.name, path.name, sha256(path.read_bytes())]
@@ -76,7 +77,7 @@ def execution_key(chapter: str, parameters: Mapping[str, Any]) -> str:
     ]
     versions = [importlib.metadata.version(name) for name in ("torch", "numpy", "pandas", "matplotlib", "seaborn")]
     given = json.dumps([dict(parameters), versions, code, tables], sort_keys=True).encode()
-    return sha256(source, given)
+    return sha256(without_words(notebook), given)
 
 
 def _modules_shown(notebook: Mapping[str, Any], told: Sequence[Study]) -> set[str]:
