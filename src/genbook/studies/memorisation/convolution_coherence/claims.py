@@ -117,8 +117,8 @@ CLAIMS = (
         above=1.5,
         control="shuffled labels",
         origin="paper",
-        note="The paper says so of whole trainings of far larger networks. In the control, without real labels, it must "
-        "fail: sharing weights is then not enough.",
+        note="The paper says so of whole trainings of far larger networks. In the control, without real labels, it "
+        "must fail: sharing weights is then not enough.",
     ),
     claim(
         "random-few-helped",
