@@ -121,8 +121,8 @@ CLAIMS = (
         above=1.5,
         control="shuffled labels",
         origin="ours",
-        note="Asked after trials on the first seeds. In the control, without real labels, it must fail: sharing weights is "
-        "then not enough.",
+        note="Asked after trials on the first seeds. In the control, without real labels, it must fail: sharing "
+        "weights is then not enough.",
     ),
     claim(
         "random-few-helped",
