@@ -20,6 +20,20 @@ def test_bound_is_the_sum_that_the_theorem_says():
     assert np.exp(theory.log_bound(alphas, lipschitz, beta, eta, m)) == pytest.approx(expected)
 
 
+def test_decaying_steps_are_bounded_by_the_corollary():
+    alphas, lipschitz, beta, eta, m = np.linspace(0.6, 0.0, 50), 2.0, 3.0, 0.4, 10
+    steps = np.arange(1, 51)
+    # the theorem for any learning rates: Σ_t η_t Π_{k>t} (1 + η_k β) d_t
+    carried = [np.prod(1 + eta / steps[t:] * beta) for t in steps]
+    theorem = lipschitz**2 / m * sum(eta / steps * carried * np.sqrt(2 * (1 - alphas)))
+    corollary = np.exp(theory.log_bound_decaying(alphas, lipschitz, beta, eta, m))
+    assert corollary == pytest.approx(4.0 * eta / m * 50 ** (eta * beta) * np.sqrt(2 * (1 - alphas)).sum())
+    assert theorem < corollary
+    # at one step with learning rate η there is nothing to carry: both are the theorem
+    one = theory.log_bound_decaying([0.5], lipschitz, beta, eta, m)
+    assert one == pytest.approx(theory.log_bound([0.5], lipschitz, beta, eta, m))
+
+
 @pytest.mark.parametrize("labels", ["real", "shuffled"])
 def test_fresh_examples_have_labels_of_the_same_noise_by_draws_of_their_own(labels):
     designed = design(STUDY.build("quick", {"labels": labels}))

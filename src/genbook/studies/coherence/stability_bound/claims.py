@@ -24,8 +24,9 @@ def constants(table: pd.DataFrame) -> pd.DataFrame:
 def evaluated(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
     """The bound and the gap: index (seed, noise), columns ``gap``, ``log10 bound``, ``log10 tame`` (β = 0), ``alpha``.
 
-    α is estimated without its 1/m bias, and interpolated between the steps at which it was measured; ``alpha`` is its
-    mean over the steps.
+    ``log10 decaying``: what the corollary makes of the same α, L and β for learning rates that fall as η/t. α is
+    estimated without its 1/m bias, and interpolated between the steps at which it was measured; ``alpha`` is its mean
+    over the steps.
     """
     alphas, fixed = curve(table, "off-diagonal coherence", "noise"), constants(table)
     gap = (curve(table, "test loss", "noise") - curve(table, "train loss", "noise")).groupby(["seed", "noise"]).last()
@@ -38,6 +39,7 @@ def evaluated(table: pd.DataFrame, spec: StabilityBoundSpec) -> pd.DataFrame:
             "gap": gap[seed, noise],
             "log10 bound": theory.log_bound(alpha, lipschitz, beta, **settings) / np.log(10),
             "log10 tame": theory.log_bound(alpha, lipschitz, 0.0, **settings) / np.log(10),
+            "log10 decaying": theory.log_bound_decaying(alpha, lipschitz, beta, **settings) / np.log(10),
             "alpha": alpha.mean(),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["seed", "noise"])

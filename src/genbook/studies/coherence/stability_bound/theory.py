@@ -32,3 +32,14 @@ def log_bound(alpha: ArrayLike, lipschitz: float, smoothness: float, learning_ra
     with np.errstate(divide="ignore"):
         logs = growth + np.log(terms)
     return float(np.log(lipschitz**2 * learning_rate / m) + np.logaddexp.reduce(logs))
+
+
+def log_bound_decaying(alpha: ArrayLike, lipschitz: float, smoothness: float, learning_rate: float, m: int) -> float:
+    """Natural logarithm of the bound for learning rates of at most η/t at step t, the corollary of the same paper.
+
+    |gap| ≤ (L² η T^{ηβ} / m) Σ_t √(2 (1 − α(w_{t−1}))). Arguments as of `log_bound`, with ``learning_rate`` η, that of
+    the first step.
+    """
+    terms = disagreement(alpha)
+    growth = learning_rate * smoothness * np.log(len(terms))
+    return float(np.log(lipschitz**2 * learning_rate / m) + growth + np.log(terms.sum()))
