@@ -82,6 +82,28 @@ def test_the_bound_covers_the_error_of_coins_as_often_as_it_says():
     assert missed.mean() < delta
 
 
+def test_draws_are_paid_for_before_the_training_set_is():
+    # nothing wrong in k draws: kl(0 ‖ p) = ln(2/δ')/k there, and no more than that where the training set says nothing
+    drawn = 1 - (0.01 / 2) ** (1 / 1000)
+    assert bound.error_bound(0.0, 1000, 0.0, 0.01) == pytest.approx(drawn, abs=1e-8)
+    assert bound.error_bound(0.0, 1000, 0.2, 0.01) == pytest.approx(float(bound.largest_error(drawn, 0.2)), abs=1e-8)
+
+
+def test_a_runs_bound_is_made_of_its_divergence_prior_and_training_error():
+    spec = STUDY.build("smoke", {})
+    table = STUDY.run(spec, [0], "cpu")
+    runs = table[~table["quantity"].str.startswith("trained")].pivot(
+        index=["labels", "step"], columns="quantity", values="value"
+    )
+    n, index = spec.n_train, -bound.PRECISION * np.log(runs["prior variance"])
+    spent = runs["KL"] + 2 * np.log(index.round()) + math.log(math.pi**2 * n / (6 * spec.delta))
+    assert index.to_numpy() == pytest.approx(index.round().to_numpy(), abs=1e-3)
+    assert runs["budget"].to_numpy() == pytest.approx((spent / (n - 1)).to_numpy(), rel=1e-5)
+    limits = bound.error_bound(runs["train error"], spec.draws * n, runs["budget"], spec.delta_draws)
+    assert runs["bound"].to_numpy() == pytest.approx(limits, abs=1e-6)
+    assert (runs["bound"] > runs["train error"]).all()
+
+
 def test_drawn_units_have_the_moments_of_drawn_weights():
     torch.manual_seed(0)
     sizes = [(4, 3), (4, 1)]

@@ -68,7 +68,7 @@ CLAIMS = (
         control="shuffled labels",
         origin="paper",
         reported="Nonvacuous bounds for networks with millions of parameters and tens of thousands of examples.",
-        note="Our examples are a thousand and some, of which the bound needs to be told much more a parameter.",
+        note="Network and training set are far smaller here.",
     ),
     claim(
         "pac-bayes-covers",
