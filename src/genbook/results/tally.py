@@ -80,6 +80,10 @@ def in_words(rows: Iterable[Row]) -> str:
     counts = Kind("", list(rows)).counts
     if not counts:
         return ""
-    rest = [f"{counts[fate]} {fate}" for fate in FATES[1:] if counts[fate]]
+    rest = [
+        f"{counts[fate]} {fate.replace('fails', 'fail') if counts[fate] > 1 else fate}"
+        for fate in FATES[1:]
+        if counts[fate]
+    ]
     whole = f"**{counts['replicated']}** of {counts.total()} claims replicated"
     return whole + (f"; {', '.join(rest)}" if rest else "")
