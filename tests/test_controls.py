@@ -88,7 +88,7 @@ def test_claims_fail_in_their_stored_controls(nothing_computed):
         for study in told:
             found |= verdicts(study, stored_controls(study))
         if is_current(executed_path(chapter, "quick"), execution_key(chapter, {"profile": "quick"})):
-            expected = Counter({study.name: len(study.claims) for study in told})
+            expected = Counter({study.name: len(study.claims) for study in told if study.profile("quick").judged})
             assert Counter(study for study, profile, _ in found if profile == "quick") == expected
         if found:
             refuse_unfailed(found, {})

@@ -16,6 +16,7 @@ from genbook.base.seeding import generator
 from genbook.base.spec import ParameterError, Spec
 from genbook.contract.errors import CheckError, require
 from genbook.contract.smoke import settings
+from genbook.results import published
 from genbook.studies import Study
 
 _BOUNDS = (annotated_types.Ge, annotated_types.Gt, annotated_types.Le, annotated_types.Lt)
@@ -71,6 +72,11 @@ def parameters_are_documented(study: Study) -> None:
         )
 
 
+def _published_decides(study: Study) -> bool:
+    """Whether a table of the discovery setting is published, so that quick may be a demonstration."""
+    return any(name.endswith(published.ending("discovery")) for name in published.names(study))
+
+
 def profiles_have_all_settings(study: Study) -> None:
     """Each profile builds in every setting, and no setting is discovery under another name."""
     require(
@@ -79,8 +85,9 @@ def profiles_have_all_settings(study: Study) -> None:
     )
     for profile, preset in study.profiles.items():
         require(
-            preset.judged == (profile != "smoke"),
-            f"{study.name}: profile {profile}: judged = {preset.judged}; smoke alone judges nothing",
+            preset.judged == (profile != "smoke") or (profile == "quick" and _published_decides(study)),
+            f"{study.name}: profile {profile}: judged = {preset.judged}; smoke alone judges nothing, and quick where a "
+            "published table of the discovery setting decides",
         )
         main, *others = _settings(study, study.build(profile, {}), f"profile {profile}")
         for setting in others:
