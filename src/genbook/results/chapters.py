@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import TypeVar
 
 import pydantic
 import yaml
@@ -14,9 +15,11 @@ from genbook.base.files import checkout, repository
 from genbook.base.spec import ParameterError, nearest
 from genbook.studies import Study
 
+_Entries = TypeVar("_Entries")
+
 
 class ChaptersError(ForeseenError):
-    """``book/chapters.yml`` is not what it must be; the message says where."""
+    """``book/chapters.yml`` or ``book/primary.yml`` is not what it must be; the message says where."""
 
 
 class Entry(pydantic.BaseModel):
@@ -37,11 +40,7 @@ def entries() -> tuple[Entry, ...]:
 
 @functools.cache
 def _read(path: Path) -> tuple[Entry, ...]:
-    try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = pydantic.TypeAdapter(tuple[Entry, ...]).validate_python(said)
-    except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
-        raise ChaptersError(f"{path}: {error}") from None
+    found = listed(path, pydantic.TypeAdapter(tuple[Entry, ...]))
     for kind, names in (
         ("chapter", [entry.name for entry in found]),
         ("study", [name for entry in found for name in entry.studies]),
@@ -52,6 +51,14 @@ def _read(path: Path) -> tuple[Entry, ...]:
         if name not in studies.names():
             raise ChaptersError(f"{path}: {nearest(name, studies.names(), 'study')}")
     return found
+
+
+def listed(path: Path, entries: pydantic.TypeAdapter[_Entries]) -> _Entries:
+    """What a list in YAML holds; raises `ChaptersError` with the path where it cannot be read, or is no such list."""
+    try:
+        return entries.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
+        raise ChaptersError(f"{path}: {error}") from None
 
 
 def chapters() -> list[str]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pydantic
-import yaml
 
 from genbook import studies
 from genbook.base import stats
@@ -20,7 +19,7 @@ from genbook.base.claims import NOT_RUN, Claim, Judgement
 from genbook.base.files import checkout
 from genbook.base.spec import nearest
 from genbook.results import judged, published
-from genbook.results.chapters import ChaptersError
+from genbook.results.chapters import ChaptersError, listed
 from genbook.studies import Study
 
 #: Under which the replications of primary claims are published: ``book/results/STUDY/primary-replication.parquet``.
@@ -66,11 +65,7 @@ def entries() -> tuple[Entry, ...]:
 
 @functools.cache
 def _read(path: Path) -> tuple[Entry, ...]:
-    try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = pydantic.TypeAdapter(tuple[Entry, ...]).validate_python(said)
-    except (OSError, yaml.YAMLError, pydantic.ValidationError) as error:
-        raise ChaptersError(f"{path}: {error}") from None
+    found = listed(path, pydantic.TypeAdapter(tuple[Entry, ...]))
     if len(found) > MOST:
         raise ChaptersError(f"{path}: {len(found)} primary claims; want at most {MOST}")
     for entry in found:
