@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from genbook.base.claims import Claim, Judgement
+from genbook.base.claims import Claim, Judgement, Verdict
 
 if TYPE_CHECKING:
     import jinja2
 
-VERDICTS = ("holds", "fails", "undecided", "not testable", "not judged", "not run")
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 #: What stands before a claim's source, by the claim's origin.
 ORIGINS = {"paper": "", "consequence": "follows from ", "ours": "this book's own, after "}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from genbook.results.verdicts import Row
 
@@ -18,7 +18,7 @@ Fate = Literal[
     "undecided in discovery",
     "fails in discovery",
 ]
-FATES: tuple[Fate, ...] = Fate.__args__  # type: ignore[attr-defined]
+FATES: tuple[Fate, ...] = get_args(Fate)
 
 #: How a verdict in the replication is told of a claim that holds in discovery.
 _REPLICATION: dict[str, Fate] = {
@@ -57,14 +57,15 @@ def kinds(rows: Iterable[Row]) -> list[Kind]:
     An identity, or an agreement with a closed form, is true or not; it says nothing of a paper's finding. A replication
     by the same generator, or on the same data set with other sizes, is a variation. Kinds without a claim are left out.
     """
-    told: dict[str, list[Row]] = {"on other data": [], "on a variation of the same data": [], "identities": []}
+    other, varied, exact = (
+        Kind("on other data", []),
+        Kind("on a variation of the same data", []),
+        Kind("identities", []),
+    )
     for row in rows:
-        exact = row.claim.kind == "exact"
-        told["identities" if exact else f"on {'other data' if row.on_other_data else _VARIATION}"].append(row)
-    return [Kind(title, found) for title, found in told.items() if found]
-
-
-_VARIATION = "a variation of the same data"
+        kind = exact if row.claim.kind == "exact" else other if row.on_other_data else varied
+        kind.rows.append(row)
+    return [kind for kind in (other, varied, exact) if kind.rows]
 
 
 def origins(rows: Iterable[Row]) -> list[Kind]:
