@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -57,20 +57,25 @@ def kinds(rows: Iterable[Row]) -> list[Kind]:
     An identity, or an agreement with a closed form, is true or not; it says nothing of a paper's finding. A replication
     by the same generator, or on the same data set with other sizes, is a variation. Kinds without a claim are left out.
     """
-    other, varied, exact = (
-        Kind("on other data", []),
-        Kind("on a variation of the same data", []),
-        Kind("identities", []),
-    )
-    for row in rows:
-        kind = exact if row.claim.kind == "exact" else other if row.on_other_data else varied
-        kind.rows.append(row)
-    return [kind for kind in (other, varied, exact) if kind.rows]
+    exact, empirical = _split(rows, _is_exact)
+    other, varied = _split(empirical, lambda row: row.on_other_data)
+    found = [Kind("on other data", other), Kind("on a variation of the same data", varied), Kind("identities", exact)]
+    return [kind for kind in found if kind.rows]
+
+
+def _is_exact(row: Row) -> bool:
+    return row.claim.kind == "exact"
+
+
+def _split(rows: Iterable[Row], where: Callable[[Row], bool]) -> tuple[list[Row], list[Row]]:
+    """The rows where that is so, and the others."""
+    rows = list(rows)
+    return [row for row in rows if where(row)], [row for row in rows if not where(row)]
 
 
 def origins(rows: Iterable[Row]) -> list[Kind]:
     """The claims that are no identities by their origin: what papers say, what follows from it, the book's own."""
-    empirical = [row for row in rows if row.claim.kind != "exact"]
+    _, empirical = _split(rows, _is_exact)
     titles = {"paper": "said by the paper", "consequence": "a consequence of it", "ours": "this book's own"}
     found = [Kind(title, [row for row in empirical if row.claim.origin == key]) for key, title in titles.items()]
     return [kind for kind in found if kind.rows]
