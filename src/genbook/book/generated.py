@@ -86,7 +86,7 @@ def _question(notebook: dict[str, Any]) -> str:
 def scoreboard(rows: Sequence[Row], profile: str) -> str:
     """The page of all claims: what became of them, the primary ones, and all, chapter by chapter."""
     from genbook import figures
-    from genbook.results.pages import cells, published_cell
+    from genbook.results.pages import cells, published_cells
 
     lines = [
         "# Scoreboard of claims",
@@ -106,10 +106,12 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     ]
     for chapter in dict.fromkeys(chapter_of(row.request.study.name) for row in rows):
         mine = [row for row in rows if chapter_of(row.request.study.name) == chapter]
-        apart = {row.claim.id: found for row in mine if (found := published_cell(row)) is not None}
-        shown = [
-            (row.claim, {**cells(row), **({"Published": apart.get(row.claim.id)} if apart else {})}) for row in mine
-        ]
+        told = {row.request.study.name: row.request.study for row in mine}
+        apart = {name: found for name, study in told.items() if (found := published_cells(study))}
+        shown = []
+        for row in mine:
+            column = {"Published": apart.get(row.request.study.name, {}).get(row.claim.id)} if apart else {}
+            shown.append((row.claim, {**cells(row), **column}))
         claims = figures.claims_table(shown, references="references.html")
         lines += [f"## [{chapter_title(chapter)}](chapters/{chapter})", "", f"{tally.in_words(mine)}.", "", claims, ""]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from genbook.base.claims import JUDGES_NOTHING, Judgement
 from genbook.figures.html import Cell
@@ -43,10 +44,11 @@ def in_words(text: str) -> str:
 
 def control_notes(study: Study, title: str, name: str) -> list[str]:
     """What became of the claims in the controls that were published under ``name``: one line, none without any."""
-    failed, others = [], []
+    there, failed, others = published.names(study), [], []
+    files = {control: published.name_of(name, control) for control in {claim.control for claim in study.claims}}
+    judged = {control: of_published(study, file) for control, file in files.items() if file in there}
     for claim in study.claims:
-        file = published.name_of(name, claim.control)
-        if file in published.names(study) and (found := of_published(study, file)) is not None:
+        if (found := judged.get(claim.control)) is not None:
             verdict = found[claim.id].verdict
             (failed if verdict == "fails" else others).append(f"{claim.id} ({verdict})")
     if not failed and not others:
@@ -65,22 +67,24 @@ def cells(row: Row) -> dict[str, Cell]:
     }
 
 
-def published_cell(row: Row) -> Cell | None:
-    """What the claim came out as on published tables of the discovery setting; None where there is none.
+def published_cells(study: Study) -> dict[str, Cell]:
+    """By id, what the study's claims came out as on its published tables of the discovery setting, if there are any.
 
-    Of several the one with the most seeds is shown, the others stand under it.
+    Of several tables the one with the most seeds is shown, the others stand under it.
     """
-    study, ending = row.request.study, published.ending("discovery")
-    found = [
-        (name.removesuffix(ending), judged[row.claim.id])
-        for name in published.names(study)
-        if name.endswith(ending) and (judged := of_published(study, name)) is not None
-    ]
-    if not found:
-        return None
-    found.sort(key=lambda named: -named[1].n)
-    others = (f"{name}: {judgement.verdict}" for name, judgement in found[1:])
-    return Cell(found[0][1], (f"{found[0][0]}, {found[0][1].n} seeds", *others))
+    ending = published.ending("discovery")
+    names = [name for name in published.names(study) if name.endswith(ending)]
+    judged = {name.removesuffix(ending): of_published(study, name) for name in names}
+    current = {name: found for name, found in judged.items() if found is not None}
+    if not current:
+        return {}
+    return {claim.id: _widest({name: found[claim.id] for name, found in current.items()}) for claim in study.claims}
+
+
+def _widest(found: Mapping[str, Judgement]) -> Cell:
+    """The judgement of the most seeds, with its table's name, and under it the verdicts on other tables."""
+    (name, widest), *others = sorted(found.items(), key=lambda named: -named[1].n)
+    return Cell(widest, (f"{name}, {widest.n} seeds", *(f"{other}: {one.verdict}" for other, one in others)))
 
 
 def why(judgement: Judgement) -> tuple[str, ...]:
