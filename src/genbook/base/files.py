@@ -8,7 +8,7 @@ import functools
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import platformdirs
@@ -98,6 +98,12 @@ def sha256(*chunks: bytes) -> str:
     for chunk in chunks:
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def content(paths: Iterable[Path], root: Path) -> str:
+    """A hash of the files among ``paths``, by their names as seen from ``root`` and what is in them, in any order."""
+    files = sorted((os.path.relpath(path, root), path) for path in paths if path.is_file())
+    return sha256(*(f"{name}\n{sha256(path.read_bytes())}\n".encode() for name, path in files))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from genbook.base.files import disk_errors, make_folder, repository, sha256, store_root, write_text
+from genbook.base.files import content, disk_errors, make_folder, repository, store_root, write_text
 from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
@@ -197,8 +197,4 @@ def lay_out_code(folder: Path) -> None:
 
 def _content_key(folder: Path) -> str:
     """A hash of all that Jupyter Book will read."""
-    config = (repository() / "_config.yml").read_bytes()
-    chunks = [config]
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        chunks += [str(path.relative_to(folder)).encode(), path.read_bytes()]
-    return sha256(*chunks)
+    return content([repository() / "_config.yml", *folder.rglob("*")], folder)

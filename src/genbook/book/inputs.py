@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
-from genbook.base.files import data_root, repository, sha256, store_root
+from genbook.base.files import content, data_root, repository, sha256, store_root
 
 
 def of_sources() -> str:
@@ -19,13 +18,13 @@ def of_sources() -> str:
     # Arrays are large: their size and time stand for them. What is noted beside them in the folder follows from them.
     arrays = [path for path in sorted(data.glob("*/**/*")) if path.is_file()]
     downloaded = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in arrays]
-    return sha256(json.dumps([installed(), downloaded]).encode(), *_content(files))
+    return sha256(json.dumps([installed(), downloaded]).encode(), content(files, root).encode())
 
 
 def of_results(profile: str) -> str:
     """A hash of what was computed: the tables in the store and the executed chapters."""
     store = store_root()
-    return sha256(*_content([*(store / "executed" / profile).glob("*.ipynb"), *(store / "tables").rglob("*.parquet")]))
+    return content([*(store / "executed" / profile).glob("*.ipynb"), *(store / "tables").rglob("*.parquet")], store)
 
 
 def installed() -> list[str]:
@@ -34,9 +33,3 @@ def installed() -> list[str]:
     assert found is not None
     assert found.origin is not None
     return [sys.version, *sorted(path.name for path in Path(found.origin).parents[1].glob("*.dist-info"))]
-
-
-def _content(paths: Iterable[Path]) -> Iterable[bytes]:
-    for path in sorted(paths):
-        if path.is_file():
-            yield f"{path}\n{sha256(path.read_bytes())}\n".encode()

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from genbook.base.files import sha256, store_root, write_text
+from genbook.base.files import content, sha256, store_root, write_text
 
 #: The packages whose names others use, in the order of the pages.
 ROOMS = ("gradients", "curvature", "training", "probes", "models", "data")
@@ -82,9 +82,8 @@ def kept_pages() -> dict[str, str]:
 def _key() -> str:
     """A hash of what the pages are generated from: every source of this package and the versions of others."""
     package = Path(__file__).resolve().parents[1]
-    sources = [(path.relative_to(package), path.read_bytes()) for path in sorted(package.rglob("*.py"))]
     versions = [sys.version, *(importlib.metadata.version(name) for name in ("torch", "numpy", "pandas"))]
-    return sha256(json.dumps(versions).encode(), *(str((str(path), sha256(text))).encode() for path, text in sources))
+    return sha256(json.dumps([*versions, content(package.rglob("*.py"), package)]).encode())
 
 
 def lay_out(folder: Path, told: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from genbook.base.errors import ForeseenError
-from genbook.base.files import disk_errors, make_folder, repository, sha256, write_text
+from genbook.base.files import content, disk_errors, make_folder, repository, sha256, write_text
 from genbook.base.processes import lifeline
 from genbook.book.inputs import installed
 
@@ -72,10 +72,9 @@ def mirror(staged: Path, source: Path) -> None:
 def _frame_key(source: Path) -> str:
     """A hash of what every page depends on: which pages and files there are, their order, style, sources, software."""
     names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*"))
-    shared = [path for path in sorted((source / "assets").rglob("*")) if path.is_file()]
-    shared += [repository() / "_config.yml", source / "_toc.yml", source / "references.bib"]
-    shared += [Path(__file__), Path(__file__).with_name("incremental.py")]
-    return sha256(json.dumps([names, installed()]).encode(), *(path.read_bytes() for path in shared))
+    shared = [repository() / "_config.yml", source / "_toc.yml", source / "references.bib"]
+    shared += [*(source / "assets").rglob("*"), Path(__file__), Path(__file__).with_name("incremental.py")]
+    return sha256(json.dumps([names, installed(), content(shared, source)]).encode())
 
 
 def _jupyter_book(source: Path, out: Path, again: bool = False) -> None:
