@@ -78,3 +78,9 @@ def height(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
     """The height of a peak by seed, the mean of both directions of `cross_fitted`."""
     one, other = cross_fitted(first, second)
     return (one["height"] + other["height"]) / 2
+
+
+def place(first: pd.DataFrame, second: pd.DataFrame) -> pd.Series:
+    """The place of a peak by seed, the geometric mean of both directions of `cross_fitted`; places are positive."""
+    one, other = cross_fitted(first, second)
+    return np.sqrt(one["peak"].astype(float) * other["peak"].astype(float))

@@ -11,6 +11,8 @@ from genbook.tables.statistics import half_step
 
 #: Of the test set: what is chosen on one is measured on the other.
 HALVES = ("first half", "second half")
+#: How a peak is found, in the words of a threshold.
+CHOSEN = "the place is chosen on the other seeds and the other half of the test set"
 
 
 def halves_of(table: pd.DataFrame) -> tuple[str, str]:
@@ -51,8 +53,7 @@ def error_height(table: pd.DataFrame, axis: str) -> pd.Series:
 
 def error_place(table: pd.DataFrame, axis: str) -> pd.Series:
     """Where the test error at the end has its peak for the other seeds: the geometric mean of both halves' places."""
-    one, other = peaks.cross_fitted(*_error_halves(table, axis))
-    return np.sqrt(one["peak"].astype(float) * other["peak"].astype(float))
+    return peaks.place(*_error_halves(table, axis))
 
 
 def last_over_left(table: pd.DataFrame, axis: str) -> pd.Series:

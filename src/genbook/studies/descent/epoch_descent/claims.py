@@ -32,9 +32,8 @@ def rise_and_fall(table: pd.DataFrame, setting: str) -> pd.DataFrame:
     """
     halves = (errors(table, setting, group=half) for half in halves_of(table))
     smooth = (curves.T.rolling(AVERAGED, center=True).mean().dropna().T for curves in halves)
-    one, other = peaks.cross_fitted(*(curves.loc[:, _begun(table, curves.columns)] for curves in smooth))
-    steps = np.sqrt(one["peak"].astype(float) * other["peak"].astype(float))
-    return pd.DataFrame({"peak": steps, "height": (one["height"] + other["height"]) / 2})
+    begun = [curves.loc[:, _begun(table, curves.columns)] for curves in smooth]
+    return pd.DataFrame({"peak": peaks.place(*begun), "height": peaks.height(*begun)})
 
 
 def _begun(table: pd.DataFrame, steps: pd.Index) -> np.ndarray:

@@ -10,6 +10,7 @@ import pandas as pd
 from genbook.base import stats
 from genbook.studies.descent.network_descent.design import NetworkDescentSpec
 from genbook.studies.descent.shared import (
+    CHOSEN,
     end_error,
     error_height,
     error_place,
@@ -96,10 +97,7 @@ def _order(seeds: pd.Index, values: pd.Series, other: pd.Series | None = None) -
     return pd.Series({seed: float(np.mean(of_seed)) if of_seed else np.nan for seed, of_seed in taus.items()})
 
 
-_CHOSEN = "the place is chosen on the other seeds and the other half of the test set"
-
-
-@difference(f"of test error above both sides; {_CHOSEN}", continuity=half_error_step)
+@difference(f"of test error above both sides; {CHOSEN}", continuity=half_error_step)
 def _height(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
     return error_height(table, "width")
 
@@ -162,7 +160,7 @@ CLAIMS = (
         "width-peak-in-loss",
         "So does the test loss, and more strongly.",
         "nakkiran-et-al-2020",
-        ratio(f"times the test loss on the higher side; {_CHOSEN}", lambda table, spec: loss_factor(table, "width")),
+        ratio(f"times the test loss on the higher side; {CHOSEN}", lambda table, spec: loss_factor(table, "width")),
         above=1.5,
         origin="consequence",
         control="no noise",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from genbook.studies.descent.shared import error_height, half_error_step, loss_factor
+from genbook.studies.descent.shared import CHOSEN, error_height, half_error_step, loss_factor
 from genbook.tables.statistics import claim, difference, ratio
-
-_CHOSEN = "the place is chosen on the other seeds and the other half of the test set"
 
 CLAIMS = (
     claim(
@@ -13,7 +11,7 @@ CLAIMS = (
         "For one network there is a range of sizes of the training set in which more data raise test error.",
         "nakkiran-et-al-2020",
         difference(
-            f"of test error above both sides; {_CHOSEN}",
+            f"of test error above both sides; {CHOSEN}",
             lambda table, spec: error_height(table, "examples"),
             half_error_step,
         ),
@@ -26,7 +24,7 @@ CLAIMS = (
         "In that range more data raise the test loss as well.",
         "nakkiran-et-al-2020",
         ratio(
-            f"times the test loss on the higher side; {_CHOSEN}",
+            f"times the test loss on the higher side; {CHOSEN}",
             lambda table, spec: loss_factor(table, "examples"),
         ),
         above=1.1,
