@@ -15,6 +15,11 @@ def half_test_image(table: pd.DataFrame, spec: Any) -> float:
     return half_example(TEST[spec.dataset])
 
 
+def half_image_of_half(table: pd.DataFrame, spec: Any) -> float:
+    """The same of an accuracy on half of it, where the other half chooses."""
+    return half_example(TEST[spec.dataset] // 2)
+
+
 def half_training_image(table: pd.DataFrame, spec: Any) -> float:
     """Half of the step in which an accuracy on the training set is measured."""
     return half_example(spec.n_train)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genbook.data.sizes import TEST
+from genbook.studies.measured import half_test_image
 from genbook.studies.noise.easy_hard.spec import EasyHardSpec
 from genbook.tables import readings
 from genbook.tables.readings import LEARNING_ENDS, LEARNING_STARTS, geometric_mean
@@ -54,16 +54,12 @@ def _half_of_rest(table: pd.DataFrame, spec: EasyHardSpec) -> float:
     return half_example(spec.n_train // 4)
 
 
-def _half_example(table: pd.DataFrame, spec: EasyHardSpec) -> float:
-    return half_example(TEST[spec.dataset])
-
-
 @difference("difference of the generalization gaps", continuity=_half_of_rest)
 def _easy_generalize(table: pd.DataFrame, spec: EasyHardSpec) -> pd.Series:
     return gaps(table)["hard"] - gaps(table)["easy"]
 
 
-@difference("difference in test accuracy to training on hard images", continuity=_half_example)
+@difference("difference in test accuracy to training on hard images", continuity=half_test_image)
 def _easy_suffice(table: pd.DataFrame, spec: EasyHardSpec) -> pd.Series:
     test = values(table, "test accuracy")
     return test["easy"] - test["hard"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genbook.data.sizes import TEST
+from genbook.studies.measured import half_test_image
 from genbook.studies.noise.massive_noise.design import MassiveNoiseSpec
 from genbook.tables.readings import chance, curve, final
-from genbook.tables.statistics import claim, difference, half_example, ratio
+from genbook.tables.statistics import claim, difference, ratio
 
 #: The part of the training, of the steps, in which gradients are those of random first weights; it is left out.
 BEGINNING = 0.05
@@ -42,14 +42,10 @@ def agreement(table: pd.DataFrame, spec: MassiveNoiseSpec) -> pd.Series:
     return clean[later].mean(axis=1) / corrupted[later].mean(axis=1)
 
 
-def _half_example(table: pd.DataFrame, spec: MassiveNoiseSpec) -> float:
-    return half_example(TEST[spec.dataset])
-
-
 def _half_example_of_right(table: pd.DataFrame, spec: MassiveNoiseSpec) -> float:
     """Half an example over those classified rightly, in which the logarithm of an accuracy is measured."""
     accuracy = float(at_end(table)[spec.n_train, spec.dilution, spec.batch_size].mean())
-    step = _half_example(table, spec)
+    step = half_test_image(table, spec)
     return step / max(accuracy, step) if accuracy == accuracy else step
 
 
@@ -75,7 +71,7 @@ CLAIMS = (
         difference(
             "difference of the losses in test accuracy",
             lambda table, spec: more_lost(table, spec, (min(spec.training_sets()), spec.batch_size)),
-            continuity=_half_example,
+            continuity=half_test_image,
         ),
         origin="paper",
         above=0.05,
@@ -88,7 +84,7 @@ CLAIMS = (
         difference(
             "difference of the losses in test accuracy",
             lambda table, spec: more_lost(table, spec, (spec.n_train, min((spec.batch_size, *spec.other_batches)))),
-            continuity=_half_example,
+            continuity=half_test_image,
         ),
         origin="paper",
         above=0.05,

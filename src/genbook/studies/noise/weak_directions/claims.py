@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from genbook.data.sizes import TEST
+from genbook.studies.measured import half_image_of_half, half_test_image
 from genbook.studies.noise.weak_directions.design import HUBERISED, WeakDirectionsSpec, length_of, slower_name
 from genbook.tables import readings
 from genbook.tables.readings import last_crossing, on_other_seeds
@@ -132,6 +132,12 @@ def _least(spec: WeakDirectionsSpec) -> float:
     return half_example(spec.noise * spec.n_train)
 
 
+def _half_label(memories: pd.DataFrame, spec: WeakDirectionsSpec) -> float:
+    """Half a corrupted label over the least memory, in which the logarithm of a ratio of memories is measured."""
+    least = memories.min(axis=None)
+    return _least(spec) / (least if least == least else 1.0)
+
+
 def _less(words: str, read: Callable[[pd.DataFrame], pd.DataFrame], rule: str, other: str = "SGD") -> Statistic:
     """What a rule has memorised over what another has, by ``read``; a rule "winsorised" is the strongest."""
 
@@ -139,15 +145,11 @@ def _less(words: str, read: Callable[[pd.DataFrame], pd.DataFrame], rule: str, o
         name = strongest(spec) if rule == "winsorised" else rule
         return read(table).reindex(columns=[name, other]).clip(lower=_least(spec))
 
-    def half_label(table: pd.DataFrame, spec: WeakDirectionsSpec) -> float:
-        least = memories(table, spec).min(axis=None)
-        return _least(spec) / (least if least == least else 1.0)
-
     def found(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
         values = memories(table, spec)
         return values.iloc[:, 0] / values.iloc[:, 1]
 
-    return ratio(words, found, continuity=half_label)
+    return ratio(words, found, continuity=lambda table, spec: _half_label(memories(table, spec), spec))
 
 
 def _levels(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.DataFrame:
@@ -156,12 +158,10 @@ def _levels(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.DataFrame:
     return at_half(table).reindex(columns=levels).clip(lower=_least(spec))
 
 
-def _half_label_of_levels(table: pd.DataFrame, spec: WeakDirectionsSpec) -> float:
-    least = _levels(table, spec).min(axis=None)
-    return _least(spec) / (least if least == least else 1.0)
-
-
-@ratio("times what the level of winsorising below has memorised, at most", continuity=_half_label_of_levels)
+@ratio(
+    "times what the level of winsorising below has memorised, at most",
+    continuity=lambda table, spec: _half_label(_levels(table, spec), spec),
+)
 def _suppression(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     """The largest ratio of what two neighbouring levels have memorised."""
     memory = _levels(table, spec)
@@ -169,44 +169,36 @@ def _suppression(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     return pd.Series(ratios.max(axis=1), memory.index)
 
 
-def _half_example(table: pd.DataFrame, spec: WeakDirectionsSpec) -> float:
-    return half_example(TEST[spec.dataset])
-
-
-def _half_example_of_half(table: pd.DataFrame, spec: WeakDirectionsSpec) -> float:
-    return half_example(TEST[spec.dataset] // 2)
-
-
-@difference("difference in test accuracy at the end", continuity=_half_example)
+@difference("difference in test accuracy at the end", continuity=half_test_image)
 def _ends_better(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     ends = at_end(table)
     return ends[strongest(spec)] - ends["SGD"]
 
 
-@difference("difference in test accuracy", continuity=_half_example_of_half)
+@difference("difference in test accuracy", continuity=half_image_of_half)
 def _peaks_higher(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     values = best(table)
     return values[strongest(spec)] - values["SGD"]
 
 
-@difference("difference in test accuracy", continuity=_half_example)
+@difference("difference in test accuracy", continuity=half_test_image)
 def _beats_stopping(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     return at_end(table)[strongest(spec)] - stopped(table)["SGD"]
 
 
-@difference("difference in test accuracy at the end", continuity=_half_example)
+@difference("difference in test accuracy at the end", continuity=half_test_image)
 def _beats_smaller_step(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     ends = at_end(table)
     return ends[strongest(spec)] - ends[slower_name(min(spec.learning_rate_factors))]
 
 
-@difference("difference in test accuracy", continuity=_half_example_of_half)
+@difference("difference in test accuracy", continuity=half_image_of_half)
 def _clipping_over_tuned(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     values = best(table)
     return values["clipped"] - values["SGD, tuned"]
 
 
-@difference("difference in test accuracy at the end", continuity=_half_example)
+@difference("difference in test accuracy at the end", continuity=half_test_image)
 def _huberised_ends_better(table: pd.DataFrame, spec: WeakDirectionsSpec) -> pd.Series:
     ends = at_end(table).reindex(columns=[HUBERISED, "SGD"])
     return ends[HUBERISED] - ends["SGD"]
@@ -268,7 +260,7 @@ CLAIMS = (
         difference(
             "difference in test accuracy at equal memory",
             lambda table, spec: at_equal_memory(table, strongest(spec)),
-            continuity=_half_example_of_half,
+            continuity=half_image_of_half,
         ),
         above=0.02,
         control="clean labels",
