@@ -5,8 +5,8 @@ import pytest
 
 from genbook import studies
 from genbook.experiments import CNN, CNN1D, Labels
-from genbook.studies.memorisation.convolution_coherence import claims
 from genbook.studies.memorisation.convolution_coherence.design import ConvolutionCoherenceSpec, design
+from genbook.tables import readings
 from tests.known import Answer, Known
 
 STUDY = studies.get("convolution_coherence")
@@ -77,4 +77,4 @@ def test_labels_that_are_all_kept_make_both_networks_one():
 
 
 def test_layers_are_told_in_their_order():
-    assert claims.layers(known_table()) == ["0", "3", "7"]
+    assert readings.layers(known_table()) == ["0", "3", "7"]

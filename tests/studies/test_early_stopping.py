@@ -7,6 +7,7 @@ import pytest
 from genbook.studies import get
 from genbook.studies.stopping.early_stopping import claims as gradient_claims
 from genbook.studies.stopping.early_stopping.design import EarlyStoppingSpec
+from genbook.tables import readings
 from tests.known import Answer, Known
 
 
@@ -36,7 +37,7 @@ def test_layers_make_up_the_whole_descent(table):
     descent = table[(table["quantity"] == "descent") & (table["group"] == "all")].pivot_table(
         index=["seed", "step"], columns="layer", values="value"
     )
-    layers = gradient_claims.layers_of(table)
+    layers = readings.layers(table)
     assert layers == ["0", "2"]
     np.testing.assert_allclose(descent[layers].sum(axis=1), descent["all"], rtol=1e-5)
 

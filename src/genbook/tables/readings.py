@@ -31,6 +31,11 @@ def rows(table: pd.DataFrame, **where: object) -> pd.DataFrame:
     return tidy.select(table, **{**defaults, **where})
 
 
+def layers(table: pd.DataFrame) -> list[str]:
+    """Names of the layers of which a table tells, from the one next to the inputs to the one next to the outputs."""
+    return sorted(set(table["layer"]) - {"all"}, key=int)
+
+
 def curve(table: pd.DataFrame, quantity: str, *by: str, **where: object) -> pd.Series:
     """A quantity over training: values indexed and sorted by (seed, *by, step)."""
     return rows(table, quantity=quantity, **where).set_index(["seed", *by, "step"])["value"].sort_index()

@@ -9,11 +9,6 @@ from genbook.tables import readings
 from genbook.tables.statistics import claim, ratio
 
 
-def layers(table: pd.DataFrame) -> list[str]:
-    """Names of the layers, from the one next to the inputs to the one next to the outputs."""
-    return sorted(set(table["layer"]) - {"all"}, key=int)
-
-
 def learning(table: pd.DataFrame, layer: str = "all") -> pd.DataFrame:
     """m-coherence against training loss while learning, by (seed, labels): see `readings.while_learning`."""
     return readings.while_learning(table, "m-coherence", "trained on", layer=layer)
@@ -32,7 +27,7 @@ def contrast(table: pd.DataFrame, layer: str = "all") -> pd.Series:
 
 def contrasts(table: pd.DataFrame) -> pd.DataFrame:
     """The `contrast` of each layer: rows seeds, columns layers in their order."""
-    return pd.DataFrame({layer: contrast(table, layer) for layer in layers(table)})
+    return pd.DataFrame({layer: contrast(table, layer) for layer in readings.layers(table)})
 
 
 @ratio("times the m-coherence of random labels")
@@ -59,7 +54,7 @@ def _first_over_last(table: pd.DataFrame, spec: ConvolutionCoherenceSpec) -> pd.
 @ratio("times the last layer's m-coherence, on real labels")
 def _convolutions_over_dense(table: pd.DataFrame, spec: ConvolutionCoherenceSpec) -> pd.Series:
     """The less coherent of the convolutions over the dense layer, on real labels, at the losses of `at_equal_loss`."""
-    real = pd.DataFrame({layer: at_equal_loss(table, layer)["real"] for layer in layers(table)})
+    real = pd.DataFrame({layer: at_equal_loss(table, layer)["real"] for layer in readings.layers(table)})
     return real.iloc[:, :-1].min(axis=1, skipna=False) / real.iloc[:, -1]
 
 

@@ -50,11 +50,6 @@ def coherence_ratio(table: pd.DataFrame, layer: str = "all") -> pd.Series:
     return values.iloc[:, 0] / values.iloc[:, -1]
 
 
-def first_layer(table: pd.DataFrame) -> str:
-    """Name of the layer next to the inputs."""
-    return min(set(table["layer"]) - {"all"}, key=int)
-
-
 @fraction("of the training labels, at the level of noise at which they are fewest", continuity=half_training_image)
 def _least_fitted(table: pd.DataFrame, spec: RandomLabelsSpec) -> pd.Series:
     return final(table, "train accuracy").min(axis=1, skipna=False)
@@ -208,7 +203,7 @@ CLAIMS = (
         "chatterjee-zielinski-2022",
         ratio(
             "times the whole network's ratio of real to random m-coherence, at equal training loss",
-            lambda table, spec: coherence_ratio(table, first_layer(table)) / coherence_ratio(table),
+            lambda table, spec: coherence_ratio(table, readings.layers(table)[0]) / coherence_ratio(table),
         ),
         above=1.15,
         control="shuffled labels",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook.data.sizes import TEST
+from genbook.studies.measured import half_image_of_half
 from genbook.studies.stopping.early_stopping.design import GROUPS, EarlyStoppingSpec
 from genbook.tables import readings
 from genbook.tables.readings import LEARNING_STARTS, interpolated_crossing, on_other_seeds
-from genbook.tables.statistics import Statistic, claim, half_example, ratio
+from genbook.tables.statistics import Statistic, claim, ratio
 
 #: What is read off at a step is the mean over the measured steps within this factor of it: single steps wobble.
 WINDOW = 1.25
@@ -91,7 +91,7 @@ def accuracy_kept(table: pd.DataFrame) -> pd.DataFrame:
 def _half_example_of_errors(table: pd.DataFrame, spec: EarlyStoppingSpec) -> float:
     """Half an example over the fewest errors, in which the logarithm of a ratio of errors is measured."""
     errors = float((1 - accuracy_kept(table)).min(axis=None))
-    step = half_example(TEST[spec.dataset] // 2)
+    step = half_image_of_half(table, spec)
     return step / max(errors, step) if errors == errors else step
 
 
@@ -140,14 +140,9 @@ def distance_at_half(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(reached)
 
 
-def layers_of(table: pd.DataFrame) -> list[str]:
-    """Names of the layers, from the input on."""
-    return sorted((name for name in table["layer"].unique() if name != "all"), key=int)
-
-
 def late_fractions(table: pd.DataFrame) -> pd.DataFrame:
     """The corrupted examples' fraction of each layer's descent, summed over the steps after the best: rows seeds."""
-    return pd.DataFrame({layer: 1 - descent_fraction(table, False, layer) for layer in layers_of(table)})
+    return pd.DataFrame({layer: 1 - descent_fraction(table, False, layer) for layer in readings.layers(table)})
 
 
 @ratio("times the first layer's fraction of descent driven by corrupted examples")
