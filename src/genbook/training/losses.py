@@ -116,6 +116,13 @@ class Logistic:
         return (outputs.sign() == targets.sign()).squeeze(1)
 
 
+def _huberised(value: Tensor) -> Tensor:
+    """A cross-entropy where its probability is above 1/τ, below it the tangent there."""
+    probability = (-value).exp()
+    line = 1 + math.log(HUBER_TAU) - HUBER_TAU * probability
+    return torch.where(probability * HUBER_TAU < 1, line, value)
+
+
 class PartiallyHuberisedLoss(nn.Module):
     """−log p of the label's probability p, and below p = 1/τ its tangent in p, −τp + log τ + 1 (Menon et al., 2020)."""
 
@@ -127,9 +134,7 @@ class PartiallyHuberisedLoss(nn.Module):
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of outputs [B, C, ...] and integer classes [B, ...]."""
         value = functional.cross_entropy(outputs, targets, reduction="none")
-        probability = (-value).exp()
-        line = 1 + math.log(HUBER_TAU) - HUBER_TAU * probability
-        value = torch.where(probability * HUBER_TAU < 1, line, value)
+        value = _huberised(value)
         return value if self.reduction == "none" else getattr(value, self.reduction)()
 
 
@@ -143,9 +148,7 @@ class PartiallyHuberised(CrossEntropy):
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of each example, [R, B]."""
-        value = super().values(outputs, targets)
-        probability = (-value).exp()
-        return torch.where(probability * HUBER_TAU < 1, 1 + math.log(HUBER_TAU) - HUBER_TAU * probability, value)
+        return _huberised(super().values(outputs, targets))
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of each replica's mean loss by its outputs: min(1, τp) times that of the cross-entropy."""
