@@ -109,9 +109,9 @@ class StackRun:
         if self.step <= self._closely_until:  # all gradients so far were finite, each was asked about
             self._trust()
         elif self._confirmed():
-            now = Answer(self.program.parameters.sum())
-            if math.isfinite(now.read()):
-                self._trust()
+            now = self._known()
+            if now.finite:
+                self._trust(now)
             else:
                 self._go_back()
 
@@ -140,9 +140,9 @@ class StackRun:
         kept = {name: t if name == "initial" else t.clone() for name, t in self.state().items()}
         return _Known(self.position(), kept, Answer(self.program.parameters.sum()))
 
-    def _trust(self) -> None:
-        """All was finite up to here: keep the state to come back to."""
-        self._trusted, self._asked = self._known(), self.step
+    def _trust(self, known: _Known | None = None) -> None:
+        """All was finite up to here: keep the state to come back to, by default as it is now."""
+        self._trusted, self._asked = known or self._known(), self.step
         self._candidate = None
 
     def measure(self, probe: Probe) -> None:
