@@ -46,6 +46,11 @@ class Dropout(nn.Module):
         return f"p={self.p}"
 
 
+def dropout_at(step: int) -> str:
+    """The purpose of the stream from which dropout draws at a step: one for each, so that none must be remembered."""
+    return f"dropout, step {step}"
+
+
 def tell_streams(model: nn.Module, streams: Sequence[np.random.Generator] | np.random.Generator) -> None:
     """Tell every dropout layer of a network alone, or of a stack, from which streams to draw, one after another."""
     for layer in model.modules():

@@ -16,7 +16,7 @@ from genbook.base.recipes import Constant, Cosine, InverseSquareRoot, Linear, Re
 from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.gradients import robust_average
 from genbook.models import initialise
-from genbook.models.dropout import tell_streams
+from genbook.models.dropout import dropout_at, tell_streams
 from genbook.training.batches import moves
 from genbook.training.losses import PartiallyHuberisedLoss
 from genbook.training.replica import Examples, Replica
@@ -65,7 +65,7 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
             break
         batch = batch_of(replica, step)
         inputs = augmented(replica, step, batch)
-        tell_streams(model.train(), generator(replica.seed, f"dropout, step {step}"))
+        tell_streams(model.train(), generator(replica.seed, dropout_at(step)))
         optimiser.zero_grad()
         if robust is None:
             criterion(model(inputs), targets["train"][batch]).backward()

@@ -15,7 +15,7 @@ from genbook.base.seeding import INITIALISATION, generator
 from genbook.gradients import RunningMean, robust_average
 from genbook.gradients.forms import Explicit, Form, Outer
 from genbook.models import StackedConv1d, StackedConv2d, StackedLayer, initialise, stack, written
-from genbook.models.dropout import has_dropout, tell_streams
+from genbook.models.dropout import dropout_at, has_dropout, tell_streams
 from genbook.models.kinds import RANDOM, is_from_elsewhere
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
@@ -28,11 +28,6 @@ _TRIED = 3
 #: Entries of a convolutional network's widest layer on a batch, and of all replicas that pass at once: what one layer
 #: hands to the next stays in a processor's cache. Beyond the first number a convolution alone is at its fastest.
 _APART, _TOGETHER = 1 << 17, 1 << 20
-
-
-def dropout_at(step: int) -> str:
-    """The purpose of the stream from which dropout draws at a step: one for each, so that none must be remembered."""
-    return f"dropout, step {step}"
 
 
 def initial_model(replica: Replica) -> nn.Module:
