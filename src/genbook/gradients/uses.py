@@ -104,9 +104,6 @@ def opened(function: types.FunctionType) -> Callable:
     return copy
 
 
-# -- what is known of an operation -------------------------------------------------------------------------------------
-
-
 class Recording:
     """The operations of a small pass; the second one of two judges them."""
 
