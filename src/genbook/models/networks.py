@@ -23,7 +23,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 #: PyTorch draws a layer's weights when it is made; what a replica starts from is drawn by `initialise`, and the global
 #: generator is the caller's.
-_leaves_the_global_generator = torch.random.fork_rng(devices=[])
+leaves_the_global_generator = torch.random.fork_rng(devices=[])
 
 
 def _activation(name: str) -> nn.Module:
@@ -32,7 +32,8 @@ def _activation(name: str) -> nn.Module:
     return ACTIVATIONS[name]()
 
 
-def _refuse_empty(**sizes: int) -> None:
+def refuse_empty(**sizes: int) -> None:
+    """Raise `ValueError` with the name of a size that is no positive whole number."""
     for name, size in sizes.items():
         if int(size) != size or size < 1:
             raise ValueError(f"{name} is {size}; a layer needs at least one unit")
@@ -46,7 +47,7 @@ def freeze(model: Model, layers: Iterable[str]) -> Model:
     return model
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def mlp(sizes: Sequence[int], activation: str = "relu", bias: bool = True, frozen: Iterable[str] = ()) -> nn.Sequential:
     """Fully connected network: `sizes` are inputs, hidden widths, outputs; inputs [B, sizes[0]].
 
@@ -55,7 +56,7 @@ def mlp(sizes: Sequence[int], activation: str = "relu", bias: bool = True, froze
     """
     if len(sizes) < 2:
         raise ValueError(f"sizes is {list(sizes)}; it must name at least the inputs and the outputs")
-    _refuse_empty(**{f"sizes[{i}]": size for i, size in enumerate(sizes)})
+    refuse_empty(**{f"sizes[{i}]": size for i, size in enumerate(sizes)})
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(sizes):
         layers += [nn.Linear(inputs, outputs, bias=bias), _activation(activation)]
@@ -67,10 +68,10 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Sequential:
     return mlp((inputs, outputs), bias=bias)
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def random_features(inputs: int, features: int, outputs: int, activation: str = "relu") -> nn.Sequential:
     """Fixed random first layer, trained second one without bias (Rahimi and Recht 2007); inputs [B, inputs]."""
-    _refuse_empty(inputs=inputs, features=features, outputs=outputs)
+    refuse_empty(inputs=inputs, features=features, outputs=outputs)
     layers = (nn.Linear(inputs, features), _activation(activation), nn.Linear(features, outputs, bias=False))
     return freeze(nn.Sequential(*layers), ("0",))
 
@@ -85,20 +86,20 @@ class SignedMean(nn.Module):
         return (positive.mean(-1) - negative.mean(-1)).unsqueeze(-1)
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def patch_network(dimension: int, units: int, activation: str = "squared-relu") -> nn.Sequential:
     """Two-layer patch network F₊ − F₋ with `units` hidden units of either sign and a fixed second layer.
 
     F_j(x) = (1/m) Σ_r Σ_p σ(⟨w_{j,r}, x_p⟩) (Lu, Wu, Yang and Zou, 2024); inputs [B, P, dimension], outputs [B, 1].
     """
-    _refuse_empty(dimension=dimension, units=units)
+    refuse_empty(dimension=dimension, units=units)
     return nn.Sequential(nn.Linear(dimension, 2 * units, bias=False), _activation(activation), SignedMean())
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def small_cnn(channels: int = 1, width: int = 16, outputs: int = 10, image: int = 28) -> nn.Sequential:
     """Two 3×3 convolutions with pooling, then one dense layer; inputs [B, channels, image, image]."""
-    _refuse_empty(channels=channels, width=width, outputs=outputs)
+    refuse_empty(channels=channels, width=width, outputs=outputs)
     if image < 4:
         raise ValueError(f"image is {image}; two poolings need at least 4 pixels a side")
     side = image // 2 // 2
@@ -114,13 +115,13 @@ def small_cnn(channels: int = 1, width: int = 16, outputs: int = 10, image: int 
     )
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def cnn1d(channels: int = 1, width: int = 25, outputs: int = 10, length: int = 40) -> nn.Sequential:
     """Three convolutions with stride 2, then one dense layer; inputs [B, channels, length].
 
     The network for MNIST-1D of Greydanus and Kobak (2024), theirs with 25 channels.
     """
-    _refuse_empty(channels=channels, width=width, outputs=outputs)
+    refuse_empty(channels=channels, width=width, outputs=outputs)
     if length < 3:
         raise ValueError(f"length is {length}; a kernel of 5 with padding 1 needs at least 3")
     layers: list[nn.Module] = []
@@ -142,13 +143,13 @@ def _norm(kind: str, channels: int) -> nn.Module:
     raise ValueError(f"norm is {kind!r}; it must be 'group' or 'batch'")
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def five_layer_cnn(width: int = 64, outputs: int = 10, channels: int = 3, norm: str = "group") -> nn.Sequential:
     """Five-layer CNN of Nakkiran et al. (2020, appendix B): stages k, 2k, 4k, 8k; inputs [B, channels, 32, 32].
 
     Their normalisation is by batch (`norm="batch"`); by group, the default, gradients per example are defined.
     """
-    _refuse_empty(width=width, outputs=outputs, channels=channels)
+    refuse_empty(width=width, outputs=outputs, channels=channels)
     layers: list[nn.Module] = []
     stages = (channels, width, 2 * width, 4 * width, 8 * width)
     for (inputs, maps), pool in zip(itertools.pairwise(stages), (1, 2, 2, 8), strict=True):
@@ -178,14 +179,14 @@ class PreActivationBlock(nn.Module):
         return shortcut + self.conv2(self.relu(self.norm2(self.conv1(activated))))
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def resnet18(width: int = 64, outputs: int = 10, channels: int = 3, norm: str = "group") -> nn.Sequential:
     """Pre-activation ResNet-18 with stages k, 2k, 4k, 8k (Nakkiran et al. 2020); inputs [B, channels, 32, 32].
 
     `width` is k (64 is the standard network). `norm` is "group", for which gradients per example are defined, or
     "batch" as in the paper.
     """
-    _refuse_empty(width=width, outputs=outputs, channels=channels)
+    refuse_empty(width=width, outputs=outputs, channels=channels)
     blocks: list[nn.Module] = []
     inputs = width
     for stage, stride in zip((width, 2 * width, 4 * width, 8 * width), (1, 2, 2, 2), strict=True):

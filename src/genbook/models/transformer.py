@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genbook.models.networks import _leaves_the_global_generator, _refuse_empty
+from genbook.models.networks import leaves_the_global_generator, refuse_empty
 
 
 class Attention(nn.Module):
@@ -48,8 +48,8 @@ class Transformer(nn.Module):
         return self.head(self.norm3(hidden).mean(-2))
 
 
-@_leaves_the_global_generator
+@leaves_the_global_generator
 def transformer(vocabulary: int, length: int, width: int = 32, heads: int = 2, outputs: int = 10) -> Transformer:
     """Transformer of one layer, normalised before each part; integer tokens [B, length] below `vocabulary`."""
-    _refuse_empty(vocabulary=vocabulary, length=length, width=width, heads=heads, outputs=outputs)
+    refuse_empty(vocabulary=vocabulary, length=length, width=width, heads=heads, outputs=outputs)
     return Transformer(vocabulary, length, width, heads, outputs)
