@@ -64,7 +64,7 @@ def t_interval(
     if not _is_bounded(scale):
         return Interval(float(from_scale(sample.mean, scale)), low, high, sample.n)
     raw = float(np.asarray(values, dtype=float).mean())
-    return Interval(raw, min(low, raw) if low == low else low, max(high, raw) if high == high else high, sample.n)
+    return Interval(raw, float(np.minimum(low, raw)), float(np.maximum(high, raw)), sample.n)  # NaN stays NaN
 
 
 def p_value(
