@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 
 from genbook.base.files import repository
+from genbook.figures.html import anchor_of
 from genbook.figures.page import _footer
 from genbook.results.chapters import chapter_title, chapters, studies_of
 
@@ -114,15 +116,41 @@ def test_figures_have_alt_text_captions_provenance_a_rerun_line_and_their_table(
 
 
 @pytest.mark.parametrize("chapter", chapters())
-def test_every_claim_stands_on_its_page_and_on_the_scoreboard_with_a_verdict(pages, chapter):
+def test_every_claim_can_be_pointed_at_once_on_its_page_and_on_the_scoreboard(pages, chapter):
     page, board = (
         pages[name].path.read_text(encoding="utf-8") for name in (f"chapters/{chapter}.html", "scoreboard.html")
     )
     for study in studies_of(chapter):
         for claim in study.claims:
+            row = f'<tr id="{anchor_of(study.name, claim.id)}"'
             for html in (page, board):
-                assert f"<code>{claim.id}</code>" in html or f'<span class="pre">{claim.id}</span>' in html, claim.id
+                assert html.count(row) == 1, claim.id
     assert 'class="verdict not-judged"' in page
+    assert page.count('class="reference internal claim-name"') > 0 or chapter.startswith("01")
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_a_chapter_says_its_answer_before_anything_else(pages, chapter):
+    html = pages[f"chapters/{chapter}.html"].path.read_text(encoding="utf-8")
+    places = [html.index(f">{words}<") for words in ("Question", "Answer", "In one figure:")]
+    assert places == sorted(places)
+    assert places[-1] < html.index("<h2>")
+    assert re.search(r'<p class="chapter-head">Chapter \d · \d+ minutes? to read', html)
+
+
+def test_links_within_and_between_pages_lead_to_what_is_there(pages):
+    anchors = {
+        name: set(re.findall(r'\bid="([^"]+)"', page.path.read_text(encoding="utf-8"))) for name, page in pages.items()
+    }
+    for name, page in pages.items():
+        for link in page.links:
+            target, _, anchor = link.partition("#")
+            if not anchor or re.match(r"[a-z]+:", target):
+                continue
+            there = (page.path.parent / target).resolve() if target else page.path
+            found = [other for other, one in pages.items() if one.path == there]
+            assert found, (name, link)
+            assert unquote(anchor) in anchors[found[0]], (name, link)
 
 
 def test_no_page_shows_a_traceback_or_a_number_that_is_none(pages):

@@ -31,6 +31,8 @@ BIN = Path(sys.executable).parent
 #: The reference of one package stands for all: each page is one of the same kind.
 LIBRARY = {where: text for where, text in reference.pages().items() if where.startswith("reference/models")}
 LIBRARY = {reference.FIRST: "# Library reference", **LIBRARY}
+#: The pages with the sources of statistics, which the build writes.
+STATISTICS = ["evidence/index", "evidence/random_labels"]
 
 #: One transparent pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -78,7 +80,7 @@ def figure_cell(name, caption):
 
 def chapter():
     claim = Claim("a-claim", "It is so.", "zhang-et-al-2017", lambda table, spec: table, ">", 1, "nothing")
-    row = claim, {"Discovery": html.Cell(NOT_RUN)}
+    row = html.Shown(claim, {"Discovery": html.Cell(NOT_RUN)})
     table = nbformat.v4.new_output("display_data", data={"text/html": claims_table([row])})
     sentence = nbformat.v4.new_output("display_data", data={"text/markdown": "As {numref}`fig-two`: $x = 3$."})
     cells = [
@@ -105,7 +107,7 @@ def files_of(entry):
 
 
 def contents():
-    return table_of_contents((BOOK / "_toc.yml").read_text(encoding="utf-8"), reference.listed(LIBRARY))
+    return table_of_contents((BOOK / "_toc.yml").read_text(encoding="utf-8"), reference.listed(LIBRARY), STATISTICS)
 
 
 def stage(folder):
@@ -115,7 +117,10 @@ def stage(folder):
     (folder / "tables").mkdir()
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()
-    (folder / "contents.md").write_text("Generated.\n", encoding="utf-8")
+    for part in ("contents", "primary"):
+        (folder / f"{part}.md").write_text("Generated.\n", encoding="utf-8")
+    index = folder / "index.md"
+    index.write_text(re.sub(r"\{claim\}`[^`]+`", "a number", index.read_text(encoding="utf-8")), encoding="utf-8")
     reference.lay_out(folder, LIBRARY)
     first = True
     for name in toc_files():
@@ -124,7 +129,8 @@ def stage(folder):
             nbformat.write(notebook, folder / f"{name}.ipynb")
             first = False
         elif not (folder / f"{name}.md").is_file():
-            (folder / f"{name}.md").write_text(f"# {name}\n\nGenerated.\n", encoding="utf-8")
+            (made := folder / f"{name}.md").parent.mkdir(exist_ok=True)
+            made.write_text(f"# {name}\n\nGenerated.\n", encoding="utf-8")
     lay_out_code(folder)
     return folder
 
@@ -222,7 +228,7 @@ def test_there_is_one_search_box(built):
 
 
 def test_images_have_alt_text(built):
-    images = Page(built / "index.html").images
+    images = Page(built / "method" / "reproducibility.html").images
     assert images
     assert all(image.get("alt") and not image["alt"].endswith((".svg", ".png")) for image in images)
 

@@ -39,9 +39,11 @@ def test_every_study_is_told_in_one_chapter_of_its_own_part():
 
 def test_the_table_of_contents_lists_the_chapters_in_their_order():
     text = (repository() / "book" / "_toc.yml").read_text(encoding="utf-8")
-    toc = yaml.safe_load(table_of_contents(text, {"file": "reference/index"}))
+    toc = yaml.safe_load(table_of_contents(text, {"file": "reference/index"}, ["evidence/index", "evidence/some"]))
     assert "reference/index" in [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
     listed = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    (board,) = [entry for part in toc["parts"] for entry in part["chapters"] if entry["file"] == "scoreboard"]
+    assert board["sections"] == [{"file": "evidence/index", "sections": [{"file": "evidence/some"}]}]
     assert [file for file in listed if file.startswith("chapters/")] == [f"chapters/{n}" for n in chapters.chapters()]
 
 

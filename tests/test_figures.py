@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import re
 import struct
 from itertools import pairwise
 
@@ -373,14 +374,22 @@ CLAIM = Claim(
     control="shuffled",
 )
 CELLS = {
-    "Discovery": html.Cell(Judgement(0.9812, 0.977, 0.985, "holds"), ("digits",)),
     "Replication": html.Cell(NOT_RUN, ("mnist1d",)),
-    "Control": html.Cell(Judgement(0.101, 0.098, 0.104, "fails"), ("shuffled & <more>",)),
+    "Discovery": html.Cell(Judgement(0.9812, 0.977, 0.985, "holds"), ("digits & <more>",)),
 }
+SHOWN = html.Shown(
+    CLAIM,
+    CELLS,
+    control=Judgement(0.101, 0.098, 0.104, "fails"),
+    anchor=html.anchor_of("some_study", CLAIM.id),
+    links={"its figure": "#fig-some", "its <statistic>": "../evidence/some_study.html"},
+    again="genbook claims some_study",
+    fate="not run",
+)
 
 
-def claimed(**changes):
-    return figures.claims_table([(dataclasses.replace(CLAIM, **changes), CELLS)])
+def claimed(row=SHOWN, **changes):
+    return figures.claims_table([dataclasses.replace(row, claim=dataclasses.replace(CLAIM, **changes))])
 
 
 def test_badges():
@@ -390,27 +399,59 @@ def test_badges():
 
 
 def test_claims_table_shows_every_setting():
-    text = figures.claims_table([(CLAIM, CELLS)], references="refs.html")
+    text = figures.claims_table([SHOWN], root="over/")
     assert "&lt;better&gt;" in text
     assert r'<span class="math notranslate nohighlight">\(1/k\)</span>' in text
-    assert '<a href="refs.html#zhang-et-al-2017">Zhang et al. 2017</a>' in text
-    places = [text.index(figures.verdict_badge(verdict)) for verdict in ("holds", "not run", "fails")]
+    assert '<a href="over/references.html#zhang-et-al-2017">Zhang et al. 2017</a>' in text
+    places = [text.index(figures.verdict_badge(verdict)) for verdict in ("not run", "holds")]
     assert places == sorted(places)
-    assert text.count('<span class="numbers">') == 2, "what was not run has no number"
-    assert "shuffled &amp; &lt;more&gt;" in text
-    assert "holds if &gt;\u00a00.5" in text
-    assert "★" not in text
+    assert text.count('<span class="numbers">') == 1, "what was not run has no number"
+    assert "digits &amp; &lt;more&gt;" in text
+    assert 'holds if <span class="wanted">&gt;\u00a00.5</span>' in text
     assert "\n\n" not in text, "a blank line would end the block of HTML in a Markdown page"
 
 
+def test_a_claim_can_be_pointed_at_and_leads_to_its_figure_and_its_statistic():
+    text = claimed()
+    assert '<tr id="claim-some_study-real-above-chance"' in text
+    assert (
+        '<a href="#fig-some">its figure</a> · <a href="../evidence/some_study.html">its &lt;statistic&gt;</a>' in text
+    )
+    assert "<code>genbook claims some_study</code>" in text
+    assert "<tr id" not in claimed(dataclasses.replace(SHOWN, anchor=""))
+
+
+def test_a_control_that_fails_as_it_must_is_told_quietly_and_any_other_loudly():
+    text = claimed()
+    assert "Control, <em>shuffled</em>: 0.101" in text
+    assert "fails, as it must" in text
+    assert figures.verdict_badge("fails") not in text
+    held = claimed(dataclasses.replace(SHOWN, control=Judgement(0.7, 0.6, 0.8, "holds")))
+    assert f"{figures.verdict_badge('holds')}, where it must fail" in held
+    assert "<em>shuffled</em>: not run" in claimed(dataclasses.replace(SHOWN, control=NOT_RUN))
+
+
+def test_a_row_carries_the_numbers_by_which_a_script_judges_it_anew():
+    text = claimed()
+    assert (
+        'data-relation="&gt;" data-scale="identity" data-threshold="0.5" data-origin="ours" data-fate="not run"' in text
+    )
+    assert '<td data-label="Discovery" data-low="0.977" data-high="0.985">' in text
+    assert '<td data-label="Replication">' in text
+    censored = html.Cell(Judgement(0.9, 0.8, 0.95, "undecided", censored=1))
+    assert "data-low" not in claimed(dataclasses.replace(SHOWN, cells={"Replication": censored})), (
+        "more than its ends decide"
+    )
+
+
 def test_claims_table_says_all_that_a_claim_does():
-    assert "holds if &gt;\u00a00.333 left" in claimed(threshold=1 / 3, threshold_text="left")
+    assert "&gt;\u00a00.333</span> left" in claimed(threshold=1 / 3, threshold_text="left")
     assert "reported there: 5 &lt; 6" in claimed(reported="5 < 6")
     assert r'Smaller than <span class="math notranslate nohighlight">\(n\)</span>' in claimed(note="Smaller than $n$")
     assert "this book&#39;s own, after <a href" in claimed(origin="ours")
     assert "follows from <a href" in claimed(origin="consequence")
-    assert "</code> · <a href" in claimed(origin="paper")
-    assert '<td data-label="Published"></td>' in figures.claims_table([(CLAIM, {**CELLS, "Published": None})])
+    assert "<li><a href" in claimed(origin="paper")
+    assert '<td data-label="Published"></td>' in claimed(dataclasses.replace(SHOWN, cells={**CELLS, "Published": None}))
 
 
 def test_a_brief_claims_table_has_a_column_for_each_table_and_notes():
@@ -418,7 +459,7 @@ def test_a_brief_claims_table_has_a_column_for_each_table_and_notes():
     there = html.Cell(Judgement(0.31, 0.29, 0.33, "fails", n=18, censored=2), ("2 of 20 not observed",))
     found = {"this page": here, "larger <set>": there, "old": html.Cell(NOT_RUN)}
     claim = dataclasses.replace(CLAIM, reported="0.9", note="a note")
-    text = figures.claims_table([(claim, found)], ["from & to"], brief=True)
+    text = figures.claims_table([html.Shown(claim, found)], ["from & to"], brief=True)
     places = [text.index(figures.verdict_badge(verdict)) for verdict in ("holds", "fails", "not run")]
     assert places == sorted(places)
     assert text.count("<td ") == 3
@@ -427,6 +468,31 @@ def test_a_brief_claims_table_has_a_column_for_each_table_and_notes():
     assert '<th colspan="4"><span class="details">from &amp; to</span></th>' in text
     assert not any(words in text for words in ("reported there", "a note", "Zhang"))
     assert "\n\n" not in text
+
+
+def test_an_overview_leads_to_every_row():
+    text = html.overview([SHOWN])
+    assert '<a href="#claim-some_study-real-above-chance">Real labels' in text
+    assert [verdict for verdict in ("not run", "holds") if figures.verdict_badge(verdict) in text] == [
+        "not run",
+        "holds",
+    ]
+    assert "\n\n" not in text
+
+
+def test_bars_and_squares_say_in_words_what_they_show():
+    counts = {"replicated": 3, "not run": 0, "fails in discovery": 1}
+    bar = html.fates_bar(counts)
+    assert 'aria-label="3 replicated, 1 fails in discovery"' in bar
+    assert re.findall(r'<span class="([\w-]+)" style="flex-grow: (\d+)">', bar) == [
+        ("replicated", "3"),
+        ("fails-in-discovery", "1"),
+    ]
+    assert 'aria-label="nothing judged"' in html.fates_bar({"replicated": 0})
+    row = html.squares("A <title>", [("not run", "#claim-a-b", "It is > 1: not run.")])
+    assert "A &lt;title&gt;" in row
+    assert 'class="not-run" href="#claim-a-b" title="It is &gt; 1: not run." aria-label=' in row
+    assert '<li><span class="not-run"></span>not run</li>' in html.fates_legend(["not run"])
 
 
 @pytest.mark.parametrize(

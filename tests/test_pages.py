@@ -8,9 +8,10 @@ import pytest
 
 from genbook import data, figures
 from genbook.base.claims import Judgement
-from genbook.book import generated
+from genbook.book import scoreboard
 from genbook.figures import html
-from genbook.results.pages import cells as cells_of
+from genbook.results.pages import in_a_line
+from genbook.results.pages import shown as row_of
 from genbook.results.requests import Request
 from genbook.results.verdicts import evaluate
 from tests.toy import toy_study
@@ -28,7 +29,7 @@ def row(store, monkeypatch):
 
 def cells(page):
     """By the label of its column, the content of each cell of the first row."""
-    return dict(re.findall(r'<td data-label="([^"]+)">(.*?)</td>', page, flags=re.DOTALL))
+    return dict(re.findall(r'<td data-label="([^"]+)"[^>]*>(.*?)</td>', page, flags=re.DOTALL))
 
 
 def shown(judgement: Judgement):
@@ -42,14 +43,15 @@ def assert_columns(page, row):
     assert len({round(judgement.estimate, 1) for judgement in (discovery, replication, control)}) == 3
     assert (discovery.verdict, replication.verdict, control.verdict) == ("holds", "fails", "fails")
     found = cells(page)
-    assert list(found) == ["Replication", "Discovery", "Control"]
+    assert list(found) == ["Replication", "Discovery"]
     assert found["Discovery"] == shown(discovery) + '<span class="details">digits</span>'
     assert found["Replication"] == shown(replication) + '<span class="details">mnist1d</span>'
-    assert found["Control"] == shown(control) + '<span class="details">nothing</span>'
+    numbers = html.interval(control.estimate, control.low, control.high)
+    assert f"Control, <em>nothing</em>: {numbers}: fails, as it must" in page
 
 
 def test_a_chapter_shows_each_setting_in_its_own_column(row):
-    assert_columns(figures.claims_table([(row.claim, cells_of(row))]), row)
+    assert_columns(figures.claims_table([row_of(row)]), row)
 
 
 def test_a_replication_that_could_not_be_tested_says_what_its_data_lack(row, monkeypatch):
@@ -59,17 +61,40 @@ def test_a_replication_that_could_not_be_tested_says_what_its_data_lack(row, mon
     row = replace(row, judgements={**row.judgements, "replication": lacking})
     expected = shown(lacking) + '<span class="details">mnist1d</span>'
     expected += '<span class="details">what is asked must be &gt; 1, and is 0.4</span>'
-    assert cells(figures.claims_table([(row.claim, cells_of(row))]))["Replication"] == expected
-    monkeypatch.setattr(generated, "chapter_title", lambda name: "A chapter")
-    page = generated.scoreboard([row], "quick")
+    assert cells(figures.claims_table([row_of(row)]))["Replication"] == expected
+    monkeypatch.setattr(scoreboard, "chapter_title", lambda name: "A chapter")
+    page = scoreboard.scoreboard([row], "quick")
     assert cells(page)["Replication"] == expected
 
 
 def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_claim(row, monkeypatch):
-    monkeypatch.setattr(generated, "chapter_title", lambda name: "A chapter")
-    page = generated.scoreboard([row], "quick")
+    monkeypatch.setattr(scoreboard, "chapter_title", lambda name: "A chapter")
+    page = scoreboard.scoreboard([row], "quick")
     assert_columns(page, row)
     assert "**0** of 1 claims replicated; 1 fails in the replication" in page
+
+
+def test_a_row_leads_to_its_statistic_and_between_chapter_and_scoreboard(row):
+    study = row.request.study.name
+    anchor = html.anchor_of(study, row.claim.id)
+    in_chapter = row_of(row, figure="#fig-x").links
+    assert in_chapter == {
+        "its figure": "#fig-x",
+        "its statistic": f"../evidence/{study}.html",
+        "on the scoreboard": f"../scoreboard.html#{anchor}",
+    }
+    on_board = row_of(row, root="", page="chapters/01_one.html").links
+    assert on_board == {"its statistic": f"evidence/{study}.html", "in its chapter": f"chapters/01_one.html#{anchor}"}
+    assert row_of(row, anchored=False).anchor == ""
+
+
+def test_a_line_says_the_numbers_of_what_did_not_replicate(row):
+    line = in_a_line(row)
+    assert line.startswith(f'<a href="#{html.anchor_of(row.request.study.name, row.claim.id)}">')
+    replication = row.replication
+    assert f"(fails: {html.interval(replication.estimate, replication.low, replication.high)}, asked " in line
+    replicated = replace(row, judgements={**row.judgements, "replication": row.discovery})
+    assert in_a_line(replicated).endswith("</a>")
 
 
 def test_the_settings_are_those_that_were_asked_for(row):

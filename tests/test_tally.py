@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from genbook.base.claims import NOT_RUN, Claim, Judgement
-from genbook.book import generated
+from genbook.book import scoreboard
 from genbook.results import primary, tally
 from genbook.results.chapters import ChaptersError
 
@@ -63,7 +63,7 @@ def test_the_replication_comes_first_in_words():
 
 
 def test_the_table_of_fates_has_the_columns_that_some_claim_has():
-    table = generated._fates([row("holds", "holds"), row("holds", "fails", origin="paper")])
+    table = scoreboard._fates([row("holds", "holds"), row("holds", "fails", origin="paper")])
     assert list(table) == ["claims", "replicated", "fails in the replication"]
     assert table.to_numpy().tolist() == [
         ["on other data", 1, 1],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import json
 import multiprocessing
 import os
 import re
@@ -18,8 +19,10 @@ from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.book import inputs, reference, render
 from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current, notebooks_root
-from genbook.book.generated import contents, run_statistics, scoreboard, table_of_contents
+from genbook.book.front import contents, filled, headed, primary_claims
+from genbook.book.generated import computing_seconds, run_statistics, table_of_contents
 from genbook.book.render import BuildError
+from genbook.book.scoreboard import scoreboard, statistics
 from genbook.book.wording import reword
 from genbook.results import published
 from genbook.results.chapters import chapters, studies_of
@@ -163,16 +166,23 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     book = repository() / "book"
     with disk_errors(folder):
         shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "*.parquet"))
+    seconds = computing_seconds()
     for chapter in chapters():
-        copy = make_folder(folder / "chapters") / f"{chapter}.ipynb"
-        shutil.copyfile(executed_path(chapter, profile), copy)
-        for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", copy.read_text(encoding="utf-8"))):
+        text = executed_path(chapter, profile).read_text(encoding="utf-8")
+        needed = sum(seconds.get(study.name, 0) for study in studies_of(chapter))
+        write_text(folder / "chapters" / f"{chapter}.ipynb", json.dumps(headed(json.loads(text), chapter, needed)))
+        for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", text)):
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
     library = reference.kept_pages()
     reference.lay_out(folder, library)
     toc = (book / "_toc.yml").read_text(encoding="utf-8")
-    write_text(folder / "_toc.yml", table_of_contents(toc, reference.listed(library)))
+    sources = statistics(study for name in chapters() for study in studies_of(name))
+    for place, page in sources.items():
+        write_text(folder / f"{place}.md", page)
+    write_text(folder / "_toc.yml", table_of_contents(toc, reference.listed(library), list(sources)))
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
+    write_text(folder / "primary.md", primary_claims())
+    write_text(folder / "index.md", filled((book / "index.md").read_text(encoding="utf-8"), rows))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
     write_text(folder / "run-statistics.md", run_statistics(profile))
     lay_out_code(folder)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import functools
-import html
 import inspect
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ from genbook.base import progress
 from genbook.base.claims import NOT_RUN, Judgement, judge_all
 from genbook.base.files import atomic, store_root
 from genbook.base.spec import ParameterError, nearest
-from genbook.figures.html import Cell
+from genbook.figures import html
+from genbook.figures.html import Cell, Shown
 from genbook.results import published as published_tables
 from genbook.results import tally
 from genbook.results.chapters import studies_of
 from genbook.results.judged import of_published
-from genbook.results.pages import cells, control_notes, in_words, provenance_line, why
+from genbook.results.pages import control_notes, in_a_line, in_words, provenance_line, shown, why
 from genbook.results.requests import Request, requests, shortest, target
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
@@ -97,6 +98,9 @@ class Chapter:
         self.name = name
         self.requests = requests(name, {**notebooks_parameters(name), **parameters})
         self._tables: dict[tuple[str, str], Table] = {}
+        #: The last figure shown, and the claims shown so far, in their order.
+        self._figure = ""
+        self._told: dict[str, None] = {}
         figures.style.use()
 
     def request(self, study: str | None = None) -> Request:
@@ -135,6 +139,7 @@ class Chapter:
         ``tables``: what the figure was drawn from; by default the discovery table of the chapter's only study.
         """
         used = tables if tables is not None else [self.result()]
+        self._figure = name
         figures.show(
             figure,
             name=name,
@@ -182,18 +187,43 @@ class Chapter:
             raise ParameterError(nearest(claim, by_id, "claim"))
         return by_id[claim]
 
+    def summary(self, *claims: str, figure: str) -> None:
+        """Show in a few lines what the chapter found: the figure to look at, what replicated, what did not.
+
+        ``claims``: those that the chapter's answer rests on, and those that speak against it, in the order of weight.
+        """
+        rows = [self.row(claim) for claim in claims]
+        lines = [f"**In one figure:** {{numref}}`{figure}`."]
+        for words, which in (
+            ("Replicated", [row for row in rows if tally.fate(row) == "replicated"]),
+            ("Did not", [row for row in rows if tally.fate(row) not in (None, "replicated")]),
+        ):
+            told = "; ".join(in_a_line(row) for row in which) or "none of the claims that matter most here"
+            lines.append(f"**{words}:** {told}.")
+        if told := tally.in_words(self.rows):
+            lines.append(f'**In all:** {told} (<a href="#all-verdicts">all verdicts</a>).')
+        display(Markdown("\n".join(f"- {in_words(line)}" for line in lines)))
+
     def verdict(self, *claims: str) -> None:
         """Show the verdicts of these claims where the argument needs them."""
         self._show_claims([self.row(claim) for claim in claims])
 
     def verdicts(self) -> None:
-        """Show all claims of the chapter with their verdicts in replication, discovery and control, and their tally."""
+        """Show the tally of the chapter, the claims that it has not shown before, and a list of all."""
         if told := tally.in_words(self.rows):
             display(Markdown(f"{told}."))
-        self._show_claims(self.rows)
+        self._show_claims([row for row in self.rows if row.claim.id not in self._told])
+        by_id = {row.claim.id: row for row in self.rows}
+        display(HTML(html.overview([shown(by_id[claim]) for claim in self._told])))
 
     def _show_claims(self, rows: Sequence[Row]) -> None:
-        display(HTML(figures.claims_table([(row.claim, cells(row)) for row in rows])))
+        """Show claims whole; the first row of a claim on the page is the one that links lead to."""
+        if not rows:
+            return
+        figure = f"#{self._figure}" if self._figure else ""
+        table = [shown(row, figure=figure, anchored=row.claim.id not in self._told) for row in rows]
+        self._told |= dict.fromkeys(row.claim.id for row in rows)
+        display(HTML(figures.claims_table(table)))
 
     def published(self, study: str, name: str) -> Table | None:
         """The study's discovery table as ``genbook publish`` wrote it under ``name``, for a figure of its own.
@@ -232,7 +262,7 @@ class Chapter:
             notes.append(f"{title}: " + ("outdated" if table is None else provenance_line(table)))
             notes += control_notes(request.study, title, name)
         rows = [
-            (claim, {title: Cell(found[claim.id], why(found[claim.id])) for title, found in columns.items()})
+            Shown(claim, {title: Cell(found[claim.id], why(found[claim.id])) for title, found in columns.items()})
             for claim in claims
         ]
         display(HTML(figures.claims_table(rows, notes, brief=True)))
@@ -252,7 +282,7 @@ class Chapter:
         listing = highlight(code, PythonLexer(), HtmlFormatter(cssclass="highlight"))
         display(
             HTML(
-                f'<details class="genbook-source"><summary>The code: <code>{html.escape(title)}</code></summary>'
+                f'<details class="genbook-source"><summary>The code: <code>{escape(title)}</code></summary>'
                 f'<div class="highlight-python notranslate">{listing}</div></details>'
             )
         )

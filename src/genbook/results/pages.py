@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
 from genbook.base.claims import JUDGES_NOTHING, Judgement
-from genbook.figures.html import Cell
+from genbook.figures.html import Cell, Shown, anchor_of, interval, wanted
 from genbook.results import published
 from genbook.results.judged import of_published
 from genbook.results.table import Table, dataset_of
@@ -57,14 +58,44 @@ def control_notes(study: Study, title: str, name: str) -> list[str]:
     return [f"{title}, controls: {len(failed)} of {len(failed) + len(others)} claims fail there as they must{astray}"]
 
 
+def shown(row: Row, *, figure: str = "", root: str = "../", page: str = "", anchored: bool = True) -> Shown:
+    """A claim as a row of a page: the replication first, what it rests on behind it.
+
+    ``figure``: the address of the figure that it is read off. ``root``: address of the book's first folder.
+    ``page``: the page on which its argument stands, where that is another one; else the scoreboard is linked.
+    ``anchored``: whether the row is the one on its page that bears the claim's address.
+    """
+    study = row.request.study.name
+    anchor = anchor_of(study, row.claim.id)
+    links = {"its figure": figure} if figure else {}
+    other = {"in its chapter": f"{page}#{anchor}"} if page else {"on the scoreboard": f"{root}scoreboard.html#{anchor}"}
+    return Shown(
+        row.claim,
+        cells(row),
+        row.control,
+        anchor=anchor if anchored else "",
+        links={**links, "its statistic": f"{root}evidence/{study}.html", **other},
+        again=f"genbook claims {study}",
+    )
+
+
 def cells(row: Row) -> dict[str, Cell]:
-    """What a claim came out as, by the titles of a page's columns: the replication first."""
+    """What a claim came out as where it is judged, by the titles of a page's columns: the replication first."""
     discovery = row.request.discovery.spec
     return {
         "Replication": Cell(row.replication, (*_known(row.replication_dataset), *why(row.replication))),
         "Discovery": Cell(row.discovery, (*_known(dataset_of(discovery)), *why(row.discovery))),
-        "Control": Cell(row.control, (row.claim.control,)),
     }
+
+
+def in_a_line(row: Row) -> str:
+    """A claim in a line of Markdown, a link to where the page has it whole; with numbers where it did not replicate."""
+    anchor, statement = anchor_of(row.request.study.name, row.claim.id), row.claim.statement.rstrip(".")
+    line = f'<a href="#{anchor}">{statement}</a>'
+    found = row.replication if row.discovery.verdict == "holds" else row.discovery
+    if found.verdict == "holds" or math.isnan(found.estimate):
+        return line
+    return f"{line} ({found.verdict}: {interval(found.estimate, found.low, found.high)}, asked {wanted(row.claim)})"
 
 
 def published_cells(study: Study) -> dict[str, Cell]:

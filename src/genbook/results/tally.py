@@ -81,6 +81,12 @@ def origins(rows: Iterable[Row]) -> list[Kind]:
     return [kind for kind in found if kind.rows]
 
 
+def counts(rows: Iterable[Row]) -> dict[Fate, int]:
+    """How many claims came to each fate, in the order of `FATES`."""
+    found = Kind("", list(rows)).counts
+    return {fate: found[fate] for fate in FATES}
+
+
 def in_words(rows: Iterable[Row]) -> str:
     """'**6** of 23 claims replicated; 7 fail in the replication, 2 undecided in discovery'; nothing without any."""
     counts = Kind("", list(rows)).counts
