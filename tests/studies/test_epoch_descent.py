@@ -8,6 +8,7 @@ from genbook import studies
 from genbook.base.recipes import SGD, Adam
 from genbook.experiments import Labels
 from genbook.studies.descent.epoch_descent.design import SETTINGS, EpochDescentSpec, design
+from genbook.studies.descent.epoch_descent.study import PREREGISTERED
 from tests.known import Answer, Known, in_halves
 
 STUDY = studies.get("epoch_descent")
@@ -88,3 +89,9 @@ def test_a_setting_is_trained_once_and_must_be_known():
         EpochDescentSpec.build(settings=["two layers", "two layers"])
     with pytest.raises(ValueError, match="settings"):
         EpochDescentSpec.build(settings=["two layers", "five layers"])
+
+
+def test_what_was_preregistered_was_searched_and_is_on_fresh_seeds():
+    assert set(PREREGISTERED["settings"]) <= set(SETTINGS)
+    assert min(PREREGISTERED["seeds"]) > STUDY.replication_seed + len(PREREGISTERED["seeds"])
+    STUDY.accept(STUDY.build("full", {k: v for k, v in PREREGISTERED.items() if k != "seeds"}))
