@@ -10,7 +10,7 @@ from torch import nn
 from torch.func import functional_call
 
 from genbook.base.seeding import generator
-from genbook.curvature import Hessian, hutchinson_trace, sharpness, spectrum, top_eigenpairs
+from genbook.curvature import Hessian, batch_sharpness, hutchinson_trace, sharpness, spectrum, top_eigenpairs
 from genbook.models import five_layer_cnn, freeze, initialise, mlp, random_features, small_cnn, stack, unstack
 
 
@@ -362,3 +362,49 @@ def test_examples_that_do_not_fit_the_stack_are_refused():
         Hessian(stacked, nn.CrossEntropyLoss(), inputs[:2], targets[0])
     with pytest.raises(ValueError, match="has to be a scalar"):
         Hessian(stacked, nn.CrossEntropyLoss(reduction="none"), inputs[:2], targets[:2])
+
+
+def batch_by_batch(model, loss, inputs, targets, batches):
+    """The mean of gᵀHg / gᵀg with each batch's dense Hessian and gradient, of a plain module."""
+    found = []
+    for batch in batches:
+        matrix = brute_force(model, loss, inputs[batch], targets[batch])
+        value = loss(model(inputs[batch]), targets[batch])
+        gradient = torch.cat([g.flatten() for g in torch.autograd.grad(value, list(model.parameters()))])
+        found.append(float(gradient @ matrix @ gradient / (gradient @ gradient)))
+    return sum(found) / len(found)
+
+
+@pytest.mark.parametrize("batches", [[[0], [3], [7]], [[0, 1, 2, 3], [4, 5, 6, 7]], [list(range(12))]])
+def test_batch_sharpness_is_that_of_dense_hessians(batches):
+    loss, model = nn.CrossEntropyLoss(), network(lambda: mlp([4, 5, 3], "tanh"))
+    inputs, targets = examples((4,))
+    found = batch_sharpness(model, loss, inputs, targets, torch.tensor(batches))
+    assert found.item() == pytest.approx(batch_by_batch(model, loss, inputs, targets, batches), rel=1e-10)
+
+
+def test_batch_sharpness_of_a_stack_is_that_of_its_members():
+    loss, members = nn.CrossEntropyLoss(), [network(lambda: mlp([4, 5, 3], "tanh"), seed) for seed in (0, 1)]
+    stacked = stack([members[0], members[1]])
+    with torch.no_grad():
+        for place, member in enumerate(members):
+            for own, theirs in zip(stacked.parameters(), member.parameters(), strict=True):
+                own[place] = theirs.reshape(own[place].shape)
+    inputs, targets = examples((4,), replicas=2)
+    batches = torch.tensor([[[0, 1], [2, 3], [4, 5]], [[6, 7], [0, 8], [9, 11]]])
+    found = batch_sharpness(stacked, loss, inputs, targets, batches)
+    for place, member in enumerate(members):
+        expected = batch_by_batch(member, loss, inputs[place], targets[place], batches[place])
+        assert found[place].item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_curvature_along_the_gradient_of_a_quadratic_loss():
+    entries = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64)  # at w = 1 the gradient is d itself
+    assert diagonal(entries).along_gradient().item() == pytest.approx(float((entries**3).sum() / (entries**2).sum()))
+
+
+def test_a_hessian_in_batches_keeps_no_gradient():
+    inputs, targets = examples((4,))
+    hessian = Hessian(network(lambda: mlp([4, 5, 3])), nn.CrossEntropyLoss(), inputs, targets, batch_size=5)
+    with pytest.raises(ValueError, match="keeps no gradient"):
+        hessian.along_gradient()

@@ -17,6 +17,7 @@ SMALL = BatchStabilitySpec.build(
     n_train=20,
     hidden=[4],
     learning_rates=[0.01],
+    climbing_rates=[0.02],
     steps=10,
     batch_sizes=[1, 20],
     n_tried=4,
@@ -68,7 +69,13 @@ def test_trace_decides_for_single_examples_of_equal_curvature(scale, grows):
 
 
 SPEC = BatchStabilitySpec.build(
-    learning_rates=[0.01, 0.02], steps=10, batch_sizes=[1, 2, 4, 100], stable_from=0.1, stable_to=3.2, n_tried=51
+    learning_rates=[0.01, 0.02],
+    climbing_rates=[0.03, 0.04],
+    steps=10,
+    batch_sizes=[1, 2, 4, 100],
+    stable_from=0.1,
+    stable_to=3.2,
+    n_tried=51,
 )
 
 
@@ -88,6 +95,11 @@ def synthetic(single, whole, stable, left=0.001):
                         (seed, name, rate, 1, step, quantity, own * trace * (rate / 0.02) * 2 / rate)
                         for quantity in ("Hessian trace", "sharpness")
                     ]
+        # at more rates the trace goes on growing in units of the border, and the largest does not come to rest
+        for rate, scale, rest in ((0.03, 1.25, 1), (0.04, 1.5, 50)):
+            for step, loss in ((0, 2.0), (10, 2 * left * rest)):
+                rows.append((seed, "climbing", rate, 1, step, "train loss", loss))
+                rows.append((seed, "climbing", rate, 1, step, "Hessian trace", own * single * scale * 2 / rate))
         for batch, last in stable.items():
             for rate in SPEC.tried:
                 rows.append((seed, "batches", rate, batch, 0, "train loss", 1.0))
@@ -98,7 +110,11 @@ def synthetic(single, whole, stable, left=0.001):
 
 AS_SAID = synthetic(0.5, 1.7, {1: 0.1 * 2**0.5, 2: 0.2 * 2**0.5, 4: 0.4 * 2**0.5, 100: 0.4 * 2**0.5})
 CONTRARY = synthetic(1.7, 0.5, {1: 0.2, 2: 0.2, 4: 0.2, 100: 1.6})
+AT_BORDER = synthetic(0.8, 1.7, {1: 0.1, 2: 0.2})
 KNOWN = {
+    "trace-comes-to-border": Known(
+        Answer(AT_BORDER, [1, 1.01, 1.02], SPEC), Answer(AS_SAID, [0.625, 0.63125, 0.6375], SPEC)
+    ),
     "single-examples-bound-trace": Known(
         Answer(AS_SAID, [0.5, 0.505, 0.51], SPEC), Answer(CONTRARY, [1.7, 1.717, 1.734], SPEC)
     ),

@@ -17,6 +17,22 @@ summed loss of a stack has a block-diagonal Hessian, one block a replica.
 
 from genbook.curvature.hessian import Hessian
 from genbook.curvature.lanczos import Eigenpairs
-from genbook.curvature.spectra import TraceEstimate, hutchinson_trace, sharpness, spectrum, top_eigenpairs
+from genbook.curvature.spectra import (
+    TraceEstimate,
+    batch_sharpness,
+    hutchinson_trace,
+    sharpness,
+    spectrum,
+    top_eigenpairs,
+)
 
-__all__ = ["Eigenpairs", "Hessian", "TraceEstimate", "hutchinson_trace", "sharpness", "spectrum", "top_eigenpairs"]
+__all__ = [
+    "Eigenpairs",
+    "Hessian",
+    "TraceEstimate",
+    "batch_sharpness",
+    "hutchinson_trace",
+    "sharpness",
+    "spectrum",
+    "top_eigenpairs",
+]

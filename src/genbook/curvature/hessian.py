@@ -80,6 +80,17 @@ class Hessian:
         self._graph = self._gradient(*self.batches[0]) if len(self.batches) == 1 else None
         self._weights = [] if self._graph else self._weighted(arguments, targets)
 
+    def along_gradient(self) -> Tensor:
+        """Return each replica's curvature along its own gradient g, gᵀHg / gᵀg, [R]; NaN where g is zero.
+
+        Raises:
+            ValueError: a Hessian in batches, which keeps no gradient.
+        """
+        if self._graph is None:
+            raise ValueError("a Hessian with a batch_size keeps no gradient; leave batch_size away")
+        gradient = self._graph[1].detach()
+        return torch.linalg.vecdot(gradient, self @ gradient) / torch.linalg.vecdot(gradient, gradient)
+
     def __matmul__(self, vectors: Tensor) -> Tensor:
         """Return H v of each replica for vectors [R, P] or [R, b, P], in the same shape."""
         if vectors.dim() == 3:

@@ -56,6 +56,32 @@ def top_eigenpairs(
     return block_lanczos(hessian, k, start, seed, tolerance, min(max_iterations, hessian.size // k))
 
 
+def batch_sharpness(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, batches: Tensor) -> Tensor:
+    """Return the mean over batches of each batch's curvature along its own gradient, gᵀHg / gᵀg, [R].
+
+    What steps on such batches keep at 2 / learning rate (Andreyev and Beneventano, 2024); with one batch of all
+    examples, the curvature along the gradient. Exact: a Hessian-vector product a batch.
+
+    Args:
+        model: a module, or a stack of R replicas.
+        loss: from outputs [b, ...] and targets [b, ...] of one replica to a scalar.
+        inputs: [n, ...]; for a stack [R, n, ...].
+        targets: [n, ...]; for a stack [R, n, ...].
+        batches: places of the examples of K batches, [K, b]; for a stack [R, K, b].
+    """
+    axis = batches.dim() - 2
+    found = []
+    for batch in batches.unbind(axis):
+        if axis:  # each replica has batches of its own
+            drawn = [
+                torch.stack([own[places] for own, places in zip(x, batch, strict=True)]) for x in (inputs, targets)
+            ]
+        else:
+            drawn = [inputs[batch], targets[batch]]
+        found.append(Hessian(model, loss, *drawn).along_gradient())
+    return torch.stack(found).mean(0)
+
+
 def sharpness(
     model: nn.Module, loss: Loss, inputs: Inputs, targets: Tensor, *, batch_size: int | None = None, **options
 ) -> Tensor:

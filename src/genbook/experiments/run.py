@@ -20,6 +20,7 @@ from genbook.experiments.labels import Given, Labels
 from genbook.models import cnn1d, mlp, parameter_count, small_cnn
 from genbook.probes import (
     Accuracy,
+    BatchSharpness,
     DistanceFromInitialisation,
     GradientCoherence,
     HessianTrace,
@@ -154,6 +155,7 @@ def _probes_of(watch: Watch) -> list[Probe]:
         "distance": DistanceFromInitialisation(at=at),
         "sharpness": Sharpness(tolerance=watch.tolerance, max_iterations=watch.max_iterations, **of_gradients),
         "Hessian trace": HessianTrace(samples=watch.samples, **of_gradients),
+        "batch sharpness": BatchSharpness(at=at),
     }
     probes = [probe for name, probe in made.items() if name in wanted]
     if wanted & _COHERENCE:

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genbook.curvature import Hessian, hutchinson_trace, top_eigenpairs
+import torch
+
+from genbook.base.seeding import generator
+from genbook.curvature import Hessian, batch_sharpness, hutchinson_trace, top_eigenpairs
 from genbook.probes.probe import Measurement, Probe
 
 if TYPE_CHECKING:
@@ -58,3 +61,29 @@ class HessianTrace(_OfHessian):
         estimate = hutchinson_trace(self._hessian(view), self.samples)
         yield Measurement("Hessian trace", estimate.values, self.on, self.labels, "all", "all")
         yield Measurement("Hessian trace standard error", estimate.standard_errors, self.on, self.labels, "all", "all")
+
+
+@dataclass(frozen=True)
+class BatchSharpness(Probe):
+    """Mean curvature of batches along their own gradients (Andreyev and Beneventano, 2024); "batch sharpness".
+
+    Over the batches of one pass through the training set, in an order of its own: without the few examples that are
+    left over, and for single examples and for the whole set over all there are. The batches are as large as those that
+    the replicas are trained on.
+    """
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """A Hessian-vector product a batch."""
+        inputs, targets = view.sets.inputs("train"), view.sets.targets("train")
+        examples = targets.shape[1]
+        values = torch.full((len(view.replicas),), torch.nan, dtype=torch.float64)
+        sizes = [replica.recipe.batch_size or examples for replica in view.replicas]
+        for size in dict.fromkeys(sizes):
+            places = [place for place, own in enumerate(sizes) if own == size]
+            orders = [generator(view.replicas[place].seed, "batch sharpness").permutation(examples) for place in places]
+            kept = examples // size * size
+            batches = torch.tensor([order[:kept].reshape(-1, size).tolist() for order in orders], device=inputs.device)
+            part = view.substack(places)
+            loss = view.loss.module()
+            values[places] = batch_sharpness(part.model, loss, inputs[places], targets[places], batches).double().cpu()
+        yield Measurement("batch sharpness", values, "train", "given", "all", "all")

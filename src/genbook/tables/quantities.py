@@ -61,6 +61,9 @@ _ALL = (
     Quantity("weight norm", "Euclidean norm of the trained parameters", "", "log"),
     Quantity("distance", "Euclidean distance of the trained parameters from where they started", "", "log"),
     Quantity("sharpness", "largest eigenvalue of the training loss's Hessian", "", "log"),
+    Quantity(
+        "batch sharpness", "mean over batches of the curvature of the batch's loss along its own gradient", "", "log"
+    ),
     Quantity("Hessian trace", "trace of the training loss's Hessian, by Hutchinson's estimator", "", "log"),
     Quantity(
         "AUC of EL2N",

@@ -27,6 +27,12 @@ def scaled(table: pd.DataFrame, quantity: str, run: str, steps: int) -> pd.DataF
     return found.where(left_of_loss(table, run, steps).reindex_like(found) < INTERPOLATES)
 
 
+def climbing(table: pd.DataFrame, quantity: str, steps: int) -> pd.DataFrame:
+    """The same for single examples at all learning rates, up to those that do not train: by seed and rate."""
+    found = pd.concat([scaled(table, quantity, run, steps) for run in ("single", "climbing")], axis=1)
+    return found.loc[:, ~found.columns.duplicated()].sort_index(axis=1)
+
+
 def left_of_loss(table: pd.DataFrame, run: str, steps: int) -> pd.DataFrame:
     """The training loss after all ``steps`` over the first: rows seeds, columns learning rates."""
     ran = readings.rows(table, run=run, quantity="train loss")
@@ -83,6 +89,13 @@ def growth(words: str, first: int, last: int) -> Statistic:
     return slope(words, power, continuity=a_rung)
 
 
+@ratio("times 2/η, at the largest learning rate that comes to a minimum")
+def highest_minimum(table: pd.DataFrame, spec: BatchStabilitySpec) -> pd.Series:
+    """The trace in units of 2 / learning rate at each seed's largest rate at which single examples come to rest."""
+    found = climbing(table, "Hessian trace", spec.steps)
+    return found.ffill(axis=1).iloc[:, -1]
+
+
 CLAIMS = (
     claim(
         "single-examples-bound-trace",
@@ -97,6 +110,16 @@ CLAIMS = (
         origin="paper",
         reported="A bound for minima at which descent on single examples is stable.",
         note="Judged where every network has come below 1 % of its first loss, since the theorem is about such minima.",
+    ),
+    claim(
+        "trace-comes-to-border",
+        "As the learning rate of single examples grows, the trace at the minima comes to 2/η and stops there.",
+        "wu-su-2023",
+        highest_minimum,
+        equals=1,
+        within=1.05,
+        control="whole set",
+        note="The theorem bounds the trace; whether the bound is reached is the question here.",
     ),
     claim(
         "whole-set-bounds-sharpness-alone",

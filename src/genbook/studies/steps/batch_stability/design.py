@@ -24,6 +24,12 @@ class BatchStabilitySpec(ConstantRateSpec):
     learning_rates: Growing[Annotated[float, Field(gt=0, le=10)]] = parameter(
         (0.01, 0.02, 0.04), "learning rates with which one output learns even and odd classes", "", min_length=1
     )
+    climbing_rates: Growing[Annotated[float, Field(gt=0, le=10)]] = parameter(
+        (0.045, 0.05, 0.055, 0.06),
+        "more learning rates for single examples, up to some that do not train",
+        "",
+        min_length=1,
+    )
     single_batch: int = parameter(1, "examples in its steps (more is a negative control)", "examples", ge=1)
     whole_batch: int = parameter(
         10**6, "examples in the steps compared with; at most all (1 is a negative control)", "examples", ge=1
@@ -55,7 +61,7 @@ class BatchStabilitySpec(ConstantRateSpec):
 def design(spec: BatchStabilitySpec) -> Design:
     """One output with curvature at both ends (each fitted example's Hessian has rank one), and batches with the loss.
 
-    A run's column says which: 'single' and 'whole' have one output, 'batches' one for each class.
+    A run's column says which: 'single', 'climbing' and 'whole' have one output, 'batches' one for each class.
     """
 
     def condition(run: str, rate: float, batch: int) -> Condition:
@@ -71,5 +77,6 @@ def design(spec: BatchStabilitySpec) -> Design:
 
     sizes = {"single": spec.single_batch, "whole": spec.whole_batch}
     ends = [condition(run, rate, size) for run, size in sizes.items() for rate in spec.learning_rates]
+    ends += [condition("climbing", rate, spec.single_batch) for rate in spec.climbing_rates]
     batches = dict.fromkeys(min(size, spec.n_train) for size in spec.batch_sizes)
     return Design([*ends, *(condition("batches", rate, size) for size in batches for rate in spec.tried)])

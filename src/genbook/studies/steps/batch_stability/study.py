@@ -10,22 +10,29 @@ from genbook.studies import Study, other_images
 from genbook.studies.steps.batch_stability.claims import CLAIMS
 from genbook.studies.steps.batch_stability.design import BatchStabilitySpec, design
 
-_FEW_TRIED = {"learning_rates": [0.04], "batch_sizes": [25, 50], "n_tried": 2, "stable_steps": 5}
-_NO_TRACE = {"steps": 10, "learning_rates": [0.01]}
+_FEW_TRIED = {
+    "learning_rates": [0.04],
+    "climbing_rates": [0.045],
+    "batch_sizes": [25, 50],
+    "n_tried": 2,
+    "stable_steps": 5,
+}
+_NO_TRACE = {"steps": 10, "learning_rates": [0.01], "climbing_rates": [0.02]}
 
 
 def _replication(spec: BatchStabilitySpec) -> Mapping[str, Any]:
     """Other images; on fashion-small, where the loss is sharper, with rates at which single examples settle."""
     changes = other_images(spec)
     factor = 0.75 if (spec.dataset, changes["dataset"]) == ("digits", "fashion-small") else 1.0
-    return {**changes, "learning_rates": [factor * rate for rate in spec.learning_rates]}
+    rates = {name: [factor * rate for rate in getattr(spec, name)] for name in ("learning_rates", "climbing_rates")}
+    return {**changes, **rates}
 
 
 STUDY = Study.designed(
     design,
     name="batch_stability",
     title="Stability and batch size",
-    version=2,
+    version=3,
     spec=BatchStabilitySpec,
     profiles={
         "smoke": Profile(
@@ -34,6 +41,7 @@ STUDY = Study.designed(
                 "n_train": 20,
                 "hidden": [8],
                 "learning_rates": [0.01],
+                "climbing_rates": [0.02],
                 "steps": 20,
                 "batch_sizes": [1, 20],
                 "n_tried": 3,
@@ -58,7 +66,8 @@ STUDY = Study.designed(
     },
     claims=CLAIMS,
     conditions={
-        "run": "'single' or 'whole': one output on single examples or on all; 'batches': one for each class",
+        "run": "'single' or 'whole': one output on single examples or on all; 'climbing': single ones, larger rates; "
+        "'batches': one for each class",
         "learning rate": "constant learning rate",
         "batch size": "examples in one gradient step",
     },
