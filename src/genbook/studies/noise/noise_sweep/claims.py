@@ -113,7 +113,7 @@ def farthest_on_the_way(table: pd.DataFrame, spec: NoiseSweepSpec) -> pd.Series:
     return on_the_way(table).max(axis=1, skipna=False)
 
 
-@ratio("times its number's part of the descent so far, at least over the levels of noise")
+@ratio("times the average example's part of the descent so far, at the level of noise at which it is least")
 def least_per_capita(table: pd.DataFrame, spec: NoiseSweepSpec) -> pd.Series:
     """`per_capita_then` at the level of noise at which it is least, by seed."""
     return per_capita_then(table).min(axis=1, skipna=False)
