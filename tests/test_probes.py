@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from genbook import models
+from genbook.base.errors import TrainingError
 from genbook.gradients import coherence
 from genbook.probes import (
     Accuracy,
@@ -23,8 +24,10 @@ from genbook.probes import (
     LargestGradient,
     LogSpaced,
     LossSpread,
+    Margin,
     MeanLoss,
     Measurement,
+    PathNorm,
     Probe,
     Sharpness,
     WeightNorm,
@@ -324,3 +327,43 @@ def test_a_diverged_replica_leaves_the_scores_of_the_others_alone():
     both, alone = (rows(train(some, probes)) for some in (replicas, replicas[1:]))
     assert both.loc[both.replica == 0, "value"].isna().any()
     np.testing.assert_allclose(both.loc[both.replica == 1, "value"], alone["value"], rtol=1e-12)
+
+
+def relu_grid():
+    """Two trained ReLU networks of two hidden layers, on the examples of `grid`."""
+    data = [replica.data for replica in grid()]
+    recipe = Recipe(6, SGD(0.3), 6)
+    return [Replica(seed, models.mlp((5, 4, 3, 3)), recipe, sets) for seed, sets in enumerate(data)]
+
+
+def path_norm(model):
+    """Every path from an input or a bias, one by one."""
+    layers = [layer for layer in model if isinstance(layer, nn.Linear)]
+
+    def below(place, unit):
+        if place < 0:
+            return 1.0
+        layer = layers[place]
+        paths = sum(layer.weight[unit, k].item() ** 2 * below(place - 1, k) for k in range(layer.in_features))
+        return paths + layer.bias[unit].item() ** 2
+
+    return sum(below(len(layers) - 1, unit) for unit in range(layers[-1].out_features)) ** 0.5
+
+
+def test_margin_and_path_norm_against_each_example_and_each_path():
+    replicas = relu_grid()
+    result = train(replicas, [Margin(at=AtEnd()), PathNorm(at=AtEnd())])
+    for place, replica in enumerate(replicas):
+        model, examples = result.model(place), replica.data["train"]
+        margins = []
+        for output, label in zip(model(examples.inputs), examples.labels.tolist(), strict=True):
+            others = [value.item() for k, value in enumerate(output) if k != label]
+            margins.append(output[label].item() - max(others))
+        seen = rows(result, seed=replica.seed).set_index("quantity")["value"]
+        assert seen["margin"] == pytest.approx(sorted(margins)[(len(margins) - 1) // 2], rel=1e-12)
+        assert seen["path norm"] == pytest.approx(path_norm(model), rel=1e-12)
+
+
+def test_a_path_norm_of_other_units_is_refused():
+    with pytest.raises(TrainingError, match="ReLU"):
+        train(grid(), [PathNorm(at=AtEnd())])

@@ -8,10 +8,10 @@ A probe of one's own is a frozen dataclass that derives from `Probe` and yields 
 from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
 from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import BatchSharpness, HessianTrace, Sharpness
-from genbook.probes.outputs import Accuracy, LossSpread, MeanLoss
+from genbook.probes.outputs import Accuracy, LossSpread, Margin, MeanLoss
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.scores import ExampleScores
-from genbook.probes.weights import DistanceFromInitialisation, WeightNorm
+from genbook.probes.weights import DistanceFromInitialisation, PathNorm, WeightNorm
 
 __all__ = [
     "Accuracy",
@@ -29,8 +29,10 @@ __all__ = [
     "LargestGradient",
     "LogSpaced",
     "LossSpread",
+    "Margin",
     "MeanLoss",
     "Measurement",
+    "PathNorm",
     "Probe",
     "Sharpness",
     "WeightNorm",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from genbook.base.errors import TrainingError
 from genbook.probes.probe import Measurement, Probe
 
 if TYPE_CHECKING:
@@ -59,3 +60,23 @@ class LossSpread(Probe):
     def measure(self, view: View) -> Iterable[Measurement]:
         """From the outputs alone."""
         yield Measurement("loss spread", view.values(self.on).to(torch.float64).std(1), self.on, "given", "all")
+
+
+@dataclass(frozen=True)
+class Margin(Probe):
+    """The examples' median margin, by the labels as given; quantity "margin".
+
+    A margin is by how much the output of an example's class exceeds the largest of the others: negative where the
+    example is not classified as labelled.
+    """
+
+    on: str = "train"
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """From the outputs alone."""
+        outputs, classes = view.outputs(self.on), view.sets.targets(self.on).unsqueeze(1)
+        if classes.is_floating_point():
+            raise TrainingError("a margin is that of a class; these targets are numbers")
+        others = outputs.scatter(1, classes, -torch.inf).amax(1)
+        margins = outputs.gather(1, classes).squeeze(1) - others
+        yield Measurement("margin", margins.to(torch.float64).median(1).values, self.on, "given", "all")

@@ -58,6 +58,13 @@ _ALL = (
     Quantity("gradient cosine", "cosine of the summed gradients of two groups of training examples"),
     Quantity("gradient length", "‖S_g‖, norm of the summed gradients of a group of training examples", "", "log"),
     Quantity("descent", "⟨S, S_g⟩, what a group of training examples contributes to the descent ⟨S, S⟩ of all"),
+    Quantity("margin", "median over the training set of the label's output less the largest other one"),
+    Quantity(
+        "path norm",
+        "root of the sum, over all paths from input or bias to output, of the product of their squared weights",
+        "",
+        "log",
+    ),
     Quantity("weight norm", "Euclidean norm of the trained parameters", "", "log"),
     Quantity("distance", "Euclidean distance of the trained parameters from where they started", "", "log"),
     Quantity("sharpness", "largest eigenvalue of the training loss's Hessian", "", "log"),

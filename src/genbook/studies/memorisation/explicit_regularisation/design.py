@@ -10,7 +10,10 @@ from genbook.base.spec import parameter
 from genbook.base.when import AtEnd, LogSpaced
 from genbook.experiments import MLP, Condition, Dataset, Descent, Design, Fraction, Images, Labels, Watch
 
-WATCH = (Watch(("train accuracy", "test accuracy"), LogSpaced(12)), Watch(("weight norm",), AtEnd()))
+WATCH = (
+    Watch(("train accuracy", "test accuracy", "train loss", "m-coherence"), LogSpaced(30)),
+    Watch(("weight norm", "path norm", "margin"), AtEnd()),
+)
 
 
 class ExplicitRegularisationSpec(Dataset, Descent):

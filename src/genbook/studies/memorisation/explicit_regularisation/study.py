@@ -12,7 +12,7 @@ STUDY = Study.designed(
     design,
     name="explicit_regularisation",
     title="Weight decay and random labels",
-    version=1,
+    version=2,
     spec=ExplicitRegularisationSpec,
     profiles={
         "smoke": Profile(
@@ -34,5 +34,7 @@ STUDY = Study.designed(
         "hardly any decay": {"weight_decay": 1e-5},
         "strong decay": {"weight_decay": 0.1},
         "wrong labels": {"wrong": 0.4},
+        # Of ten classes, each as likely whatever the image: random labels under another name.
+        "no real labels": {"wrong": 0.9},
     },
 )
