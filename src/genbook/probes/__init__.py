@@ -8,6 +8,7 @@ A probe of one's own is a frozen dataclass that derives from `Probe` and yields 
 from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
 from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import HessianTrace, Sharpness
+from genbook.probes.fresh import FreshCoherence, FreshScores
 from genbook.probes.outputs import Accuracy, LossSpread, MeanLoss
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.scores import ExampleScores
@@ -23,6 +24,8 @@ __all__ = [
     "Epochs",
     "Every",
     "ExampleScores",
+    "FreshCoherence",
+    "FreshScores",
     "GradientCoherence",
     "HessianTrace",
     "LargestGradient",
