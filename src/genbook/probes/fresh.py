@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from genbook.gradients import alignments, coherence, gradient_norms
 from genbook.gradients.measured import Coherence
@@ -92,16 +93,16 @@ class FreshScores(Probe):
     def measure(self, view: View) -> Iterable[Measurement]:
         """Three forward and backward passes."""
         model, loss, sets = view.model, view.loss.module(), view.sets
-        own = sets.inputs(self.on), sets.targets(self.on)
-        options = {"chunk_size": max(1, _ROWS // len(own[0])), "allow_nonfinite": True}
-        others = own[1].shape[1]
-        of_all = alignments(model, loss, *own, own, **options) * others
-        norms = gradient_norms(model, loss, *own, **options)
+        own, fresh = ((sets.inputs(on), sets.targets(on)) for on in (self.on, self.fresh))
+        chunk = max(1, _ROWS // len(own[0]))
+
+        def along(others: tuple[Tensor, Tensor]) -> Tensor:
+            return alignments(model, loss, *own, others, chunk_size=chunk, allow_nonfinite=True)
+
+        norms = gradient_norms(model, loss, *own, chunk_size=chunk, allow_nonfinite=True)
         scores = {
-            "fresh alignment": alignments(
-                model, loss, *own, (sets.inputs(self.fresh), sets.targets(self.fresh)), **options
-            ),
-            "training alignment": of_all - norms.square(),
+            "fresh alignment": along(fresh),
+            "training alignment": along(own) * norms.shape[1] - norms.square(),
         }
         positive = sets.groups(self.on)[self.group].cpu().numpy()
         for name, values in scores.items():
