@@ -22,6 +22,9 @@ from genbook.probes import (
     Accuracy,
     BatchSharpness,
     DistanceFromInitialisation,
+    ExampleScores,
+    FreshCoherence,
+    FreshScores,
     GradientCoherence,
     HessianTrace,
     LargestGradient,
@@ -40,6 +43,9 @@ _HALVES = ("first half", "second half")
 #: What a training set's seed does not draw: above the largest seed, so that these are nobody's training labels.
 _HELD_OUT, _TEST = 2**32, 2**33
 _SUMS = {"gradient length", "descent"}
+_FRESH = {"fresh coherence", "fresh cosine"}
+_SCORES = {f"AUC of {score}" for score in ("EL2N", "gradient norm", "loss")}
+_ALIGNMENTS = {f"AUC of {kind} alignment" for kind in ("fresh", "training")}
 _COHERENCE = {
     *_SUMS,
     *("m-coherence", "m-coherence at equal size", "off-diagonal coherence", "gradient norm", "gradient cosine"),
@@ -89,7 +95,9 @@ class Drawn:
         tested = _given(images.test_labels, split.test, seed + _TEST, split.n_classes)
         sets = {
             "train": Examples(inputs, torch.from_numpy(given.labels), torch.from_numpy(given.true), groups),
-            "test": Examples(split.test.inputs, torch.from_numpy(tested.labels), groups=_halves(split.test.labels)),
+            "test": Examples(
+                split.test.inputs, torch.from_numpy(tested.labels), split.test.labels, _halves(split.test.labels)
+            ),
         }
         if images.held_out:
             labels = _given(images.held_out_labels, split.validation, seed + _HELD_OUT, split.n_classes).labels
@@ -150,7 +158,7 @@ def _probes_of(watch: Watch) -> list[Probe]:
     made = {
         **{f"{on} accuracy": Accuracy(on, at=at) for on in sets},
         **{f"{on} loss": MeanLoss(on, at=at) for on in sets},
-        "train accuracy on true labels": Accuracy("train", "true", at=at),
+        **{f"{on} accuracy on true labels": Accuracy(on, "true", at=at) for on in ("train", "test")},
         "loss spread": LossSpread(at=at),
         "margin": Margin(at=at),
         "largest gradient": LargestGradient(**of_gradients),
@@ -165,7 +173,15 @@ def _probes_of(watch: Watch) -> list[Probe]:
     if wanted & _COHERENCE:
         sums = bool(wanted & _SUMS)
         probes.append(GradientCoherence(groups=watch.groups, layers=watch.layers, sums=sums, **of_gradients))
-    if unknown := wanted - set(made) - _COHERENCE:
+    if wanted & _FRESH:
+        probes.append(FreshCoherence(layers=watch.layers, **of_gradients))
+    probes += [
+        kind(group=group, at=at)
+        for kind, told in ((ExampleScores, _SCORES), (FreshScores, _ALIGNMENTS))
+        for group in watch.groups
+        if wanted & told
+    ]
+    if unknown := wanted - set(made) - _COHERENCE - _FRESH - _SCORES - _ALIGNMENTS:
         raise ValueError(f"{', '.join(sorted(unknown))} cannot be watched; facts are told once, as `Condition.facts`")
     return probes
 

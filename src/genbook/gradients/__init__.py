@@ -25,7 +25,7 @@ from genbook.gradients.robust import (
     robust_average,
 )
 from genbook.gradients.rules import rule
-from genbook.gradients.scores import el2n, error_norms, gradient_norms, grand, signal_to_noise
+from genbook.gradients.scores import alignments, el2n, error_norms, gradient_norms, grand, signal_to_noise
 
 __all__ = [
     "Clipped",
@@ -39,6 +39,7 @@ __all__ = [
     "RunningMedian",
     "Shared",
     "Winsorized",
+    "alignments",
     "coherence",
     "el2n",
     "error_norms",

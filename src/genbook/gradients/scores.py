@@ -44,6 +44,58 @@ def gradient_norms(
     return norms if capture.replicas else norms[0]
 
 
+def alignments(
+    model: nn.Module,
+    loss: Loss,
+    inputs: Data,
+    targets: Tensor | None,
+    others: tuple[Data, Tensor | None],
+    *,
+    chunk_size: int | None = None,
+    allow_nonfinite: bool = False,
+    check: int | Literal["all"] = 3,
+) -> Tensor:
+    """g_i · ḡ' of every example with the mean gradient ḡ' of ``others``, [m] ([R, m] for a stack).
+
+    By so much a small step on example i lowers the mean loss of the others, for each unit of learning rate: the term
+    that Pruthi et al. (2020), "Estimating training data influence by tracing gradient descent", sum over training. One
+    forward and one backward pass over either set; with the examples themselves as others it is
+    `Coherence.alignments`.
+
+    Args:
+        model, loss, inputs, targets: as for `coherence`.
+        others: inputs and targets of the other examples.
+        chunk_size, allow_nonfinite, check: as for `coherence`.
+
+    Raises:
+        as `coherence`.
+    """
+    with Capture(model, loss) as capture:
+        known = {"chunk_size": chunk_size, "devices": capture.devices}
+        fresh, sums = Batches(capture.replicas, *others, **known), dict[str, Tensor]()
+
+        def add(name: str, form: Form) -> None:
+            total = form.total()
+            sums[name] = sums[name] + total if name in sums else total
+
+        for batch in fresh:
+            capture.prepare(batch, check)
+            for chunk in batch:
+                capture.run(chunk, add)
+        chunks, before = [], 0
+        for batch in Batches(capture.replicas, inputs, targets, **known):
+            capture.prepare(batch, check)
+            for chunk in batch:
+                parts: list[Tensor] = []
+                losses = capture.run(chunk, lambda name, form: parts.append(form.dots(sums[name])))  # noqa: B023
+                if not allow_nonfinite:
+                    refuse_nonfinite(losses, torch.stack(parts, 1), capture.replicas, before)
+                chunks.append(sum(parts[1:], parts[0]))
+                before += losses.shape[1]
+    products = torch.cat(chunks, 1) / fresh.m
+    return products if capture.replicas else products[0]
+
+
 def grand(
     model: nn.Module,
     loss: Loss,

@@ -9,6 +9,7 @@ from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Eve
 from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import BatchSharpness, HessianTrace, Sharpness
 from genbook.probes.outputs import Accuracy, LossSpread, Margin, MeanLoss
+from genbook.probes.fresh import FreshCoherence, FreshScores
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.scores import ExampleScores
 from genbook.probes.weights import DistanceFromInitialisation, PathNorm, WeightNorm
@@ -24,6 +25,8 @@ __all__ = [
     "Epochs",
     "Every",
     "ExampleScores",
+    "FreshCoherence",
+    "FreshScores",
     "GradientCoherence",
     "HessianTrace",
     "LargestGradient",

@@ -39,6 +39,12 @@ _ALL = (
         "train accuracy on true labels", "fraction of the training set's true labels predicted", "fraction", "logit"
     ),
     Quantity("test accuracy", "fraction of the test set's labels that are predicted", "fraction", "logit"),
+    Quantity(
+        "test accuracy on true labels",
+        "fraction of the test set's labels before corruption predicted",
+        "fraction",
+        "logit",
+    ),
     Quantity("train loss", "mean loss on the training labels as given (cross-entropy: in nats)", "nats", "log"),
     Quantity("test loss", "mean loss on the test set (cross-entropy: in nats)", "nats", "log"),
     Quantity(
@@ -53,6 +59,11 @@ _ALL = (
         "m-coherence at equal size", "m-coherence of as many examples of the group as the smallest group has", "", "log"
     ),
     Quantity("off-diagonal coherence", "mean gᵢ·gⱼ over pairs i ≠ j, over the mean ‖gᵢ‖²: coherence without 1/m bias"),
+    Quantity(
+        "fresh coherence",
+        "⟨ḡ', ḡ⟩ / ‖ḡ‖² with the held-out mean gradient ḡ': fall of held-out loss for each unit of training loss",
+    ),
+    Quantity("fresh cosine", "cosine of the mean gradients over the training set and over the held-out examples"),
     Quantity("gradient norm", "norm of the mean gradient over the training set", "", "log"),
     Quantity("largest gradient", "largest norm of a training example's gradient", "", "log"),
     Quantity("gradient cosine", "cosine of the summed gradients of two groups of training examples"),
@@ -87,6 +98,18 @@ _ALL = (
     Quantity(
         "AUC of loss",
         "chance that a corrupted example's loss is larger than a clean one's; missing without both",
+        "fraction",
+        "logit",
+    ),
+    Quantity(
+        "AUC of fresh alignment",
+        "chance that a corrupted example's gradient is less along the held-out mean gradient than a clean one's",
+        "fraction",
+        "logit",
+    ),
+    Quantity(
+        "AUC of training alignment",
+        "chance that a corrupted example's gradient is less along the other training examples' than a clean one's",
         "fraction",
         "logit",
     ),
