@@ -8,7 +8,7 @@ A probe of one's own is a frozen dataclass that derives from `Probe` and yields 
 from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
 from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import HessianTrace, Sharpness
-from genbook.probes.outputs import Accuracy, LossSpread, MeanLoss
+from genbook.probes.outputs import Accuracy, ExampleLoss, LossSpread, MeanLoss
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.scores import ExampleScores
 from genbook.probes.weights import DistanceFromInitialisation, WeightNorm
@@ -22,6 +22,7 @@ __all__ = [
     "DistanceFromInitialisation",
     "Epochs",
     "Every",
+    "ExampleLoss",
     "ExampleScores",
     "GradientCoherence",
     "HessianTrace",

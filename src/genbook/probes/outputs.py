@@ -59,3 +59,15 @@ class LossSpread(Probe):
     def measure(self, view: View) -> Iterable[Measurement]:
         """From the outputs alone."""
         yield Measurement("loss spread", view.values(self.on).to(torch.float64).std(1), self.on, "given", "all")
+
+
+@dataclass(frozen=True)
+class ExampleLoss(Probe):
+    """Each example's own loss on its label as given; quantity "example loss", the example's place as the group."""
+
+    on: str = "train"
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """As many measurements as there are examples."""
+        for place, values in enumerate(view.values(self.on).to(torch.float64).unbind(1)):
+            yield Measurement("example loss", values, self.on, "given", str(place))
