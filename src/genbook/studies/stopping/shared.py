@@ -1,7 +1,7 @@
 """What the studies of stopping share: rules, each of which reads one signal of a run and returns one of its steps.
 
-None sees a clean label. Most look back: the network is trained to the end with checkpoints, and the rule picks one. Those of the papers on the
-noise of gradients and on their disparity stop where their condition is first met.
+None sees a clean label. Most look back: the network is trained to the end with checkpoints, and the rule picks one.
+Those of the papers on the noise of gradients and on their disparity stop where their condition is first met.
 """
 
 from __future__ import annotations
