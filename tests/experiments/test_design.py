@@ -12,9 +12,9 @@ import torch
 from genbook import data
 from genbook.base.recipes import SGD, Recipe
 from genbook.base.when import AtFractions, Every
-from genbook.experiments import CNN, CNN1D, MLP, Condition, Continuation, Design, Images, Labels, Watch
+from genbook.experiments import CNN, CNN1D, MLP, Condition, Continuation, Design, Images, Labels, Pretraining, Watch
 from genbook.experiments.run import Drawn
-from genbook.probes import Accuracy, AtEnd, GradientCoherence, Sharpness
+from genbook.probes import Accuracy, AtEnd, GradientCoherence, MeanLoss, Sharpness
 from genbook.tables.quantities import COLUMNS
 from genbook.training import train
 
@@ -269,3 +269,94 @@ def test_convolutions_that_do_not_fit_the_data_are_refused():
     for dataset, network, wrong in (("mnist1d", CNN(2), "a CNN needs square"), ("digits", CNN1D(2), "needs signals")):
         with pytest.raises(ValueError, match=wrong):
             Drawn().replica(Condition({"noise": 0}, Images(dataset, 40), network, RECIPE, (LOSS,)), 0)
+
+
+BEFORE = Pretraining(Images("digits", 40, Labels().redrawn(1.0)), Recipe(12, SGD(0.2, 0.9), 8))
+
+
+def test_pretraining_is_a_training_that_goes_on_with_other_labels():
+    """By hand: train on the one set, load the weights, train on the other; and the plain network is as it was."""
+    watch = (Watch(("train loss", "distance"), Every(10)),)
+    pretrained, plain = replace(condition(0.1, watch), pretraining=BEFORE), condition(0.2, watch)
+    table = Design([pretrained, plain]).run([3], "cpu")
+    found = table.query("group == 'all'").set_index(["noise", "quantity", "step"])["value"]
+
+    learned = replace(pretrained, images=BEFORE.images, recipe=BEFORE.recipe, pretraining=None)
+    first = train([Drawn().replica(learned, 3)])
+    begun = replace(Drawn().replica(pretrained, 3), initialise=lambda model: model.load_state_dict(first.states[0]))
+    second = train([begun], [MeanLoss(at=Every(10))]).table
+    assert [found[0.1, "train loss", step] for step in (0, 10, 20)] == pytest.approx(second["value"].tolist(), rel=1e-5)
+    assert found[0.1, "distance", 0] == 0
+    alone = Design([plain]).run([3], "cpu").query("group == 'all'").set_index(["quantity", "step"])["value"]
+    assert found[0.2].to_dict() == pytest.approx(alone.to_dict(), rel=1e-5)
+
+
+def test_conditions_that_are_pretrained_alike_begin_with_the_same_weights():
+    watch = Watch(("train loss",), Every(10))
+    alike = [replace(condition(noise, (watch,)), columns={"place": noise}, pretraining=BEFORE) for noise in (0.0, 0.1)]
+    alike = [replace(one, images=alike[0].images) for one in alike]
+    other = replace(alike[0], columns={"place": 0.2}, pretraining=replace(BEFORE, recipe=replace(RECIPE, steps=3)))
+    plain = replace(alike[0], columns={"place": 0.3}, pretraining=None)
+    table = Design([*alike, other, plain]).run([0], "cpu").query("step == 0").set_index("place")["value"]
+    assert table[0.0] == table[0.1]
+    assert len({table[0.1], table[0.2], table[0.3]}) == 3
+
+
+def test_what_diverged_before_has_no_rows_and_the_others_have_theirs():
+    wild = Pretraining(BEFORE.images, Recipe(40, SGD(1e20), 8))
+    conditions = [condition(0.1), replace(condition(0.2), pretraining=wild)]
+    assert set(Design(conditions).run([0], "cpu")["noise"]) == {0.1}
+    watch = (Watch(("train loss",), AtEnd()),)
+    assert set(Design([conditions[0], replace(conditions[1], watch=watch)]).run([0], "cpu")["noise"]) == {0.1}
+
+
+def test_other_first_weights_are_another_draw_and_change_nothing_else():
+    watch = (Watch(("train loss",), Every(10)),)
+    table = Design([replace(condition(n, watch), first_weights=k) for k, n in enumerate((0.0, 0.1, 0.2))])
+    replicas = [Drawn().replica(one, 5) for one in table.conditions]
+    assert replicas[0].init_seed is None
+    assert len({replica.init_seed for replica in replicas}) == 3
+    assert {replica.order_seed for replica in replicas} == {None}
+    assert replicas[1].init_seed != Drawn().replica(table.conditions[1], 6).init_seed
+
+
+def test_erased_copies_lack_another_fraction_of_pixels_each():
+    images = Images("digits", 40, Labels().diluted(2).redrawn(1.0), erased=0.25)
+    one = replace(condition(), images=images)
+    inputs = Drawn().replica(one, 1).data["train"].inputs
+    whole = Drawn().replica(condition(), 1).data["train"].inputs
+    copies = inputs.unflatten(0, (3, 40))
+    for copy in copies:
+        gone = (copy == 0) & (whole != 0)
+        assert torch.equal(torch.where(gone, whole, copy), whole)
+        assert (gone.sum(1) <= 16).all()
+        assert (copy == 0).sum(1).ge(16).all()
+    assert not torch.equal(copies[0] == 0, copies[1] == 0)
+    assert torch.equal(
+        Drawn().replica(replace(one, images=replace(images, erased=0.0)), 1).data["train"].inputs[40:80], whole
+    )
+
+
+def test_losses_of_single_examples_average_to_the_mean_loss():
+    watch = Watch(("train loss", "example loss"), AtEnd())
+    table = Design([condition(0.2, (watch,))]).run([4], "cpu")
+    single = table[table["quantity"] == "example loss"].set_index("group")["value"]
+    assert set(single.index) == {str(place) for place in range(40)}
+    assert single.mean() == pytest.approx(table.set_index("quantity")["value"]["train loss"])
+    replica = Drawn().replica(condition(0.2, (watch,)), 4)
+    model, own = train([replica]).model(0), replica.data["train"]
+    by_hand = torch.nn.functional.cross_entropy(model(own.inputs), own.labels, reduction="none")
+    np.testing.assert_allclose([single[str(k)] for k in range(40)], by_hand.detach(), rtol=1e-4, atol=1e-6)
+
+
+def test_held_out_examples_have_true_labels_too():
+    watch = Watch(("held-out loss", "held-out loss on true labels"), AtEnd())
+    images = Images("digits", 40, held_out=30, held_out_labels=Labels().wrong(0.5))
+    noisy = replace(condition(0.0, (watch,)), images=images)
+    table = Design([noisy]).run([0], "cpu").set_index("quantity")["value"]
+    replica = Drawn().replica(noisy, 0)
+    model, held = train([replica]).model(0), replica.data["held-out"]
+    for name, labels in (("held-out loss", held.labels), ("held-out loss on true labels", held.true_labels)):
+        wanted = torch.nn.functional.cross_entropy(model(held.inputs), labels)
+        assert table[name] == pytest.approx(wanted.item(), rel=1e-4)
+    assert (held.labels != held.true_labels).double().mean() == 0.5

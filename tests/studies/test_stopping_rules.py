@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genbook.studies.stopping.shared import RULES, disparity, first_at_one, rises
 from genbook.studies.stopping.stopping_rules import claims
-from genbook.studies.stopping.stopping_rules.claims import _disparity
 from genbook.studies.stopping.stopping_rules.design import StoppingRulesSpec
-from genbook.studies.stopping.stopping_rules.rules import RULES, first_at_one, rises
 from tests.known import Answer, Known
 
 
@@ -30,7 +29,7 @@ def test_gradient_disparity_is_the_mean_over_pairs():
     spec = StoppingRulesSpec.build(n_train=20, batch_size=1, decoys=2, held_out=10)
     coherence, norm = np.square(g.sum(0)).sum() / np.square(g).sum(), np.linalg.norm(g.mean(0))
     pairs = [np.square(g[i] - g[j]).sum() for i in range(20) for j in range(i)]
-    found = _disparity(pd.DataFrame([[coherence]]), pd.DataFrame([[norm]]), spec)
+    found = disparity(pd.DataFrame([[coherence]]), pd.DataFrame([[norm]]), spec.n_train, spec.batch_size)
     assert found.to_numpy().item() == pytest.approx(np.sqrt(np.mean(pairs)))
 
 

@@ -11,7 +11,7 @@
 ``run(spec, seeds, device)`` of its own. `genbook.training.minimal` is the same training as a plain loop.
 """
 
-from genbook.experiments.design import CNN, CNN1D, MLP, Condition, Continuation, Design, Images, Watch
+from genbook.experiments.design import CNN, CNN1D, MLP, Condition, Continuation, Design, Images, Pretraining, Watch
 from genbook.experiments.labels import Labels
 from genbook.experiments.specs import Architecture, Dataset, Descent, Fraction, Growing, HiddenWidths
 
@@ -30,5 +30,6 @@ __all__ = [
     "HiddenWidths",
     "Images",
     "Labels",
+    "Pretraining",
     "Watch",
 ]

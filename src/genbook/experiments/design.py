@@ -23,6 +23,7 @@ class Images:
         dataset: the images and their real labels.
         n_train: size of the training set, the same number of each class.
         labels: what is done to its real labels.
+        erased: the fraction of its pixels that are set to zero, drawn for each image, and for each copy of one anew.
         held_out: how many images are held out of the training pool.
         held_out_labels, test_labels: what is done to the labels of those held out, and of the test set, by draws of
             their own.
@@ -31,6 +32,7 @@ class Images:
     dataset: str
     n_train: int
     labels: Labels = field(default_factory=Labels)
+    erased: float = 0.0
     held_out: int = 0
     held_out_labels: Labels = field(default_factory=Labels)
     test_labels: Labels = field(default_factory=Labels)
@@ -105,6 +107,18 @@ class Continuation:
 
 
 @dataclass(frozen=True)
+class Pretraining:
+    """What a network learns before it is trained: other images or labels, by a recipe of its own; nothing is watched.
+
+    Conditions of one network that are pretrained alike go on from the same weights. What has diverged does not go on:
+    its conditions have no rows.
+    """
+
+    images: Images
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
 class Condition:
     """One network's setting, the same for every seed.
 
@@ -116,6 +130,8 @@ class Condition:
         watch: what is measured along the way. Conditions that watch the same train as one tensor program.
         at_end: what is measured once training has ended (the schedule is not used).
         continued: how training goes on from there, each time from the same weights.
+        pretraining: what the network has learned before, if anything.
+        first_weights: which of the seed's draws of first weights it begins with; another number is another draw.
         facts: what there is one number of: names of `quantities.FACTS`.
     """
 
@@ -126,6 +142,8 @@ class Condition:
     watch: tuple[Watch, ...]
     at_end: tuple[Watch, ...] = ()
     continued: tuple[Continuation, ...] = ()
+    pretraining: Pretraining | None = None
+    first_weights: int = 0
     facts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -15,13 +15,14 @@ from torch import nn
 from genbook import data
 from genbook.base.seeding import generator
 from genbook.data.stratified import stratified_order
-from genbook.experiments.design import CNN, CNN1D, MLP, Condition, Design, Watch
+from genbook.experiments.design import CNN, CNN1D, MLP, Condition, Design, Pretraining, Watch
 from genbook.experiments.labels import Given, Labels
 from genbook.models import cnn1d, mlp, parameter_count, small_cnn
 from genbook.probes import (
     Accuracy,
     BatchSharpness,
     DistanceFromInitialisation,
+    ExampleLoss,
     ExampleScores,
     FreshCoherence,
     FreshScores,
@@ -57,9 +58,14 @@ def run(design: Design, seeds: Sequence[int], device: str) -> pd.DataFrame:
     drawn = Drawn()
     names = list(design.conditions[0].columns)
     tables = []
+    learned = _pretrained(design, seeds, drawn, device)
     for conditions in design.together():
         placed = [(condition, seed) for seed in seeds for condition in conditions]
-        result = train([drawn.replica(*place) for place in placed], _probes(conditions[0].watch), device)
+        placed = [place for place in placed if learned.get(_before(*place), True)]
+        if not placed:
+            continue
+        replicas = [_going_on(drawn.replica(*place), learned.get(_before(*place))) for place in placed]
+        result = train(replicas, _probes(conditions[0].watch), device)
         tables += [_rows(result.table, conditions[0].watch), _facts(result, [condition for condition, _ in placed])]
         tables += _at_end(result, [condition for condition, _ in placed], device)
         for continuation in conditions[0].continued:
@@ -72,13 +78,50 @@ def run(design: Design, seeds: Sequence[int], device: str) -> pd.DataFrame:
     return table[["seed", *names, *list(quantities.COLUMNS)[1:]]]
 
 
+#: What conditions that are pretrained alike have in common: how, which network, which first weights, which seed.
+_Before = tuple[Pretraining | None, MLP | CNN | CNN1D, int, int]
+
+
+def _before(condition: Condition, seed: int) -> _Before:
+    return condition.pretraining, condition.network, condition.first_weights, seed
+
+
+def _pretrained(
+    design: Design, seeds: Sequence[int], drawn: Drawn, device: str
+) -> dict[_Before, dict[str, torch.Tensor]]:
+    """The weights to which each pretraining comes, once for all conditions that begin with it; empty where diverged."""
+    asked = {
+        _before(condition, seed): (
+            replace(condition, images=condition.pretraining.images, recipe=condition.pretraining.recipe),
+            seed,
+        )
+        for condition in design.conditions
+        if condition.pretraining is not None
+        for seed in seeds
+    }
+    if not asked:
+        return {}
+    result = train([drawn.replica(*place) for place in asked.values()], [], device)
+    ends = zip(asked, result.states, result.endings["diverged"], strict=True)
+    return {before: {} if diverged else state for before, state, diverged in ends}
+
+
+def _going_on(replica: Replica, weights: dict[str, torch.Tensor] | None) -> Replica:
+    """The replica with the weights to which its pretraining came, if it had one."""
+    if weights is None:
+        return replica
+    return replace(replica, initialise=lambda model: model.load_state_dict(weights))
+
+
 class Drawn:
     """What has been drawn so far: networks that share examples share them in memory."""
 
     def __init__(self) -> None:
         """Nothing is drawn until it is asked for."""
         self._split = functools.cache(lambda dataset, *drawn: data.split(data.load(dataset), *drawn, flat=True))
-        self._inputs = functools.cache(lambda rounds, *split: self._split(*split).train.inputs.repeat(rounds, 1))
+        self._inputs = functools.cache(
+            lambda rounds, erased, *split: _erased(self._split(*split).train.inputs.repeat(rounds, 1), erased, split[1])
+        )
         self._network = functools.cache(_network)
         # One tensor for all replicas of a set: those that are handed the same share their batches.
         self._whole = functools.cache(lambda inputs, *shape: inputs.unflatten(1, shape))
@@ -89,7 +132,8 @@ class Drawn:
         key = images.dataset, seed, images.n_train, images.held_out
         split = self._split(*key)
         given = _given(images.labels, split.train, seed, split.n_classes)
-        inputs = split.train.inputs if given.rounds == 1 else self._inputs(given.rounds, *key)
+        changed = given.rounds, images.erased
+        inputs = split.train.inputs if changed == (1, 0) else self._inputs(*changed, *key)
         wanted = {name for watch in condition.watches for name in watch.groups}
         groups = {name: mask for name, mask in _groups(given, seed).items() if name in wanted}
         tested = _given(images.test_labels, split.test, seed + _TEST, split.n_classes)
@@ -100,14 +144,29 @@ class Drawn:
             ),
         }
         if images.held_out:
-            labels = _given(images.held_out_labels, split.validation, seed + _HELD_OUT, split.n_classes).labels
-            sets["held-out"] = Examples(split.validation.inputs, torch.from_numpy(labels))
+            own = _given(images.held_out_labels, split.validation, seed + _HELD_OUT, split.n_classes)
+            labels, true = torch.from_numpy(own.labels), torch.from_numpy(own.true)
+            sets["held-out"] = Examples(split.validation.inputs, labels, true)
         shape = data.load(images.dataset).shape
         if not isinstance(condition.network, MLP):
             shape = shape if len(shape) == 3 else (1, *shape)
             sets = {on: replace(part, inputs=self._whole(part.inputs, *shape)) for on, part in sets.items()}
         model = self._network(condition.network, shape, split.n_classes)
-        return Replica(seed, model, condition.recipe, sets, condition.columns)
+        first = _first_weights(seed, condition.first_weights)
+        return Replica(seed, model, condition.recipe, sets, condition.columns, init_seed=first)
+
+
+def _erased(inputs: torch.Tensor, fraction: float, seed: int) -> torch.Tensor:
+    """Inputs [n, d] with a fraction of each one's entries at zero, another draw for each."""
+    if not fraction:
+        return inputs
+    ranks = generator(seed, "erased pixels").random(inputs.shape).argsort(1)
+    return inputs.masked_fill(torch.from_numpy(ranks < round(fraction * inputs.shape[1])), 0)
+
+
+def _first_weights(seed: int, draw: int) -> int | None:
+    """The seed of a network's first weights: by default the replica's own, else a stream of it."""
+    return int(generator(seed, f"first weights, draw {draw}").integers(2**62)) if draw else None
 
 
 def _network(network: MLP | CNN | CNN1D, shape: Sequence[int], n_classes: int) -> nn.Module:
@@ -159,8 +218,10 @@ def _probes_of(watch: Watch) -> list[Probe]:
         **{f"{on} accuracy": Accuracy(on, at=at) for on in sets},
         **{f"{on} loss": MeanLoss(on, at=at) for on in sets},
         **{f"{on} accuracy on true labels": Accuracy(on, "true", at=at) for on in ("train", "test")},
+        "held-out loss on true labels": MeanLoss("held-out", "true", at=at),
         "loss spread": LossSpread(at=at),
         "margin": Margin(at=at),
+        "example loss": ExampleLoss(at=at),
         "largest gradient": LargestGradient(**of_gradients),
         "weight norm": WeightNorm(at=at),
         "path norm": PathNorm(at=at),
@@ -198,7 +259,8 @@ def _rows(table: pd.DataFrame, watched: Sequence[Watch], phase: str = "training"
 
 def _is_watched(watch: Watch, name: str, group: str, layer: str) -> bool:
     groups = {"", "all", *_HALVES, *watch.groups, ", ".join(watch.groups)}
-    return name in watch.quantities and group in groups and (watch.layers or layer in ("", "all"))
+    told = group in groups or name == "example loss"
+    return name in watch.quantities and told and (watch.layers or layer in ("", "all"))
 
 
 def _at_end(result: TrainingResult, conditions: Sequence[Condition], device: str) -> list[pd.DataFrame]:

@@ -8,8 +8,8 @@ A probe of one's own is a frozen dataclass that derives from `Probe` and yields 
 from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
 from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import BatchSharpness, HessianTrace, Sharpness
-from genbook.probes.outputs import Accuracy, LossSpread, Margin, MeanLoss
 from genbook.probes.fresh import FreshCoherence, FreshScores
+from genbook.probes.outputs import Accuracy, ExampleLoss, LossSpread, Margin, MeanLoss
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.scores import ExampleScores
 from genbook.probes.weights import DistanceFromInitialisation, PathNorm, WeightNorm
@@ -24,6 +24,7 @@ __all__ = [
     "DistanceFromInitialisation",
     "Epochs",
     "Every",
+    "ExampleLoss",
     "ExampleScores",
     "FreshCoherence",
     "FreshScores",

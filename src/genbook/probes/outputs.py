@@ -80,3 +80,15 @@ class Margin(Probe):
         others = outputs.scatter(1, classes, -torch.inf).amax(1)
         margins = outputs.gather(1, classes).squeeze(1) - others
         yield Measurement("margin", margins.to(torch.float64).median(1).values, self.on, "given", "all")
+
+
+@dataclass(frozen=True)
+class ExampleLoss(Probe):
+    """Each example's own loss on its label as given; quantity "example loss", the example's place as the group."""
+
+    on: str = "train"
+
+    def measure(self, view: View) -> Iterable[Measurement]:
+        """As many measurements as there are examples."""
+        for place, values in enumerate(view.values(self.on).to(torch.float64).unbind(1)):
+            yield Measurement("example loss", values, self.on, "given", str(place))

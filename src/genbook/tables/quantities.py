@@ -17,7 +17,8 @@ COLUMNS: Mapping[str, str] = {
     "step": "gradient steps taken in this phase",
     "epoch": "passes through the training set in this phase",
     "quantity": "what was measured (see the quantities)",
-    "group": "'all', or the examples that were measured: 'clean', 'corrupted', 'decoys', or a half of a set",
+    "group": "'all', or the examples that were measured: 'clean', 'corrupted', 'decoys', a half of a set, or one "
+    "example by its place",
     "layer": "'all', or the layer that was measured",
     "value": "the measured value, in the quantity's unit",
 }
@@ -50,8 +51,15 @@ _ALL = (
     Quantity(
         "loss spread", "standard deviation of the training examples' losses (cross-entropy: in nats)", "nats", "log"
     ),
+    Quantity("example loss", "loss on one training example's label as given (cross-entropy: in nats)", "nats", "log"),
     Quantity("held-out accuracy", "fraction of the held-out labels, as given, that are predicted", "fraction", "logit"),
     Quantity("held-out loss", "mean loss on the held-out labels as given (cross-entropy: in nats)", "nats", "log"),
+    Quantity(
+        "held-out loss on true labels",
+        "mean loss on the held-out examples' true labels (cross-entropy: in nats)",
+        "nats",
+        "log",
+    ),
     Quantity(
         "m-coherence", "‖Σ gᵢ‖² / Σ ‖gᵢ‖² over the training set: how many examples an average example helps", "", "log"
     ),

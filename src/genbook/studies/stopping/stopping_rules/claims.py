@@ -7,8 +7,8 @@ import pandas as pd
 
 from genbook.base.claims import Origin
 from genbook.data.sizes import TEST
+from genbook.studies.stopping.shared import RULES, an_epoch_apart, dealt_anew, disparity
 from genbook.studies.stopping.stopping_rules.design import HALVES, StoppingRulesSpec
-from genbook.studies.stopping.stopping_rules.rules import RULES
 from genbook.tables.readings import curve, mean_of_others
 from genbook.tables.statistics import Statistic, claim, difference, half_example
 
@@ -41,39 +41,12 @@ def signals(table: pd.DataFrame, spec: StoppingRulesSpec) -> dict[str, pd.DataFr
         name: curve(table, quantity, "noise", group=group).unstack("step")
         for name, (quantity, group) in _SIGNALS.items()
     }
-    found["gradient disparity"] = _disparity(found["m-coherence"], found["gradient norm"], spec)
+    found["gradient disparity"] = disparity(found["m-coherence"], found["gradient norm"], spec.n_train, spec.batch_size)
     if spec.signals == "shuffled":
-        found = {name: _dealt_anew(values) for name, values in found.items()}
-    looks = _an_epoch_apart(found["gradient disparity"].columns, max(1, spec.n_train // spec.batch_size))
+        found = {name: dealt_anew(values) for name, values in found.items()}
+    looks = an_epoch_apart(found["gradient disparity"].columns, max(1, spec.n_train // spec.batch_size))
     found["gradient disparity by epoch"] = found["gradient disparity"][looks]
     return found
-
-
-def _dealt_anew(values: pd.DataFrame) -> pd.DataFrame:
-    rows = [
-        row[np.random.default_rng((int(seed), round(1e6 * noise))).permutation(len(row))]
-        for (seed, noise), row in zip(values.index, values.to_numpy(), strict=True)
-    ]
-    return pd.DataFrame(rows, values.index, values.columns)
-
-
-def _an_epoch_apart(steps: pd.Index, epoch: int) -> list[int]:
-    looks: list[int] = []
-    for step in steps:
-        if step >= (looks[-1] if looks else 0) + epoch:
-            looks.append(step)
-    return looks
-
-
-def _disparity(coherence: pd.DataFrame, norm: pd.DataFrame, spec: StoppingRulesSpec) -> pd.DataFrame:
-    """Gradient disparity (Forouzesh and Thiran, 2021): the distance of two random batches' gradients, exactly.
-
-    The mean square of ‖g_B − g_B'‖ over all pairs of disjoint batches of b examples is 2/b times the variance of the
-    per-example gradients, (Q − ‖S‖²/m) / (m − 1), so that no batch has to be drawn.
-    """
-    m = spec.n_train
-    summed = (m * norm) ** 2
-    return np.sqrt(2 / spec.batch_size * (summed / coherence - summed / m) / (m - 1))
 
 
 def constant_steps(table: pd.DataFrame) -> pd.Series:

@@ -1,7 +1,7 @@
-"""Stopping rules: each reads one signal of a run and returns one of the run's steps. None sees a clean label.
+"""What the studies of stopping share: rules, each of which reads one signal of a run and returns one of its steps.
 
-Most look back: the network is trained to the end with checkpoints, and the rule picks one. Those of the papers on the
-noise of gradients and on their disparity stop where their condition is first met.
+None sees a clean label. Most look back: the network is trained to the end with checkpoints, and the rule picks one.
+Those of the papers on the noise of gradients and on their disparity stop where their condition is first met.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 #: Neighbouring measured steps over which a signal is averaged: single ones wobble.
@@ -80,3 +81,37 @@ RULES = (
     Rule("rescaled disparity", lambda s: s["gradient disparity"] / s["loss spread"], smallest, "smallest"),
     Rule("decoys", lambda s: s["decoy loss"] - s["train loss"], largest, "largest"),
 )
+
+
+def disparity(coherence: pd.DataFrame, norm: pd.DataFrame, m: int, batch_size: int) -> pd.DataFrame:
+    """Gradient disparity (Forouzesh and Thiran, 2021): the distance of two random batches' gradients, exactly.
+
+    The mean square of ‖g_B − g_B'‖ over all pairs of disjoint batches of b examples is 2/b times the variance of the
+    per-example gradients, (Q − ‖S‖²/m) / (m − 1), so that no batch has to be drawn.
+
+    Args:
+        coherence: m-coherence of the m training examples, rows runs, columns steps.
+        norm: the norm of their mean gradient.
+        m: how many they are.
+        batch_size: b.
+    """
+    summed = (m * norm) ** 2
+    return np.sqrt(2 / batch_size * (summed / coherence - summed / m) / (m - 1))
+
+
+def an_epoch_apart(steps: pd.Index, epoch: int) -> list[int]:
+    """The first of ``steps``, and each that lies at least ``epoch`` steps after the one before."""
+    looks: list[int] = []
+    for step in steps:
+        if step >= (looks[-1] if looks else 0) + epoch:
+            looks.append(step)
+    return looks
+
+
+def dealt_anew(values: pd.DataFrame) -> pd.DataFrame:
+    """Each run's values at other steps, drawn by its index (seed, and numbers from 0 on), alike for all its signals."""
+    rows = [
+        row[np.random.default_rng((int(seed), *(round(1e6 * number) for number in told))).permutation(len(row))]
+        for (seed, *told), row in zip(values.index, values.to_numpy(), strict=True)
+    ]
+    return pd.DataFrame(rows, values.index, values.columns)
