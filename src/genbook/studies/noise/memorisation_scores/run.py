@@ -169,7 +169,7 @@ def _early(
     n = len(world.labels)
     new, new_labels = torch.from_numpy(world.drawn.new_inputs), torch.from_numpy(world.drawn.new_labels)
     both = torch.cat([world.inputs, new]), torch.cat([world.labels, new_labels])
-    more_squares, with_new = _gradients(networks, *both)
+    _, with_new = _gradients(networks, *both)
     # ‖S - gᵢ‖² from ‖S‖² = Σᵢ gᵢ·S, and of the new images alone by what they add.
     others = pulls.sum(1, keepdims=True) - 2 * pulls + squares
     by_new = with_new[:, :n] - pulls
