@@ -23,6 +23,7 @@ from genbook.training import (
     Adam,
     Average,
     Cosine,
+    EarlyLearning,
     Examples,
     Recipe,
     Replica,
@@ -63,6 +64,7 @@ def grid():
         *(r for width in (3, 8) for r in replicas((0, 0), models.mlp((6, width, 3)), hard, optimiser=Adam(0.02))),
         *replicas((0, 1), models.mlp((6, 7, 3), "squared-relu"), hard, loss="squared", optimiser=SGD(0.01)),
         *replicas((0, 1), models.mlp((6, 7, 3), "squared-relu"), hard, loss="squared", optimiser=SGD(1e11)),
+        *replicas((0, 1), models.mlp((6, 9, 3)), easy, early_learning=EarlyLearning(), stop_at_accuracy=0.9, steps=20),
         *replicas((0, 1), models.mlp((6, 9, 3)), easy, average=Average("running mean"), stop_at_accuracy=0.9, steps=20),
         *replicas((0, 1), models.five_layer_cnn(1, 3, norm="batch"), images, steps=4, batch_size=6),
     ]  # fmt: skip
@@ -266,6 +268,7 @@ OTHERS = {
     "schedule's end": _recipe(schedule=Cosine(0.1)),
     "loss": _recipe(loss="squared"),
     "average": _recipe(optimiser=SGD(0.1), average=Average("running median")),
+    "early learning": _recipe(early_learning=EarlyLearning()),
     "scale": _recipe(init_scale=2.0),
     "level": _recipe(stop_at_accuracy=0.9),
     "looks": _recipe(check_every=2),

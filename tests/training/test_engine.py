@@ -19,6 +19,7 @@ from genbook.training import (
     Average,
     Constant,
     Cosine,
+    EarlyLearning,
     Examples,
     InverseSquareRoot,
     Linear,
@@ -228,6 +229,66 @@ def test_robust_averages_of_any_network_are_those_of_a_plain_loop(average):
     data = Examples(inputs, torch.where(inputs[:, 0, 0] > 0, 1.0, -1.0))
     grid = [replica(s, models.patch_network(6, 4), data, loss="squared", average=average) for s in (0, 1)]
     assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+EARLY = EarlyLearning(weight=2.0, memory=0.6)
+
+
+@pytest.mark.parametrize("frozen", [[], ["0"]], ids=["written", "autograd"])
+def test_early_learning_is_that_of_a_plain_loop(frozen):
+    grid = [replica(s, models.mlp((5, 8, 3), frozen=frozen), early_learning=EARLY, steps=30) for s in (0, 1)]
+    result = train(grid)
+    for state, one in zip(result.states, grid, strict=True):
+        assert_states(state, plain_loop(one), 1e-12)
+
+
+def test_early_learning_remembers_for_each_replica_where_they_share_their_batches():
+    data = examples(3)
+    grid = [replica(3, data=data, early_learning=EARLY, optimiser=SGD(lr), steps=30) for lr in (0.1, 0.5)]
+    result = train(grid)
+    for state, one in zip(result.states, grid, strict=True):
+        assert_states(state, plain_loop(one), 1e-12)
+
+
+def test_early_learning_of_a_convolutional_network_is_that_of_a_plain_loop_and_goes_in_parts():
+    """Batches of 32 images of 32 × 32 are too many for all replicas to pass at once."""
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(64, 1, 32, 32, generator=draw, dtype=torch.float64)
+    data = Examples(inputs, (inputs.mean((1, 2, 3)) > 0).long())
+    model = models.small_cnn(1, 16, 2, 32)
+    grid = [replica(s, model, data, early_learning=EARLY, batch_size=32, steps=5) for s in range(3)]
+    assert len(program_for(grid, torch.device("cpu")).modules) > 1
+    result = train(grid)
+    for state, one in zip(result.states, grid, strict=True):
+        assert_states(state, plain_loop(one), 1e-11)
+
+
+def test_early_learning_goes_on_for_those_that_stay():
+    """What is remembered moves along when a fitted replica leaves."""
+    easy, hard = (examples(0).inputs[:, :1].sign().long().flatten().add(1).div(2).long(), examples(0).labels)
+    sets = [Examples(examples(0).inputs, labels) for labels in (easy, hard)]
+    settings = {"early_learning": EARLY, "optimiser": SGD(0.5), "stop_at_accuracy": 0.85, "check_every": 2}
+    grid = [replica(s, data=data, steps=40, **settings) for s, data in enumerate(sets)]
+    result = train(grid)
+    assert result.endings["steps"].nunique() == 2
+    for state, one in zip(result.states, grid, strict=True):
+        assert_states(state, plain_loop(one), 1e-12)
+
+
+def test_early_learning_without_weight_is_plain_and_with_it_is_not():
+    plain, none, some = (
+        train([replica(0, early_learning=rule)]).states[0] for rule in (None, EarlyLearning(weight=0.0), EARLY)
+    )
+    assert_states(none, plain, 1e-12)
+    assert not torch.allclose(some["0.weight"], plain["0.weight"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("other", [{"loss": "squared"}, {"average": Average("clipped", 1.0)}])
+def test_early_learning_refuses_another_loss_and_a_robust_average(other):
+    with pytest.raises(TrainingError, match="a part of the mean cross-entropy"):
+        Recipe(10, SGD(0.1), early_learning=EARLY, **other)
+    with pytest.raises(TrainingError, match=r"memory is 1; it must lie in \[0, 1\)"):
+        EarlyLearning(memory=1)
 
 
 def test_the_mean_as_a_robust_average_is_the_mean():

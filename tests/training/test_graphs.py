@@ -9,7 +9,7 @@ from torch import nn
 
 from genbook import models
 from genbook.probes import Accuracy, Every, MeanLoss
-from genbook.training import SGD, Adam, Average, Cosine, Examples, Recipe, Replica, Step, graphs, train
+from genbook.training import SGD, Adam, Average, Cosine, EarlyLearning, Examples, Recipe, Replica, Step, graphs, train
 from genbook.training.batches import Batches
 from genbook.training.result import Records
 from genbook.training.run import StackRun
@@ -68,6 +68,7 @@ GRIDS = {
     "AdamW": {"rates": (0.01, 0.02), "optimiser": lambda rate: Adam(rate, weight_decay=rate, decoupled=True)},
     "CNN": {"model": models.small_cnn(1, 2, 3, image=8), "shape": (1, 8, 8), "steps": 12},
     "BatchNorm": {"model": models.five_layer_cnn(1, 3, norm="batch"), "shape": (3, 32, 32), "steps": 8},
+    "early learning": {"early_learning": EarlyLearning()},
     "median of means": {"average": Average("median of means")},
     "one diverges": {"rates": (0.01, 1e12, 0.01), "loss": "squared"},
     "one is fitted": {"optimiser": Adam, "rates": (0.03,) * 3, "stop_at_accuracy": 1.0},

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from genbook.base.recipes import HUBER_TAU
-from genbook.training import LOSSES
+from genbook.training import LOSSES, EarlyLearning
+from genbook.training.losses import EARLY_MARGIN, EarlyTargets
 
 
 def test_the_partially_huberised_loss_is_its_formula():
@@ -35,3 +36,43 @@ def test_gradients_and_values_are_those_of_the_module(loss):
         value.backward()
         torch.testing.assert_close(found[r].T, plain.grad, rtol=1e-10, atol=1e-12)
         torch.testing.assert_close(LOSSES[loss].values(outputs, targets)[r].mean(), value.detach(), rtol=1e-10, atol=0)
+
+
+def penalty(outputs, targets, weight):
+    """weight · log(1 − ⟨p, t⟩) of one example's outputs [C], written from the paper."""
+    p = outputs.softmax(0).clamp(EARLY_MARGIN, 1 - EARLY_MARGIN)
+    return weight * torch.log(1 - (p * targets).sum())
+
+
+def test_early_learning_is_brute_force_example_by_example():
+    """Outputs [R, C, B] of visits in unequal orders, some of them sure of a class, against autograd of the penalty."""
+    draw = torch.Generator().manual_seed(2)
+    rule, examples, classes = EarlyLearning(weight=2.0, memory=0.6), 6, 4
+    found = EarlyTargets(rule, 3, examples, classes, torch.zeros((), dtype=torch.float64))
+    targets = torch.zeros(3, examples, classes, dtype=torch.float64)
+    for visit in range(4):
+        rows = torch.stack([torch.randperm(examples, generator=draw)[:4] for _ in range(3)])
+        outputs = 6 * torch.randn(3, classes, 4, generator=draw, dtype=torch.float64)
+        outputs[0, 1, 0] = 30.0  # as sure as the margin lets it be
+        gradient = found.gradient(outputs, rows)
+        for r in range(3):
+            for place, row in enumerate(rows[r].tolist()):
+                one = outputs[r, :, place].clone().requires_grad_()
+                p = one.detach().softmax(0).clamp(EARLY_MARGIN, 1 - EARLY_MARGIN)
+                targets[r, row] = 0.6 * targets[r, row] + 0.4 * p / p.sum()
+                (penalty(one, targets[r, row], 2.0) / 4).backward()
+                torch.testing.assert_close(gradient[r, :, place], one.grad, rtol=1e-10, atol=1e-13)
+        assert gradient.abs().max() > 0.01, visit
+    torch.testing.assert_close(found.targets, targets, rtol=1e-12, atol=1e-15)
+
+
+def test_the_penalty_of_inner_probabilities_is_the_papers_gradient():
+    """λ p_c / (1 − ⟨p, t⟩) Σ_k (t_k − t_c) p_k, by Lemma 2 of Liu et al. (2020), for one example, B = 1."""
+    rule = EarlyLearning(weight=3.0, memory=0.7)
+    found = EarlyTargets(rule, 1, 1, 3, torch.zeros((), dtype=torch.float64))
+    first, second = (torch.tensor(values, dtype=torch.float64) for values in ([2.0, 0.0, -1.0], [0.5, 1.0, 0.0]))
+    found.gradient(first.view(1, 3, 1), torch.zeros(1, 1, dtype=torch.long))
+    gradient = found.gradient(second.view(1, 3, 1), torch.zeros(1, 1, dtype=torch.long))
+    p, t = second.softmax(0), 0.7 * 0.3 * first.softmax(0) + 0.3 * second.softmax(0)
+    expected = [3 * p[c] / (1 - p @ t) * ((t - t[c]) * p).sum() for c in range(3)]
+    torch.testing.assert_close(gradient.flatten(), torch.stack(expected), rtol=1e-12, atol=0)

@@ -6,7 +6,19 @@ import torch
 
 from genbook import models
 from genbook.probes import Accuracy, AtSteps, MeanLoss
-from genbook.training import SGD, Adam, Average, Cosine, Examples, Linear, Recipe, Replica, minimal, train
+from genbook.training import (
+    SGD,
+    Adam,
+    Average,
+    Cosine,
+    EarlyLearning,
+    Examples,
+    Linear,
+    Recipe,
+    Replica,
+    minimal,
+    train,
+)
 
 STEPS = (0, 1, 5, 12, 40)
 
@@ -47,6 +59,8 @@ CASES = {
     "class-labels-squared": [replica(loss="squared")],
     "real-targets": [replica(model=models.mlp((5, 6, 1)), data=sets("real"), loss="squared", optimiser=Adam(0.01))],
     "logistic": [replica(model=models.mlp((5, 6, 1)), data=sets("signs"), loss="logistic")],
+    "early-learning": [replica(seed, early_learning=EarlyLearning(2.0, 0.6)) for seed in range(2)],
+    "early-learning-full-batch": [replica(early_learning=EarlyLearning(), batch_size=None)],
     "robust": [replica(average=Average("running median"))],
     "running-statistics": [
         replica(

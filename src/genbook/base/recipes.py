@@ -154,6 +154,27 @@ class Average:
 
 
 @dataclass(frozen=True)
+class EarlyLearning:
+    """Early-learning regularisation, weight · log(1 − ⟨p, t⟩) added to an example's cross-entropy (Liu et al., 2020).
+
+    p are the network's probabilities for the example and t their running average over the steps that have seen it,
+    memory · t + (1 − memory) · p, from zero and taken as a constant: the loss falls as p comes near what it was.
+
+    Attributes:
+        weight: λ of the paper, which takes 3 for CIFAR-10.
+        memory: β of the paper, which takes 0.7 for CIFAR-10.
+    """
+
+    weight: float = 3.0
+    memory: float = 0.7
+
+    def __post_init__(self):
+        """Refuse settings without meaning."""
+        _finite("weight", self.weight)
+        refuse(not 0 <= self.memory < 1, f"memory is {self.memory}; it must lie in [0, 1)")
+
+
+@dataclass(frozen=True)
 class Augmentation:
     """What is done anew each epoch to every image [channels, height, width] before a network sees it.
 
@@ -189,6 +210,8 @@ class Recipe:
             one-hot), "logistic" (labels ±1, one output) or "partially Huberised" (cross-entropy that is linear in
             the label's probability below one half; Menon et al., 2020).
         average: a robust average of the batch's gradients instead of their mean.
+        early_learning: a penalty on what is unlike the network's earlier answers, added to the cross-entropy; the
+            loss that probes measure is without it.
         augmentation: random crops and flips of the training images.
         init_scale: multiple of PyTorch's default initial weights.
         stop_at_accuracy: stop once the accuracy on the whole training set is at least this (1.0: every example is
@@ -202,6 +225,7 @@ class Recipe:
     schedule: Schedule = field(default_factory=Constant)
     loss: str = "cross-entropy"
     average: Average | None = None
+    early_learning: EarlyLearning | None = None
     augmentation: Augmentation | None = None
     init_scale: float = 1.0
     stop_at_accuracy: float | None = None
@@ -215,6 +239,10 @@ class Recipe:
             f"batch_size is {self.batch_size}; it must be at least 1",
         )
         refuse(self.loss not in LOSS_NAMES, f"loss is {self.loss!r}; it must be one of {', '.join(LOSS_NAMES)}")
+        refuse(
+            self.early_learning is not None and (self.loss != "cross-entropy" or self.average is not None),
+            "early-learning regularisation is a part of the mean cross-entropy; leave another loss and average out",
+        )
         _finite("init_scale", self.init_scale)
         level = self.stop_at_accuracy
         refuse(level is not None and not 0 < level <= 1, f"stop_at_accuracy is {level}; it must lie in (0, 1]")

@@ -161,6 +161,13 @@ class Batches:
         self._load_unless_still(step)
         return own.index_select(0, self._now[0][self._orders[replica]])
 
+    def rows_at(self, step: int) -> Tensor:
+        """Which examples of its training set each replica sees at a step, [R, B]."""
+        if self.full:
+            return torch.arange(self.examples, device=self.device).expand(len(self.targets), -1)
+        self._load_unless_still(step)
+        return self._now[0][self.orders]
+
     def targets_at(self, step: int) -> Tensor:
         """The targets of a step's batches, batch last."""
         if self.full:

@@ -4,6 +4,7 @@ The batch comes last because a softmax over a last axis of ten entries is many t
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genbook.base.errors import TrainingError
-from genbook.base.recipes import HUBER_TAU
+from genbook.base.recipes import HUBER_TAU, EarlyLearning
 
 
 @cache
@@ -163,3 +164,42 @@ LOSSES: dict[str, Loss] = {
     "logistic": Logistic(),
     "partially Huberised": PartiallyHuberised(),
 }
+
+
+#: So far the penalty keeps probabilities from 0 and 1, since its logarithm has no bound; the authors' program does so.
+EARLY_MARGIN = 1e-4
+
+
+class EarlyTargets:
+    """Early-learning regularisation of a stack: what each network has answered so far for each of its examples."""
+
+    def __init__(self, rule: EarlyLearning, replicas: int, examples: int, outputs: int, like: Tensor):
+        """Nothing has been answered yet."""
+        self.rule = rule
+        self.targets = like.new_zeros(replicas, examples, outputs)
+
+    def keep(self, keep: Sequence[int]) -> None:
+        """Forget the replicas that are not in `keep`."""
+        self.targets = self.targets[torch.tensor(keep, dtype=torch.long, device=self.targets.device)]
+
+    def restore(self, targets: Tensor) -> None:
+        """Go on from a copy of `targets`, in the same memory: a captured step reads it there."""
+        self.targets.copy_(targets)
+
+    def gradient(self, outputs: Tensor, rows: Tensor, part: slice = slice(None)) -> Tensor:
+        """Remember the outputs [R, C, B] of examples `rows` [R, B]; returns the gradient of the mean penalty by them.
+
+        `part`: the replicas' places in the stack.
+        """
+        probabilities = torch.softmax(outputs, 1)
+        kept = probabilities.clamp(EARLY_MARGIN, 1 - EARLY_MARGIN)
+        places = rows.unsqueeze(2).expand(-1, -1, outputs.shape[1])
+        answered = (kept / kept.sum(1, keepdim=True)).transpose(1, 2)
+        memory = self.targets[part]
+        targets = memory.gather(1, places).mul_(self.rule.memory).add_(answered, alpha=1 - self.rule.memory)
+        memory.scatter_(1, places, targets)
+        targets = targets.transpose(1, 2)
+        by_kept = -targets / (1 - (kept * targets).sum(1, keepdim=True))
+        by_kept = torch.where(kept == probabilities, by_kept, 0)  # what was moved to the margin does not move with p
+        mean = (probabilities * by_kept).sum(1, keepdim=True)
+        return (by_kept - mean).mul_(probabilities).mul_(self.rule.weight / outputs.shape[2])

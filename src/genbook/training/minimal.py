@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
-from genbook.base.recipes import Constant, Cosine, InverseSquareRoot, Linear, Recipe, Step
+from genbook.base.recipes import Constant, Cosine, EarlyLearning, InverseSquareRoot, Linear, Recipe, Step
 from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.gradients import robust_average
 from genbook.models import initialise
 from genbook.models.dropout import dropout_at, tell_streams
 from genbook.training.batches import moves
-from genbook.training.losses import PartiallyHuberisedLoss
+from genbook.training.losses import EARLY_MARGIN, PartiallyHuberisedLoss
 from genbook.training.replica import Examples, Replica
 
 CRITERIA = {
@@ -48,6 +48,7 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
     targets = {on: targets_of(examples, recipe.loss, outputs, replica.dtype) for on, examples in replica.data.items()}
     criterion = CRITERIA[recipe.loss]
     robust = None if recipe.average is None else robust_average(recipe.average)
+    answers = torch.zeros(len(train_set), outputs, dtype=replica.dtype)
     optimiser = recipe.optimiser.of_torch([p for p in model.parameters() if p.requires_grad])
     schedule = learning_rate_schedule(recipe, optimiser)
     check_every = recipe.check_every or replica.steps_per_epoch
@@ -68,7 +69,11 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
         tell_streams(model.train(), generator(replica.seed, dropout_at(step)))
         optimiser.zero_grad()
         if robust is None:
-            criterion(model(inputs), targets["train"][batch]).backward()
+            answer = model(inputs)
+            loss = criterion(answer, targets["train"][batch])
+            if recipe.early_learning is not None:
+                loss = loss + early_learning_penalty(recipe.early_learning, answer, answers, batch)
+            loss.backward()
         else:
             robust.backward(model, criterion, inputs, targets["train"][batch])
         if not all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None):
@@ -113,6 +118,13 @@ def augmented(replica: Replica, step: int, batch: Tensor) -> Tensor:
         image = padded[:, pad + down : pad + down + height, pad + right : pad + right + width]
         images.append(image.flip(2) if flip else image)
     return torch.stack(images)
+
+
+def early_learning_penalty(rule: EarlyLearning, outputs: Tensor, answers: Tensor, batch: Tensor) -> Tensor:
+    """λ log(1 − ⟨p, t⟩), mean over the batch; `answers` holds each training example's t, and p is added to it here."""
+    p = outputs.softmax(1).clamp(EARLY_MARGIN, 1 - EARLY_MARGIN)
+    answers[batch] = rule.memory * answers[batch] + (1 - rule.memory) * (p / p.sum(1, keepdim=True)).detach()
+    return rule.weight * (1 - (answers[batch] * p).sum(1)).log().mean()
 
 
 def learning_rate_schedule(recipe: Recipe, optimiser: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:

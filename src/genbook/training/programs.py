@@ -19,7 +19,7 @@ from genbook.models.dropout import dropout_at, has_dropout, tell_streams
 from genbook.models.kinds import RANDOM, is_from_elsewhere
 from genbook.training.batches import Batches
 from genbook.training.layout import Layout
-from genbook.training.losses import LOSSES
+from genbook.training.losses import LOSSES, EarlyTargets
 from genbook.training.memory import layer_outputs
 from genbook.training.replica import Replica
 
@@ -39,6 +39,17 @@ def initial_model(replica: Replica) -> nn.Module:
         with torch.no_grad():
             replica.initialise(model)
     return model.train()
+
+
+def outputs_of(replica: Replica) -> int:
+    """The number of outputs C of a replica's network, by its answer to one example."""
+    examples = replica.data["train"].inputs[:1].to("cpu")
+    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
+    with torch.no_grad():
+        outputs = model(examples)
+    if outputs.dim() != 2:
+        raise TrainingError(f"the network answers one example with shape {tuple(outputs.shape)}; it must be [1, C]")
+    return outputs.shape[1]
 
 
 def _refuse_other_outputs(module: nn.Module, plain: Sequence[nn.Module], replicas: Sequence[Replica]) -> None:
@@ -106,7 +117,14 @@ class StackedProgram:
         parts = [[p.detach() for p in module.parameters() if p.requires_grad] for _, module in self.modules]
         self.parameters = torch.cat([p.flatten() for pieces in zip(*parts, strict=True) for p in pieces])
         self.gradient = torch.zeros_like(self.parameters)
+        self._early = self._early_targets(replicas)
         self._alias()
+
+    def _early_targets(self, replicas: Sequence[Replica]) -> EarlyTargets | None:
+        rule, examples = replicas[0].recipe.early_learning, len(replicas[0].data["train"])
+        if rule is None:
+            return None
+        return EarlyTargets(rule, len(replicas), examples, outputs_of(replicas[0]), self.parameters)
 
     def _parts(
         self, plain: Sequence[nn.Module], replicas: Sequence[Replica], device: torch.device
@@ -164,6 +182,8 @@ class StackedProgram:
                 parts.append(([number[places[row]] for row in staying], module))
         self.modules = parts
         self._seeds = None if self._seeds is None else [self._seeds[place] for place in keep]
+        if self._early is not None:
+            self._early.keep(keep)
         self._alias()
         return entries
 
@@ -177,15 +197,26 @@ class StackedProgram:
             if self._seeds is not None:
                 tell_streams(module, [generator(seed, dropout_at(step)) for seed in self._seeds[part]])
             outputs = module(inputs[part])
-            by_outputs = self.loss.gradient(outputs.detach().transpose(1, 2).contiguous(), targets[part])
-            outputs.backward(by_outputs.transpose(1, 2))
+            found = outputs.detach().transpose(1, 2).contiguous()
+            outputs.backward(self._by_outputs(found, targets[part], batches, step, part).transpose(1, 2))
+
+    def _by_outputs(
+        self, outputs: Tensor, targets: Tensor, batches: Batches, step: int, part: slice = slice(None)
+    ) -> Tensor:
+        """The gradient of what is minimised, of the replicas of a part, by their outputs [R, C, B]."""
+        gradient = self.loss.gradient(outputs, targets)
+        if self._early is not None:
+            gradient.add_(self._early.gradient(outputs, batches.rows_at(step)[part], part))
+        return gradient
 
     def extra_state(self) -> dict[str, Tensor]:
         """What a program carries from step to step besides parameters and buffers."""
-        return {}
+        return {} if self._early is None else {"early targets": self._early.targets}
 
     def restore_extra_state(self, state: dict[str, Tensor]) -> None:
         """Go on from a saved `extra_state`."""
+        if self._early is not None:
+            self._early.restore(state["early targets"])
 
 
 class AveragedProgram(StackedProgram):
@@ -243,7 +274,7 @@ class WrittenProgram(StackedProgram):
         """Fill `gradient` with that of each replica's mean loss on its batch."""
         inputs, targets = batches.at(step)
         hidden, outputs = written.forward(self.module, inputs.transpose(1, 2), self._buffers, shared=batches.one)
-        by_outputs = self.loss.gradient(outputs, targets)
+        by_outputs = self._by_outputs(outputs, targets, batches, step)
         for place, h, gradient in written.backward(self.module, hidden, by_outputs, self._buffers):
             layer: Any = self.module[place]
             if batches.one and place == 0:

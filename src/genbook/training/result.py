@@ -14,9 +14,9 @@ from genbook.base.recipes import Recipe, refuse
 from genbook.models import stack
 from genbook.probes import Measurement, Probe
 from genbook.training.precision import full_precision
-from genbook.training.programs import initial_model
+from genbook.training.programs import initial_model, outputs_of
 from genbook.training.replica import Replica
-from genbook.training.stacks import alike, outputs_of
+from genbook.training.stacks import alike
 from genbook.training.view import Sets, View
 
 LABELS = ("quantity", "on", "labels", "group", "layer")

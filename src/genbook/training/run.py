@@ -15,9 +15,10 @@ from genbook.probes import Probe
 from genbook.training.batches import Batches
 from genbook.training.graphs import Steps
 from genbook.training.optimisers import FlatOptimiser
+from genbook.training.programs import outputs_of
 from genbook.training.replica import Replica
 from genbook.training.result import Ending, Records
-from genbook.training.stacks import outputs_of, program_for
+from genbook.training.stacks import program_for
 from genbook.training.transfer import Answer
 from genbook.training.view import Sets, View
 

@@ -1,13 +1,11 @@
 """Which replicas train as one tensor program, and which program that is."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from genbook.base.errors import TrainingError
 from genbook.models import written
 from genbook.training.programs import AveragedProgram, StackedProgram, WrittenAveragedProgram, WrittenProgram
 from genbook.training.replica import Replica
@@ -42,7 +40,7 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
     wide: dict[tuple, list[int]] = {}
     for members in stacked:
         first = replicas[members[0]]
-        if WideProgram.fits(first.model) and first.recipe.average is None:
+        if WideProgram.fits(first.model) and _only_a_loss(first):
             hidden, activation, output = list[Any](first.model)
             ends = (hidden.in_features, repr(activation), output.out_features)
             wide.setdefault((ends, *_settings(first)), []).extend(members)
@@ -59,6 +57,11 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
     return rest
 
 
+def _only_a_loss(replica: Replica) -> bool:
+    """Whether a step follows the mean gradient of a loss that remembers nothing: what the wide program knows."""
+    return replica.recipe.average is None and replica.recipe.early_learning is None
+
+
 def _wide_order(replica: Replica, batches: Sequence[tuple]) -> tuple[int, int]:
     """Replicas on one batch side by side, in the order of ``batches``, and by width among them."""
     return batches.index(replica.batch_key), WideProgram.width(replica)
@@ -67,21 +70,10 @@ def _wide_order(replica: Replica, batches: Sequence[tuple]) -> tuple[int, int]:
 def _settings(replica: Replica) -> tuple:
     recipe, inputs = replica.recipe, replica.data["train"].inputs
     kind = tuple(v for k, v in vars(recipe.optimiser).items() if k not in ("lr", "weight_decay"))
-    rules = (recipe.average, recipe.augmentation)
+    rules = (recipe.average, recipe.early_learning, recipe.augmentation)
     settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every, *rules)
     sets = tuple((name, tuple(examples.inputs.shape)) for name, examples in sorted(replica.data.items()))
     return type(recipe.optimiser), kind, settings, replica.batch_size, sets, inputs.dtype, replica.dtype
-
-
-def outputs_of(replica: Replica) -> int:
-    """The number of outputs C of a replica's network, by its answer to one example."""
-    examples = replica.data["train"].inputs[:1].to("cpu")
-    model = copy.deepcopy(replica.model).to("cpu", replica.dtype).eval()
-    with torch.no_grad():
-        outputs = model(examples)
-    if outputs.dim() != 2:
-        raise TrainingError(f"the network answers one example with shape {tuple(outputs.shape)}; it must be [1, C]")
-    return outputs.shape[1]
 
 
 def program_for(replicas: Sequence[Replica], device: torch.device) -> StackedProgram | WideProgram:
@@ -90,6 +82,6 @@ def program_for(replicas: Sequence[Replica], device: torch.device) -> StackedPro
     if replicas[0].recipe.average is not None:
         return (WrittenAveragedProgram if written.is_mlp(model) else AveragedProgram)(replicas, device)
     shared = 2 * len({replica.batch_key for replica in replicas}) <= len(replicas)
-    if shared and WideProgram.fits(model):
+    if shared and WideProgram.fits(model) and _only_a_loss(replicas[0]):
         return WideProgram(replicas, device)
     return (WrittenProgram if written.is_mlp(model) else StackedProgram)(replicas, device)

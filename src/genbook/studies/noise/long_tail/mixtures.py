@@ -10,6 +10,7 @@ from genbook import data
 from genbook.base.seeding import generator
 from genbook.studies.noise.long_tail.spec import LongTailSpec
 from genbook.studies.noise.long_tail.theory import frequencies
+from genbook.studies.noise.shared import kinds_of_images
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,12 @@ def _images(spec: LongTailSpec, seed: int) -> Drawn:
     Training images are drawn without replacement, and a cluster keeps one image at least for the test set, which is
     drawn with replacement from what is left.
     """
-    from sklearn.cluster import KMeans
-
     dataset = data.load(spec.dataset)
     rng = generator(seed, "mixture")
     inputs = np.concatenate([dataset.train_inputs, dataset.test_inputs]).reshape(-1, int(np.prod(dataset.shape)))
     labels = np.concatenate([dataset.train_labels, dataset.test_labels])
     each = max(1, spec.clusters // dataset.n_classes)
-    cluster = np.empty(len(labels), dtype=np.int64)
-    for c in range(dataset.n_classes):
-        means = KMeans(each, n_init=1, random_state=int(rng.integers(2**31)))
-        cluster[labels == c] = c * each + means.fit_predict(inputs[labels == c])
+    cluster = kinds_of_images(inputs, labels, each, rng)
     p = rng.permutation(frequencies(spec.frequencies, each * dataset.n_classes, spec.exponent))
     wanted = rng.multinomial(spec.n_train, p)
     chosen, left = [], []
