@@ -16,6 +16,7 @@ import yaml
 
 from genbook.book.execute import executed_path
 from genbook.figures.html import interval
+from genbook.figures.images import compressed
 from genbook.results import tally
 from genbook.results.chapters import chapter_of, chapter_title, chapters
 from genbook.results.primary import primaries
@@ -71,9 +72,12 @@ def _cover(notebook: dict[str, Any]) -> tuple[bytes, str] | None:
 def _thumbnail(image: bytes, path: Path) -> None:
     from PIL import Image
 
-    with Image.open(io.BytesIO(image)) as picture:
-        picture.thumbnail((_COVER_WIDTH, _COVER_WIDTH))
-        picture.save(path, optimize=True)
+    with Image.open(io.BytesIO(image)) as opened:
+        picture = opened.convert("RGBA")  # colours of a palette cannot be mixed
+    picture.thumbnail((_COVER_WIDTH, _COVER_WIDTH))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="png")
+    path.write_bytes(compressed(buffer.getvalue()))
 
 
 def _question(notebook: dict[str, Any]) -> str:
