@@ -190,11 +190,13 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
 
 
 def lay_out_code(folder: Path) -> None:
-    """Copy below ``folder`` the files of this package that its pages show, as ``{literalinclude} /genbook/build.py``.
+    """Copy below ``folder`` the files that its pages show: this package's, as ``{literalinclude} /genbook/build.py``.
 
     Raises `BuildError` for a file that is not in the package.
     """
     package = Path(__file__).resolve().parents[1]
+    with disk_errors(folder):
+        shutil.copyfile(repository() / "CITATION.cff", folder / "CITATION.cff")
     for page in [*folder.rglob("*.md"), *folder.rglob("*.ipynb")]:
         for file in re.findall(r"\{literalinclude\} /genbook/([^\s\"\\]+)", page.read_text(encoding="utf-8")):
             if not (package / file).is_file():

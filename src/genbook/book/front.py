@@ -14,6 +14,7 @@ from genbook.base.spec import nearest
 from genbook.book.execute import executed_path
 from genbook.book.render import BuildError
 from genbook.figures.html import anchor_of, fates_bar, fates_legend, interval, verdict_badge, wanted
+from genbook.figures.images import compressed
 from genbook.results import tally
 from genbook.results.chapters import chapter_of, chapter_title, chapters
 from genbook.results.primary import primaries
@@ -135,9 +136,12 @@ def _first_sentence(text: str) -> str:
 def _thumbnail(image: bytes, path: Path) -> None:
     from PIL import Image
 
-    with Image.open(io.BytesIO(image)) as picture:
-        picture.thumbnail((_COVER_WIDTH, _COVER_WIDTH))
-        picture.save(path, optimize=True)
+    with Image.open(io.BytesIO(image)) as opened:
+        picture = opened.convert("RGBA")  # colours of a palette cannot be mixed
+    picture.thumbnail((_COVER_WIDTH, _COVER_WIDTH))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="png")
+    path.write_bytes(compressed(buffer.getvalue()))
 
 
 def _box(notebook: dict[str, Any], title: str) -> str:

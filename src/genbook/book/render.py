@@ -17,6 +17,8 @@ from genbook.base.files import content, disk_errors, make_folder, repository, sh
 from genbook.base.processes import lifeline
 from genbook.book.inputs import installed
 
+#: What Sphinx is extended by (see _config.yml).
+_EXTENSIONS = ("html_pages", "incremental", "maths", "search_data", "stylesheets")
 #: In a folder that a build made: what it was made from.
 _CONTENT = ".genbook-content"
 
@@ -73,7 +75,8 @@ def _frame_key(source: Path) -> str:
     """A hash of what every page depends on: which pages and files there are, their order, style, sources, software."""
     names = sorted(path.relative_to(source).as_posix() for path in source.rglob("*"))
     shared = [repository() / "_config.yml", source / "_toc.yml", source / "references.bib"]
-    shared += [*(source / "assets").rglob("*"), Path(__file__), Path(__file__).with_name("incremental.py")]
+    shared += [*(source / "assets").rglob("*"), *(source / "templates").rglob("*"), Path(__file__)]
+    shared += [Path(__file__).with_name(f"{name}.py") for name in _EXTENSIONS]
     return sha256(json.dumps([names, installed(), content(shared, source)]).encode())
 
 

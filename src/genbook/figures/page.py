@@ -18,9 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 from matplotlib import pyplot as plt
+from matplotlib.collections import QuadMesh
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from genbook.figures import labels, style
+from genbook.figures.images import compressed
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -65,13 +69,14 @@ def show(
         "rerun": rerun.strip(),
         "tables": [[label, path] for label, path in tables],
     }
+    about |= {"heat": True} if _is_heat_map(fig) else {}
     image = io.BytesIO()
     fig.savefig(image, format="png", dpi=style.DPI, metadata={"Software": None})
     plt.close(fig)
-    # only the width: with a height beside it the image would be distorted where the column is narrower
+    # only the width: with a height beside it JupyterLab would distort the image where the column is narrower
     width = round(fig.get_size_inches()[0] * style.DPI / 2)
     display(
-        {"image/png": base64.b64encode(image.getvalue()).decode(), "text/plain": about["alt"]},
+        {"image/png": base64.b64encode(compressed(image.getvalue())).decode(), "text/plain": about["alt"]},
         metadata={"image/png": {"width": width}, "needs_background": "light", _KEY: about},
         raw=True,
     )
@@ -109,8 +114,9 @@ def _annotate_cell(cell: NotebookNode, about: Mapping[str, Any]) -> list[Noteboo
     caption = "\n\n".join([about["caption"], *legend])
     cell.metadata["mystnb"] = {
         **cell.metadata.get("mystnb", {}),
-        "figure": {"name": about["name"], "caption": caption, "classes": "plot"},
-        # `dark-light` keeps the theme from dimming the image in the dark; book.css inverts it instead
+        "figure": {"name": about["name"], "caption": caption, "classes": "plot heat" if about.get("heat") else "plot"},
+        # `dark-light` keeps the theme from dimming the image in the dark; book.css inverts it instead, or where colour
+        # means a value (class `heat`) lays it on a light ground
         "image": {"alt": about["alt"], "classes": "dark-light"},
     }
     outputs = [output for output in cell.outputs if _kind(output) != "footer"]
@@ -137,6 +143,12 @@ def _footer(about: Mapping[str, Any], in_book: bool) -> Iterable[str]:
         where = "Data (CSV): " if in_book else "In the book as CSV: "
         paragraphs.append(("{.tables}\n" if in_book else "") + where + " · ".join(links))
     return paragraphs
+
+
+def _is_heat_map(fig: Figure) -> bool:
+    """Whether areas are coloured by value: dark and light have a meaning there, and must not be exchanged."""
+    kinds = (AxesImage, QuadMesh, ContourSet)
+    return any(isinstance(artist, kinds) for ax in fig.axes for artist in ax.get_children())
 
 
 def _check(name: str, caption: str, alt: str) -> None:

@@ -1,0 +1,190 @@
+"""The built book in a real browser: what Chromium shows, loads and says, page by page.
+
+``python -m tests.browser`` looks at every page of the built book in light and dark and in three widths, and prints the
+whole as a PDF (minutes). Where there is no Chromium it says so in one line.
+"""
+
+import re
+import sys
+import tempfile
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+from genbook.base.files import repository
+from genbook.book.pdf import browser, browser_options, print_book
+
+WIDTHS = (1280, 390, 360)
+THEMES = ("light", "dark")
+#: The Web Content Accessibility Guidelines 2.1, level AA.
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
+#: What is sought, and on which page it must be found.
+SEARCHES = {"alpha": "method/coherence.html", "\\alpha": "method/coherence.html", "Zhang": "references.html"}
+
+#: What a page shows that it must not, seen from within.
+_SEEN = r"""() => {
+  const found = [], root = document.documentElement;
+  if (root.scrollWidth > innerWidth) {
+    const wide = [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+    const named = wide.slice(-1).map(e => `${e.tagName.toLowerCase()}.${e.className}`);
+    found.push(`wider than the window: ${root.scrollWidth} > ${innerWidth} ${named}`);
+  }
+  const text = document.createTreeWalker(document.querySelector("article, main"), NodeFilter.SHOW_TEXT);
+  for (let node = text.nextNode(); node; node = text.nextNode()) {
+    const tex = /\\[([]|\\(frac|sum|alpha|eta|lVert|mathbb)\b|\$\$/.exec(node.data);
+    if (tex && !node.parentElement.closest("pre, code, script, style")) found.push(`TeX is shown: ${node.data.slice(0, 60)}`);
+  }
+  for (const math of document.querySelectorAll("math")) {
+    const box = math.getBoundingClientRect();
+    if (math.checkVisibility() && !(box.width > 0 && box.height > 0)) found.push(`not set: ${math.textContent.slice(0, 40)}`);
+  }
+  if (document.querySelector("math") && !document.fonts.check("16px 'Book Math'")) found.push("the font of the maths is missing");
+  for (const image of document.images) {
+    if (image.complete && image.loading !== "lazy" && !image.naturalWidth) found.push(`no image: ${image.src}`);
+    if (!image.getAttribute("width") || !image.getAttribute("height")) found.push(`an image without a size: ${image.src}`);
+  }
+  return found;
+}"""
+
+
+class _Anchors(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links = set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.ids |= {named.get("id"), named.get("name")}
+        if tag == "a" and named.get("href"):
+            self.links.append(named["href"])
+
+
+def pages_of(html):
+    """The pages below ``html``, as addresses relative to it."""
+    names = (path.relative_to(html).as_posix() for path in sorted(html.rglob("*.html")))
+    return [name for name in names if not name.startswith(("_static/", "_sources/"))]
+
+
+def dead_links(html):
+    """The links between pages that lead to no file, or to no place in it."""
+    read = {name: _Anchors((html / name).read_text(encoding="utf-8")) for name in pages_of(html)}
+    dead = []
+    for name, page in read.items():
+        for link in page.links:
+            path, _, anchor = link.partition("#")
+            if re.match(r"[a-z]+:", path):
+                continue
+            target = (html / name).parent / unquote(path.partition("?")[0]) if path else html / name
+            target = target.resolve().relative_to(html.resolve()).as_posix()
+            if not (html / target).is_file() or (anchor and target in read and unquote(anchor) not in read[target].ids):
+                dead.append(f"{name}: {link} leads nowhere")
+    return dead
+
+
+@contextmanager
+def chromium():
+    """A running browser; None where the machine has none."""
+    program = browser()
+    if program is None:
+        yield None
+        return
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = [option for option in browser_options() if option != "--headless"]
+        running = playwright.chromium.launch(executable_path=program, args=options)
+        yield running
+        running.close()
+
+
+def looked_at(running, html, names, theme="light", width=1280, audit=True):
+    """What is wrong with the pages ``names`` below ``html`` as the browser shows them in this theme and width."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = running.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
+    page, axe, wrong, here = context.new_page(), Axe(), [], ""
+
+    def note(said):
+        wrong.append(f"{here} ({theme}, {width}): {said}")
+
+    page.on("console", lambda message: message.type == "error" and note(f"console: {message.text}"))
+    page.on("pageerror", lambda error: note(f"script: {error}"))
+    page.on("requestfailed", lambda request: note(f"not loaded: {request.url}"))
+    page.on("request", lambda request: _is_inside(request.url, html) or note(f"asks for {request.url}"))
+    for here in names:
+        page.goto((html / here).as_uri(), wait_until="load")
+        for said in page.evaluate(_SEEN):
+            note(said)
+        if audit:
+            result = axe.run(
+                page,
+                options={
+                    "runOnly": {"type": "tag", "values": list(RULES)},
+                    "resultTypes": ["violations"],
+                    "preload": False,
+                },
+            )
+            for violation in result.response["violations"]:
+                nodes = violation["nodes"]
+                note(
+                    f"axe {violation['id']} ({len(nodes)}): {nodes[0]['html'][:150]} {nodes[0]['failureSummary'][:250]!r}"
+                )
+    context.close()
+    return wrong
+
+
+def _is_inside(address, html):
+    return address.startswith((html.as_uri(), "data:", "blob:", "about:"))
+
+
+def not_found(running, html, searches):
+    """Which of ``searches``, {what is typed: where it must be found}, the search page does not find there."""
+    page, missing = running.new_page(), []
+    page.goto((html / "index.html").as_uri())
+    page.keyboard.press("Control+k")
+    page.keyboard.type("coherence")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#results li")
+    for typed, where in searches.items():
+        page.fill("main form input", typed)
+        page.press("main form input", "Enter")
+        links = page.eval_on_selector_all("#results a", "links => links.map(link => link.getAttribute('href'))")
+        if not any(link.partition("#")[0] == where for link in links):
+            missing.append(f"search: {typed!r} is not found on {where}, but on {links[:5]}")
+    page.close()
+    return missing
+
+
+def main():
+    """Look at all; 1 where something is wrong."""
+    html = Path(sys.argv[1]) if len(sys.argv) > 1 else repository() / "book" / "_build" / "html"
+    wrong = dead_links(html)
+    with chromium() as running:
+        if running is None:
+            print("browser: no Chromium here, the pages are not looked at")
+            return 0
+        for theme in THEMES:
+            for width in WIDTHS:
+                wrong += looked_at(running, html, pages_of(html), theme, width)
+        wrong += not_found(running, html, SEARCHES)
+    with tempfile.TemporaryDirectory() as folder:
+        wrong += wrong_with_pdf(print_book(html, pages_of(html), Path(folder) / "book.pdf"))
+    print(*wrong, sep="\n")
+    print(f"browser: {len(pages_of(html))} pages, {len(wrong)} mistakes")
+    return 1 if wrong else 0
+
+
+def wrong_with_pdf(path):
+    """What is wrong with a PDF: it cannot be read, or has no bookmarks or no text."""
+    from pypdf import PdfReader
+
+    reader = PdfReader(path)
+    wrong = [] if len(reader.pages) > 1 else ["PDF: it has one page"]
+    wrong += [] if reader.outline else ["PDF: it has no bookmarks"]
+    return wrong + ([] if "generalize" in reader.pages[0].extract_text() else ["PDF: its first page has no title"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
