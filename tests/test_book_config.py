@@ -117,6 +117,7 @@ def stage(folder):
     (folder / "tables").mkdir()
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()
+    (folder / "extra").mkdir()
     for part in ("contents", "primary"):
         (folder / f"{part}.md").write_text("Generated.\n", encoding="utf-8")
     index = folder / "index.md"
