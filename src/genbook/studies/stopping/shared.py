@@ -14,7 +14,7 @@ import pandas as pd
 
 #: Neighbouring measured steps over which a signal is averaged: single ones wobble.
 SMOOTHING = 5
-#: How often in a row the disparity must have risen.
+#: How often in a row the disparity must have risen: our number, for the paper's could not be looked up.
 PATIENCE = 5
 
 #: From the signals of all runs (by quantity: rows runs, columns steps) to one number a step.

@@ -210,6 +210,8 @@ CLAIMS = (
         below=0.97,
         control="nothing to learn",
         origin="consequence",
+        note="Three errors fewer in a hundred is about what a seed makes of one network on Fashion-MNIST: with less, "
+        "nobody who trains once would notice the learning rate.",
     ),
     claim(
         "large-steps-resist-noise",
@@ -219,7 +221,7 @@ CLAIMS = (
         below=0.97,
         control="nothing to learn",
         origin="ours",
-        note="That paper has no wrong labels.",
+        note="That paper has no wrong labels. Threshold as for `large-steps-test-better`.",
     ),
     claim(
         "gain-outlives-large-steps",
@@ -229,6 +231,7 @@ CLAIMS = (
         below=0.97,
         control="nothing to learn",
         origin="paper",
+        note="As much as `large-steps-test-better` asks for: what is kept is to be worth what was gained.",
     ),
     claim(
         "large-steps-raise-coherence",
@@ -238,6 +241,8 @@ CLAIMS = (
         above=3,
         control="one learning rate",
         origin="ours",
+        note="About what separates real from random labels in chapter two: a learning rate that moves coherence as far "
+        "as the labels do has to be told beside it.",
     ),
     claim(
         "coherence-goes-with-them",
@@ -249,7 +254,7 @@ CLAIMS = (
         below=0.33,
         control="one learning rate",
         origin="consequence",
-        note="The threshold was 1/3 before it was written as .33.",
+        note="A third: what `large-steps-raise-coherence` asks for is undone. It was 1/3 before it was written as .33.",
     ),
     claim(
         "large-steps-flatter",
@@ -259,6 +264,7 @@ CLAIMS = (
         below=0.5,
         control="one learning rate",
         origin="consequence",
+        note="Half the sharpness is stable at twice the learning rate: the least by which rates are called apart here.",
     ),
     claim(
         "flat-end-tests-better",
@@ -268,7 +274,8 @@ CLAIMS = (
         below=-0.4,
         control="nothing to learn",
         origin="consequence",
-        note="In that paper batch sizes differ; here learning rate, wrong labels and loss do, and move both.",
+        note="In that paper batch sizes differ; here learning rate, wrong labels and loss do, and move both. At -.4 "
+        "seven pairs of networks in ten are in the claimed order.",
     ),
     claim(
         "flat-at-equal-loss",
@@ -278,6 +285,7 @@ CLAIMS = (
         below=-0.5,
         control="nothing to learn",
         origin="ours",
-        note="What still differs is the learning rate, which moves both.",
+        note="What still differs is the learning rate, which moves both. At -.5 three pairs in four are in order: more "
+        "is asked where less differs.",
     ),
 )

@@ -172,7 +172,8 @@ _JUDGED: tuple[tuple[str, str, str, str, Origin, str], ...] = (
         "A gradient disparity that has risen five times in a row",
         "forouzesh-thiran-2021",
         "paper",
-        "Looked at where measured steps are an epoch apart at least, later ones more.",
+        "The paper stops where disparity rises; that it must have risen five times in a row is our reading. Looked at "
+        "where measured steps are an epoch apart at least, later ones more.",
     ),
     (
         "rescaled disparity",
