@@ -18,7 +18,7 @@ STUDY = Study.designed(
         "smoke": Profile(
             seeds=2, parameters={"n_train": 60, "width": 8, "steps": 40, "batch_size": 20}, seconds=1, judged=False
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=10),
+        "quick": Profile(seeds=5, parameters={}, seconds=16),
         "full": Profile(seeds=20, parameters={}, seconds=35),
     },
     claims=CLAIMS,

@@ -21,7 +21,7 @@ STUDY = Study.designed(
             seconds=1,
             judged=False,
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=12),
+        "quick": Profile(seeds=5, parameters={}, seconds=20),
         "full": Profile(seeds=20, parameters={"n_train": 1000, "width": 256, "steps": 10_000}, seconds=600),
     },
     claims=CLAIMS,
