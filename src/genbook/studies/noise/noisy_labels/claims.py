@@ -160,8 +160,8 @@ CLAIMS = (
         origin="consequence",
         above=0.8,
         control="shuffled labels",
-        note="At .8 one pair in five is the wrong way round; with more, sorting by the score would hardly pay. Was read "
-        "at the step that is best for the other seeds.",
+        note="At .8 one pair in five is the wrong way round; with more, sorting by the score would hardly pay. Was "
+        "read at the step that is best for the other seeds.",
     ),
     claim(
         "gradient-norm-finds",
@@ -171,8 +171,8 @@ CLAIMS = (
         origin="consequence",
         above=0.8,
         control="shuffled labels",
-        note="At .8 one pair in five is the wrong way round; with more, sorting by the score would hardly pay. Was read "
-        "at the step that is best for the other seeds.",
+        note="At .8 one pair in five is the wrong way round; with more, sorting by the score would hardly pay. Was "
+        "read at the step that is best for the other seeds.",
     ),
     claim(
         "scores-fade",
