@@ -27,7 +27,7 @@ class FreshCoherenceSpec(Dataset):
     )
     noise: Fraction = parameter(0.3, "fraction of wrong labels, in training, held-out and test set alike", "fraction")
     labels: Literal["real", "shuffled"] = parameter(
-        "real", "what the noise is added to; 'shuffled' labels have no meaning (a control)"
+        "real", "what the noise is added to; 'shuffled' training labels have no meaning"
     )
     fresh_labels: Literal["as given", "shuffled"] = parameter(
         "as given", "labels of the held-out examples; 'shuffled' takes their meaning alone (a control)"
