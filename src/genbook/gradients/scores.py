@@ -71,8 +71,8 @@ def alignments(
         as `coherence`.
     """
     with Capture(model, loss) as capture:
-        known = {"chunk_size": chunk_size, "devices": capture.devices}
-        fresh, sums = Batches(capture.replicas, *others, **known), dict[str, Tensor]()
+        fresh = Batches(capture.replicas, *others, chunk_size=chunk_size, devices=capture.devices)
+        sums: dict[str, Tensor] = {}
 
         def add(name: str, form: Form) -> None:
             total = form.total()
@@ -83,7 +83,7 @@ def alignments(
             for chunk in batch:
                 capture.run(chunk, add)
         chunks, before = [], 0
-        for batch in Batches(capture.replicas, inputs, targets, **known):
+        for batch in Batches(capture.replicas, inputs, targets, chunk_size=chunk_size, devices=capture.devices):
             capture.prepare(batch, check)
             for chunk in batch:
                 parts: list[Tensor] = []

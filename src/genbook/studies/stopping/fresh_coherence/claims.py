@@ -9,7 +9,7 @@ from genbook.base import stats
 from genbook.studies.stopping.fresh_coherence.design import CORRUPTED, MINIBATCHES, SMALL, FreshCoherenceSpec
 from genbook.tables import readings
 from genbook.tables.readings import interpolated_crossing
-from genbook.tables.statistics import claim, difference, fraction, order, ratio
+from genbook.tables.statistics import claim, difference, fraction, ratio
 
 #: Parts of the initial training loss between which widths are compared: learning, and before any of them turns.
 RANGE = (readings.LEARNING_STARTS, 0.65)
@@ -32,9 +32,7 @@ def turns(values: pd.DataFrame) -> pd.Series:
         values: [networks, steps].
     """
     places = np.log1p(values.columns.to_numpy(float))
-    return pd.Series(
-        {network: _vertex(places, row) for network, row in zip(values.index, values.to_numpy(), strict=True)}
-    )
+    return pd.Series([_vertex(places, row) for row in values.to_numpy()], values.index)
 
 
 def _vertex(places: np.ndarray, row: np.ndarray) -> float:
@@ -69,8 +67,9 @@ def error_turns(table: pd.DataFrame, descent: str = SMALL) -> pd.Series:
 def at(values: pd.DataFrame, steps: pd.Series) -> pd.Series:
     """Each curve's value at a step of its own, between the measured ones."""
     places = np.log1p(values.columns.to_numpy(float))
-    rows = zip(values.index, values.to_numpy(), strict=True)
-    return pd.Series({key: float(np.interp(np.log1p(steps.get(key, np.nan)), places, row)) for key, row in rows})
+    wanted = np.log1p(steps.reindex(values.index).to_numpy(float))
+    read = [float(np.interp(where, places, row)) for where, row in zip(wanted, values.to_numpy(), strict=True)]
+    return pd.Series(read, values.index)
 
 
 def while_learning(table: pd.DataFrame, quantity: str, descent: str = SMALL) -> pd.DataFrame:
@@ -79,21 +78,21 @@ def while_learning(table: pd.DataFrame, quantity: str, descent: str = SMALL) -> 
     NaN for a network that does not come so far.
     """
     loss, values = curves(table, "train loss", descent), curves(table, quantity, descent)
-    found = {}
+    found = []
     for network, course in loss.iterrows():
         falling = course.cummin()
         levels = np.geomspace(RANGE[0], RANGE[1], _LEVELS) * course.iloc[0]
         reached = falling.iloc[-1] <= levels[-1]
         back = slice(None, None, -1)  # interpolation wants what grows
         read = np.interp(np.log(levels), np.log(falling.to_numpy()[back]), values.loc[network].to_numpy()[back])
-        found[network] = read.mean() if reached else np.nan
-    return pd.Series(found).rename_axis(["seed", "width"]).unstack("width")
+        found.append(read.mean() if reached else np.nan)
+    return pd.Series(found, loss.index).unstack("width")
 
 
 def best_accuracy(table: pd.DataFrame, descent: str = SMALL) -> pd.DataFrame:
     """The best test accuracy on true labels, over three neighbouring measured steps: rows seeds, columns widths."""
     best = curves(table, ACCURACY, descent).T.rolling(3, center=True, min_periods=1).mean().T.max(axis=1)
-    return best.rename_axis(["seed", "width"]).unstack("width")
+    return best.unstack("width")
 
 
 def ordered(values: pd.DataFrame, accuracy: pd.DataFrame) -> pd.Series:
@@ -118,7 +117,7 @@ def scores(table: pd.DataFrame, score: str, descent: str = SMALL) -> pd.DataFram
 
 def by_seed(values: pd.Series) -> pd.Series:
     """The mean over the widths, NaN where one of them is."""
-    return values.groupby(level=0).agg(lambda of_seed: of_seed.mean(skipna=False))
+    return values.groupby(level="seed").agg(lambda of_seed: of_seed.mean(skipna=False))
 
 
 @ratio("times the step at which the other examples' loss turns; geometric mean over widths")
@@ -134,20 +133,6 @@ def _crossing_over_error_turn(table: pd.DataFrame, spec: FreshCoherenceSpec) -> 
 @difference("of coherence with fresh examples where the test loss turns; mean over widths")
 def _hidden(table: pd.DataFrame, spec: FreshCoherenceSpec) -> pd.Series:
     return by_seed(at(curves(table, "fresh coherence", MINIBATCHES), loss_turns(table, MINIBATCHES)))
-
-
-def _widths(table: pd.DataFrame, spec: FreshCoherenceSpec) -> int:
-    return len(spec.widths)
-
-
-@order("(Kendall's τ of coherence with fresh examples and accuracy, over widths)", ranked=_widths)
-def _fresh_orders(table: pd.DataFrame, spec: FreshCoherenceSpec) -> pd.Series:
-    return order_of(table, "fresh coherence")
-
-
-@order("(Kendall's τ of m-coherence and accuracy, over widths)", ranked=_widths)
-def _coherence_orders(table: pd.DataFrame, spec: FreshCoherenceSpec) -> pd.Series:
-    return order_of(table, "m-coherence")
 
 
 def _half_rank_step(table: pd.DataFrame, spec: FreshCoherenceSpec) -> float:
@@ -206,32 +191,15 @@ CLAIMS = (
         note="The paper's ratio is an expectation over training sets and one step; here it is of one set, after many.",
     ),
     claim(
-        "fresh-orders-widths",
-        "In small steps, the width with more coherence with fresh examples early on has the better accuracy later.",
-        "liu-jiang-bai-chen-wang-2020",
-        _fresh_orders,
-        origin="ours",
-        above=0.5,
-        control="shuffled labels",
-    ),
-    claim(
-        "coherence-orders-widths-early",
-        "In small steps, so does the width with the larger m-coherence of its training set.",
-        "chatterjee-zielinski-2022",
-        _coherence_orders,
-        origin="ours",
-        above=0.5,
-        control="shuffled labels",
-        note="The authors conjecture that more sub-networks mean more coherence; they do not state this.",
-    ),
-    claim(
         "fresh-tells-more",
-        "Coherence with fresh examples orders the widths better than m-coherence does.",
+        "Early on, coherence with fresh examples foretells the order of the widths better than m-coherence does.",
         "liu-jiang-bai-chen-wang-2020",
         _fresh_tells_more,
         origin="ours",
-        above=0.1,
+        above=0.4,
         control="shuffled fresh labels",
+        note="By about one exchange of neighbours among four widths; the threshold was a quarter of that until "
+        "discovery, where the claim fails by either, and its control could not be told from it.",
     ),
     claim(
         "wrong-at-the-start",

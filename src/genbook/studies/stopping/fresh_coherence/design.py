@@ -27,7 +27,7 @@ class FreshCoherenceSpec(Dataset):
     )
     noise: Fraction = parameter(0.3, "fraction of wrong labels, in training, held-out and test set alike", "fraction")
     labels: Literal["real", "shuffled"] = parameter(
-        "real", "what the noise is added to; 'shuffled' labels have no meaning (a control)"
+        "real", "what the noise is added to; 'shuffled' training labels have no meaning"
     )
     fresh_labels: Literal["as given", "shuffled"] = parameter(
         "as given", "labels of the held-out examples; 'shuffled' takes their meaning alone (a control)"
@@ -51,13 +51,14 @@ class FreshCoherenceSpec(Dataset):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        """A CNN sees images, and the other descent takes at least ten steps."""
+        """A CNN sees images, and the other descent takes some steps."""
         if self.network == "cnn" and self.dataset in SIGNALS:
             raise ValueError(f"parameter network = 'cnn': wants images; dataset is {self.dataset!r}")
-        if self.minibatch_steps() < 10:
+        time = self.learning_rate * self.steps
+        if not time / 10**7 <= self.minibatch_learning_rate <= time / 10:
             raise ValueError(
-                f"parameter minibatch_learning_rate = {self.minibatch_learning_rate}: want at most "
-                f"{self.learning_rate * self.steps / 10:g}, so that there is time for ten steps"
+                f"parameter minibatch_learning_rate = {self.minibatch_learning_rate}: want {time / 10**7:g} to "
+                f"{time / 10:g}, so that the time of the small steps takes 10 to 10⁷ of these"
             )
         return self
 

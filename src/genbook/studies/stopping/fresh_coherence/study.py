@@ -46,7 +46,6 @@ STUDY = Study.designed(
     precondition=LEARNS,
     controls={
         "shuffled fresh labels": {"fresh_labels": "shuffled"},
-        "shuffled labels": {"labels": "shuffled"},
         "shuffled tags": {"tags": "shuffled"},
         "small steps throughout": {"minibatch": 10**6, "minibatch_learning_rate": 0.04},
     },
