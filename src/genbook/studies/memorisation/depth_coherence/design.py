@@ -27,7 +27,7 @@ class DepthCoherenceSpec(Dataset, Descent):
     )
     learning_rate: float = parameter(0.05, "learning rate of stochastic gradient descent", "", gt=0, le=100)
     steps: int = parameter(4000, "longest training; a network that has learned stops earlier", "steps", ge=10, le=10**7)
-    n_measurements: int = parameter(100, "log-spaced steps at which coherence is measured", "", ge=5)
+    n_measurements: int = parameter(60, "log-spaced steps at which coherence is measured", "", ge=5)
 
 
 def design(spec: DepthCoherenceSpec) -> Design:

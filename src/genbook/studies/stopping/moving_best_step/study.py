@@ -54,5 +54,6 @@ STUDY = Study.designed(
     controls={
         "alike settings": {"n_train": [240, 250], "noise_levels": [0.29, 0.31], "rate_factors": [0.95, 1.0, 1.05]},
         "shuffled signals": {"signals": "shuffled"},
+        "hardly a wrong label": {"noise_levels": [0.003]},
     },
 )
