@@ -9,7 +9,7 @@ from genbook.studies.noise.robust_losses.claims import CLAIMS
 from genbook.studies.noise.robust_losses.design import RobustLossesSpec, design
 
 #: Small enough to be seen on every page; too few examples and steps to judge by.
-_SHOWN = {"n_train": 150, "batch_size": 30, "steps": 250, "n_measurements": 12}
+_SHOWN = {"n_train": 150, "batch_size": 30, "learning_rate": 0.2, "steps": 400, "n_measurements": 14}
 
 STUDY = Study.designed(
     design,
