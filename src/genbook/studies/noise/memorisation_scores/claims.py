@@ -151,9 +151,10 @@ CLAIMS = (
         "feldman-zhang-2020",
         _removal_costs,
         origin="paper",
-        above=0.005,
+        above=0.01,
         control="shuffled scores",
-        note="Half a point, of a tenth of the training set: chosen after trials on the first seeds.",
+        note="The threshold was chosen on the first seeds and is clear of the control, in which classes that are "
+        "memorised more still lose more examples.",
     ),
     claim(
         "tail-pays-removal",

@@ -189,11 +189,11 @@ def _without(spec: MemorisationScoresSpec, world: World, scores: np.ndarray, dev
     """Test accuracy of networks trained without nothing, without the highest scores and without as many at random."""
     n, drawn = len(world.labels), world.drawn
     fewer = round(spec.removed * n)
-    ranked = np.argsort(-scores, kind="stable")
+    ranked = [np.argsort(-dealt, kind="stable") for dealt in _dealt(spec, world, scores)]
     lot = [world.rng(f"removed at random, {k}").permutation(n) for k in range(spec.judges)]
     left = {
-        "nothing": [ranked] * spec.judges,
-        "the most memorised": [ranked[fewer:]] * spec.judges,
+        "nothing": ranked,
+        "the most memorised": [order[fewer:] for order in ranked],
         "as many at random": [order[fewer:] for order in lot],
     }
     count = drawn.counts[drawn.new_kind]
@@ -207,3 +207,11 @@ def _without(spec: MemorisationScoresSpec, world: World, scores: np.ndarray, dev
             if weight.sum():
                 accuracy = float((right * weight).sum() / weight.sum())
                 yield (world.seed, world.name, removed, -1, 0, group, "test accuracy", accuracy)
+
+
+def _dealt(spec: MemorisationScoresSpec, world: World, scores: np.ndarray) -> list[np.ndarray]:
+    """The scores by which examples are removed for each network that judges; shuffled ones are dealt out anew."""
+    if spec.scores == "measured":
+        return [scores] * spec.judges
+    labels = world.labels.numpy()
+    return [within_classes(scores, labels, world.rng(f"shuffled scores, {k}")) for k in range(spec.judges)]

@@ -48,7 +48,20 @@ STUDY = Study(
             judged=False,
         ),
         # Enough networks to see it, too few to judge by.
-        "quick": Profile(seeds=3, parameters={}, seconds=20, judged=False),
+        "quick": Profile(
+            seeds=2,
+            parameters={
+                "n_train": 300,
+                "networks": 24,
+                "judges": 4,
+                "observed": 2,
+                "n_measurements": 6,
+                "batch_size": 30,
+                "steps": 250,
+            },
+            seconds=20,
+            judged=False,
+        ),
         "full": Profile(seeds=6, parameters={"networks": 500, "judges": 20}, seconds=450),
     },
     claims=CLAIMS,

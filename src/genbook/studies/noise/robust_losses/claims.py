@@ -28,7 +28,7 @@ def memorised(table: pd.DataFrame, rule: str) -> pd.DataFrame:
     return curve(table, "train accuracy", rule, "corrupted").reindex_like(plain)
 
 
-def tested(table: pd.DataFrame, rule: str) -> pd.DataFrame:
+def accuracies(table: pd.DataFrame, rule: str) -> pd.DataFrame:
     """Test accuracy: rows seeds, columns steps; NaN of an absent rule."""
     return curve(table, "test accuracy", rule).reindex_like(curve(table, "test accuracy", "plain"))
 
@@ -39,7 +39,7 @@ def at_share(table: pd.DataFrame, rule: str, share: float = SHARE) -> pd.Series:
     Interpolated between measured steps, linear in their logarithm; of a training that never memorises so many, that at
     its end.
     """
-    memory, accuracy = memorised(table, rule), tested(table, rule)
+    memory, accuracy = memorised(table, rule), accuracies(table, rule)
     places = interpolated_crossing(memory, share).fillna(float(memory.columns[-1]))
     steps = np.log(np.maximum(accuracy.columns.to_numpy(dtype=float), 1))
     found = {seed: float(np.interp(np.log(places[seed]), steps, accuracy.loc[seed])) for seed in accuracy.index}
@@ -48,7 +48,7 @@ def at_share(table: pd.DataFrame, rule: str, share: float = SHARE) -> pd.Series:
 
 def ends(table: pd.DataFrame, rule: str) -> pd.Series:
     """Test accuracy at the last step, by seed."""
-    return tested(table, rule).iloc[:, -1]
+    return accuracies(table, rule).iloc[:, -1]
 
 
 def _least(table: pd.DataFrame, spec: RobustLossesSpec) -> float:

@@ -9,7 +9,7 @@ from genbook.studies.noise.robust_losses.claims import CLAIMS
 from genbook.studies.noise.robust_losses.design import RobustLossesSpec, design
 
 #: Small enough to be seen on every page; too few examples and steps to judge by.
-_SHOWN = {"n_train": 150, "batch_size": 30, "steps": 400, "n_measurements": 20}
+_SHOWN = {"n_train": 150, "batch_size": 30, "learning_rate": 0.2, "steps": 400, "n_measurements": 14}
 
 STUDY = Study.designed(
     design,
@@ -24,7 +24,7 @@ STUDY = Study.designed(
             seconds=2,
             judged=False,
         ),
-        "quick": Profile(seeds=3, parameters=_SHOWN, seconds=15, judged=False),
+        "quick": Profile(seeds=2, parameters=_SHOWN, seconds=15, judged=False),
         "full": Profile(seeds=5, parameters={}, seconds=300),
     },
     claims=CLAIMS,
