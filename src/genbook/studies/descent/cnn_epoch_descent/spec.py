@@ -6,14 +6,15 @@ from typing import Literal
 
 from genbook.base.recipes import SGD, Augmentation, InverseSquareRoot, Recipe
 from genbook.base.spec import parameter
-from genbook.data import DatasetName
-from genbook.experiments import Dataset, Descent, Fraction
+from genbook.experiments import Descent, Fraction
 
 
-class CnnEpochDescentSpec(Dataset, Descent):
+class CnnEpochDescentSpec(Descent):
     """The five-layer network of Nakkiran et al. (2020), trained as by Heckel and Yilmaz (2021)."""
 
-    dataset: DatasetName = parameter("cifar10", "the images and their real labels; square ones")
+    images: Literal["cifar10", "fashion-mnist", "fashion-small", "digits"] = parameter(
+        "cifar10", "the images and their real labels"
+    )
     n_train: int = parameter(50_000, "size of the training set, the same number of each class", "examples", ge=50)
     noise: Fraction = parameter(0.2, "fraction of the training labels that are wrong", "fraction")
     planes: int = parameter(64, "channels of the first convolution", "channels", ge=1, le=256)
@@ -27,6 +28,11 @@ class CnnEpochDescentSpec(Dataset, Descent):
     )
     steps: int = parameter(273_000, "gradient steps: 700 epochs of all of CIFAR-10", "steps", ge=20, le=10**7)
     n_measurements: int = parameter(80, "log-spaced steps at which errors are measured", "", ge=6)
+
+    @property
+    def dataset(self) -> str:
+        """The data set that is used."""
+        return self.images
 
     def training(self) -> Recipe:
         """How the network is trained."""

@@ -10,7 +10,7 @@ from genbook.studies.learning import LEARNS
 from genbook.tables.quantities import COLUMNS, meanings
 
 #: What a processor trains in seconds, from the images that come with the package; nothing can be judged by it.
-_TINY = {"dataset": "fashion-small", "n_train": 100, "planes": 2, "batch_size": 50, "steps": 20, "n_measurements": 6}
+_TINY = {"images": "fashion-small", "n_train": 100, "planes": 2, "batch_size": 50, "steps": 20, "n_measurements": 6}
 
 STUDY = Study(
     name="cnn_epoch_descent",
@@ -27,7 +27,7 @@ STUDY = Study(
     columns=dict(COLUMNS),
     quantities=meanings("train accuracy", "test accuracy"),
     # Grey images of 28 by 28, of which there are as many.
-    replication=lambda spec: {"dataset": "digits" if spec.dataset == "fashion-small" else "fashion-mnist"},
+    replication=lambda spec: {"images": "digits" if spec.images == "fashion-small" else "fashion-mnist"},
     replication_seed=2000,
     precondition=LEARNS,
     controls={"no noise": {"noise": 0.0}},

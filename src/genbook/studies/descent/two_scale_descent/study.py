@@ -38,7 +38,7 @@ STUDY = Study(
                 "fast": 14,
                 "slow": 6,
                 "teachers": 2,
-                "noise": [0.2, 0.8, 1.2, 1.6],
+                "noises": [0.2, 0.8, 1.2, 1.6],
                 "latest": 1e4,
             },
             seconds=1,
