@@ -166,7 +166,7 @@ def test_own_rates_make_one_scale_of_two():
 
 
 def test_images_are_whitened_and_their_classes_are_unit_teachers():
-    spec = STUDY.build("smoke", {"images": "fashion-small", "teachers": 10, "examples": 4000})
+    spec = STUDY.build("smoke", {"features": "fashion-small", "teachers": 10, "examples": 4000})
     problem = drawn(spec, 0)
     assert problem.inputs.T @ problem.inputs / 4000 == pytest.approx(np.eye(20), abs=1e-9)
     assert np.linalg.norm(drawn(spec, 1).teacher, axis=0) == pytest.approx(1)

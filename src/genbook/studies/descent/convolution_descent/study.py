@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from genbook.base.spec import Profile
+from genbook.base.spec import ParameterError, Profile
 from genbook.data import SIGNALS
+from genbook.data.sizes import check_pool
 from genbook.studies import Study, other_images
 from genbook.studies.descent.convolution_descent.claims import CLAIMS
 from genbook.studies.descent.convolution_descent.design import ConvolutionDescentSpec, design
 from genbook.studies.learning import LEARNS
+
+
+def _fits(spec: ConvolutionDescentSpec) -> None:
+    """Refuse more examples than the pool has, and smaller sets that are no smaller."""
+    if len(set(spec.training_sets())) < len(spec.training_sets()):
+        raise ParameterError(
+            f"parameter smaller = {list(spec.smaller)}: want sizes that differ from one another and from n_train, got "
+            f"{list(spec.training_sets())}"
+        )
+    check_pool(spec.dataset, {"n_train": spec.n_train})
 
 
 def _replication(spec: ConvolutionDescentSpec) -> Mapping[str, Any]:
@@ -61,12 +72,13 @@ STUDY = Study.designed(
         "channels": "channels of the first convolution",
         "examples": "size of the training set",
     },
+    fits=_fits,
     replication=_replication,
     replication_seed=2000,
     precondition=LEARNS,
     controls={
         "no noise": {"noise": 0.0},
         # Networks that are wide enough to fit labels without meaning, as those compared have fitted the wrong ones.
-        "shuffled labels": {"labels": "shuffled", "channels": [20, 28, 40, 60], "critical": 20, "smaller": [0.4, 0.6]},
+        "shuffled labels": {"labels": "shuffled", "channels": [20, 28, 40, 60], "critical": 20, "smaller": [0.5, 0.75]},
     },
 )

@@ -115,8 +115,8 @@ def drawn(spec: TwoScaleDescentSpec, seed: int) -> Problem:
     d = spec.fast + spec.slow
     draw, order = generator(seed, TRAINING_SUBSET), generator(seed, "features").permutation(d)
     slow = np.arange(d) >= spec.fast
-    if spec.images:
-        pool, new, teacher = _components(spec.images, d)
+    if spec.dataset:
+        pool, new, teacher = _components(spec.dataset, d)
         chosen = draw.permutation(len(pool))[: spec.examples]
         inputs, new, teacher = pool[chosen][:, order], new[:, order], teacher[order, : spec.teachers]
         second = new.T @ new / len(new)

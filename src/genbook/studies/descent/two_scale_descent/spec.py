@@ -46,14 +46,14 @@ class TwoScaleDescentSpec(Spec):
         ge=0,
         le=1,
     )
-    images: Literal["fashion-small", "fashion-mnist"] | None = parameter(
-        None, "images whose principal components, whitened, are the features, and whose classes are the teachers"
+    features: Literal["Gaussian", "fashion-small", "fashion-mnist"] = parameter(
+        "Gaussian", "what features are: Gaussian, or images' principal components, whitened, with classes as teachers"
     )
 
     @property
     def dataset(self) -> str | None:
         """The data set that is used, if any."""
-        return self.images
+        return None if self.features == "Gaussian" else self.features
 
     @model_validator(mode="after")
     def _overdetermined(self) -> Self:
