@@ -14,7 +14,7 @@ from genbook.experiments.run import Drawn
 from genbook.models import mlp
 from genbook.studies.descent.network_descent import claims
 from genbook.studies.descent.network_descent.design import NetworkDescentSpec, design
-from genbook.studies.descent.shared import stopped_error
+from genbook.studies.descent.shared import at_equal_memory, stopped_error
 from genbook.tables.readings import final
 from genbook.training.stacks import program_for, stacks
 from genbook.training.wide import WideProgram
@@ -163,12 +163,12 @@ def test_coherence_of_groups_at_equal_loss_is_their_mean():
 
 def test_at_equal_memory_a_network_has_no_value_where_it_never_comes():
     """At the end width w has memorised 1 - exp(-w / 4) of the wrong labels: the narrowest less than half."""
-    read = claims.at_equal_memory(known_table(), "test accuracy").unstack("width")
+    read = at_equal_memory(known_table(), "test accuracy", "width").unstack("width")
     left = read.index.get_level_values("loss")
     assert read[2].notna().tolist() == (left >= np.exp(-0.5)).tolist()
     assert read[32].notna().all()
     without = known_table().query("group != 'corrupted'")
-    assert claims.at_equal_memory(without, "test accuracy").empty
+    assert at_equal_memory(without, "test accuracy", "width").empty
     assert statistic("wider-at-equal-memory", without).isna().all()
 
 

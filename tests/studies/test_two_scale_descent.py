@@ -27,7 +27,7 @@ def known_table(curves, own=None):
 
 def with_ratios(*ratios):
     """Two descents at each noise, the second's minimum over the first's as told; a peak of four."""
-    return known_table({n: [3.0, 1.0, 4.0, r, 4.5] for n, r in zip(SPEC.noise, (1.0, *ratios), strict=True)})
+    return known_table({n: [3.0, 1.0, 4.0, r, 4.5] for n, r in zip(SPEC.noises, (1.0, *ratios), strict=True)})
 
 
 def of_the_theory(factor):
@@ -36,7 +36,7 @@ def of_the_theory(factor):
     rows = [
         (seed, noise, RATES[0], step, "test error", factor * value)
         for seed in range(2)
-        for noise in SPEC.noise
+        for noise in SPEC.noises
         for step, value in zip(at, claims.expected(SPEC, noise, at), strict=True)
     ]
     return pd.DataFrame(rows, columns=["seed", "noise", "rates", "step", "quantity", "value"])
@@ -49,10 +49,10 @@ HALF_WAY = np.sqrt(1.2)
 KNOWN = {
     "two-descents": Known(
         holds=Answer(with_ratios(0.5, 2.0, 2.0, 2.0), [4 / 2] * 2, SPEC),
-        fails=Answer(known_table(dict.fromkeys(SPEC.noise, U)), [3 / 4] * 2, SPEC),
+        fails=Answer(known_table(dict.fromkeys(SPEC.noises, U)), [3 / 4] * 2, SPEC),
     ),
     "rise-needs-noise": Known(
-        holds=Answer(known_table(dict.fromkeys(SPEC.noise, FALLING)), [3 / 4] * 2, SPEC),
+        holds=Answer(known_table(dict.fromkeys(SPEC.noises, FALLING)), [3 / 4] * 2, SPEC),
         fails=Answer(with_ratios(1.0, 1.0, 1.0, 1.0), [4.0] * 2, SPEC),
     ),
     "waiting-wins-when-quiet": Known(
@@ -72,8 +72,8 @@ KNOWN = {
         fails=Answer(of_the_theory(0.8), [np.log(1 / 0.8)] * 2, SPEC),
     ),
     "own-rates-beat-waiting": Known(
-        holds=Answer(known_table(dict.fromkeys(SPEC.noise, U), own=[4.0, 3.0, 0.5, 1.0, 1.0]), [0.5] * 2, SPEC),
-        fails=Answer(known_table(dict.fromkeys(SPEC.noise, U), own=[4.0, 3.0, 1.2, 1.5, 2.0]), [1.2] * 2, SPEC),
+        holds=Answer(known_table(dict.fromkeys(SPEC.noises, U), own=[4.0, 3.0, 0.5, 1.0, 1.0]), [0.5] * 2, SPEC),
+        fails=Answer(known_table(dict.fromkeys(SPEC.noises, U), own=[4.0, 3.0, 1.2, 1.5, 2.0]), [1.2] * 2, SPEC),
     ),
 }
 
@@ -87,11 +87,11 @@ def taken(spec, problem, rates, count):
     """Descent with steps that are really taken, on all examples at once: errors [noises] after ``count`` steps."""
     seen, found = problem.inputs * problem.scale, []
     factors = np.where(rates == RATES[1], np.where(problem.slow, 1, 1 / spec.kappa), 1)
-    for noise in spec.noise:
+    for noise in spec.noises:
         answers, weights = problem.inputs @ problem.teacher + noise * problem.noise, np.zeros_like(problem.teacher)
         for _ in range(count):
             gradient = seen.T @ (seen @ weights - answers) / len(seen)
-            weights = weights - spec.learning_rate * np.reshape(factors, (-1, 1)) * gradient
+            weights = weights - spec.rate * np.reshape(factors, (-1, 1)) * gradient
         distance = problem.scale[:, None] * weights - problem.teacher
         found.append((distance * (problem.second @ distance)).sum(0).mean())
     return found
@@ -107,12 +107,14 @@ def test_errors_are_those_of_steps_that_are_really_taken(rates):
 
 def test_theory_is_the_mean_over_inputs_teachers_and_noise():
     """Brute force: a hundred draws at n = 60, d = 40, in float64."""
-    spec = STUDY.build("quick", {"examples": 60, "fast": 25, "slow": 15, "teachers": 20, "noise": [0.0, 0.5, 1.0, 2.0]})
+    spec = STUDY.build(
+        "quick", {"examples": 60, "fast": 25, "slow": 15, "teachers": 20, "noises": [0.0, 0.5, 1.0, 2.0]}
+    )
     at = steps(spec)
     for rates in RATES:
         draws = [errors(spec, drawn(spec, seed), rates)["test error"] for seed in range(60)]
         measured, spread = np.mean(draws, axis=0), np.std(draws, axis=0) / np.sqrt(60)
-        expected = np.array([claims.expected(spec, noise, at, rates) for noise in spec.noise])
+        expected = np.array([claims.expected(spec, noise, at, rates) for noise in spec.noises])
         # of order 1/n the mean over finite draws is off
         assert (np.abs(measured - expected) < 5 * spread + 0.06 * expected + 1e-9).all()
 
@@ -134,7 +136,7 @@ def test_theory_of_one_scale_is_that_of_the_linear_student():
 
 def test_theory_begins_and_ends_where_it_must():
     scales = theory.scales(SPEC)
-    unlearned, learned = theory.parts(scales, SPEC.examples, [0, 1e7], SPEC.learning_rate)
+    unlearned, learned = theory.parts(scales, SPEC.examples, [0, 1e7], SPEC.rate)
     d = SPEC.fast + SPEC.slow
     assert unlearned == pytest.approx([1, 0], abs=1e-8)
     # least squares on large Gaussian samples: d/(n − d)
@@ -164,7 +166,7 @@ def test_own_rates_make_one_scale_of_two():
 
 
 def test_images_are_whitened_and_their_classes_are_unit_teachers():
-    spec = STUDY.build("smoke", {"images": "fashion-small", "teachers": 10, "examples": 4000})
+    spec = STUDY.build("smoke", {"features": "fashion-small", "teachers": 10, "examples": 4000})
     problem = drawn(spec, 0)
     assert problem.inputs.T @ problem.inputs / 4000 == pytest.approx(np.eye(20), abs=1e-9)
     assert np.linalg.norm(drawn(spec, 1).teacher, axis=0) == pytest.approx(1)
@@ -172,7 +174,7 @@ def test_images_are_whitened_and_their_classes_are_unit_teachers():
 
 
 def test_what_diverges_is_missing():
-    spec = STUDY.build("smoke", {"uneven": 1.0, "learning_rate": 0.2, "examples": 25})
+    spec = STUDY.build("smoke", {"uneven": 1.0, "rate": 0.2, "examples": 25})
     found = [errors(spec, drawn(spec, seed), RATES[0])["test error"] for seed in range(40)]
     assert any(np.isnan(one).all() for one in found)
     assert all(np.isnan(one).all() or np.isfinite(one).all() for one in found)

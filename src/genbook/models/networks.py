@@ -144,15 +144,19 @@ def _norm(kind: str, channels: int) -> nn.Module:
 
 
 @leaves_the_global_generator
-def five_layer_cnn(width: int = 64, outputs: int = 10, channels: int = 3, norm: str = "group") -> nn.Sequential:
-    """Five-layer CNN of Nakkiran et al. (2020, appendix B): stages k, 2k, 4k, 8k; inputs [B, channels, 32, 32].
+def five_layer_cnn(
+    width: int = 64, outputs: int = 10, channels: int = 3, norm: str = "group", image: int = 32
+) -> nn.Sequential:
+    """Five-layer CNN of Nakkiran et al. (2020, appendix B): stages k, 2k, 4k, 8k; inputs [B, channels, image, image].
 
     Their normalisation is by batch (`norm="batch"`); by group, the default, gradients per example are defined.
     """
     refuse_empty(width=width, outputs=outputs, channels=channels)
+    if image < 4:
+        raise ValueError(f"image is {image}; two poolings need at least 4 pixels a side")
     layers: list[nn.Module] = []
     stages = (channels, width, 2 * width, 4 * width, 8 * width)
-    for (inputs, maps), pool in zip(itertools.pairwise(stages), (1, 2, 2, 8), strict=True):
+    for (inputs, maps), pool in zip(itertools.pairwise(stages), (1, 2, 2, image // 2 // 2), strict=True):
         layers += [nn.Conv2d(inputs, maps, 3, padding=1), _norm(norm, maps), nn.ReLU()]
         layers += [nn.MaxPool2d(pool)] if pool > 1 else []
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8 * width, outputs))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from genbook.base import stats
 from genbook.tables import peaks
-from genbook.tables.readings import curve, final, on_other_seeds, rows
+from genbook.tables.readings import against_loss, curve, final, on_other_seeds, rows
 from genbook.tables.statistics import half_step
 
 #: Of the test set: what is chosen on one is measured on the other.
 HALVES = ("first half", "second half")
+#: Fractions of the wrong labels at which networks are compared that have memorised equally many of them.
+MEMORISED = np.linspace(0.2, 0.9, 15)
 #: How a peak is found, in the words of a threshold.
 CHOSEN = "the place is chosen on the other seeds and the other half of the test set"
 
@@ -78,6 +84,20 @@ def stopped_height(table: pd.DataFrame, axis: str) -> pd.Series:
     return peaks.height(*(stopped_error(table, axis, half) for half in halves_of(table)))
 
 
+def later_peak(curves: Iterable[pd.DataFrame], begun: float, averaged: int) -> pd.DataFrame:
+    """The later peak of errors over training, in means over neighbouring measurements: ``peak`` and ``height`` by seed.
+
+    Args:
+        curves: errors on both halves of the test set, [seeds, steps]: the step of the peak is chosen on one half and on
+            the other seeds, the height above the lower points on both sides is measured on the other, both ways round.
+        begun: the step from which on a peak is looked for.
+        averaged: how many measurements a mean is over.
+    """
+    smooth = (one.T.rolling(averaged, center=True).mean().dropna().T for one in curves)
+    first, second = (one.loc[:, one.columns >= begun] for one in smooth)
+    return pd.DataFrame({"peak": peaks.place(first, second), "height": peaks.height(first, second)})
+
+
 def loss_factor(table: pd.DataFrame, axis: str) -> pd.Series:
     """By which factor the test loss at the end is higher at its peak than at the higher flank; chosen likewise."""
     return np.exp(peaks.height(*(np.log(final(table, "test loss", axis, group=half)) for half in halves_of(table))))
@@ -99,3 +119,28 @@ def rise(curves: pd.DataFrame) -> pd.Series:
     values = curves.to_numpy()
     least_before = np.minimum.accumulate(values, axis=1)[:, :-1]
     return pd.Series((values[:, 1:] / least_before).max(axis=1), curves.index)
+
+
+def at_equal_memory(table: pd.DataFrame, quantity: str, axis: str) -> pd.Series:
+    """A positive quantity read off where equally many wrong labels are memorised: index (seed, loss, ``axis``).
+
+    A network has no value at a fraction that it does not reach. It is read off over the fraction that is not memorised
+    yet, which falls in training as a loss does. Empty where no label is wrong, or the table does not tell them apart.
+    """
+    if "corrupted" not in set(table.loc[table["quantity"] == "train accuracy", "group"]):
+        return pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], [], []], names=["seed", "loss", axis]))
+    left = 1 - curve(table, "train accuracy", axis, group="corrupted")
+    both = pd.concat({"loss": left, "value": curve(table, quantity, axis)}, axis=1).dropna()
+    both = both[both["loss"] > 0]
+    read = against_loss(both.droplevel("step"), losses=1 - MEMORISED)
+    return read.set_index(["seed", "loss", axis])["value"].sort_index()
+
+
+def order_along(axis: str, seeds: pd.Index, values: pd.Series, other: pd.Series | None = None) -> pd.Series:
+    """Kendall's τ of an axis (or ``other``) and values [seed, loss, axis], the mean over losses that four reach."""
+    taus: dict[Any, list[float]] = {seed: [] for seed in seeds}
+    for (seed, _), own in values.groupby(level=["seed", "loss"]):
+        if len(own) >= 4:
+            against = own.index.get_level_values(axis) if other is None else other[own.index]
+            taus[seed].append(stats.kendall_tau(np.asarray(against, dtype=float), own))
+    return pd.Series({seed: float(np.mean(of_seed)) if of_seed else np.nan for seed, of_seed in taus.items()})

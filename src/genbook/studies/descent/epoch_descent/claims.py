@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genbook.studies.descent.epoch_descent.design import EpochDescentSpec
-from genbook.studies.descent.shared import half_error_step, half_ratio_step, halves_of
-from genbook.tables import peaks
+from genbook.studies.descent.shared import half_error_step, half_ratio_step, halves_of, later_peak
 from genbook.tables.readings import curve, first_crossing, on_other_seeds
 from genbook.tables.statistics import claim, difference, half_rung, ratio
 
@@ -30,22 +29,21 @@ def rise_and_fall(table: pd.DataFrame, setting: str) -> pd.DataFrame:
     `AVERAGED` neighbouring measurements: large steps make the error of a single step a matter of chance. The step is
     chosen on one half of the test set, the height measured on the other, in both directions.
     """
-    halves = (errors(table, setting, group=half) for half in halves_of(table))
-    smooth = (curves.T.rolling(AVERAGED, center=True).mean().dropna().T for curves in halves)
-    begun = [curves.loc[:, _begun(table, curves.columns)] for curves in smooth]
-    return pd.DataFrame({"peak": peaks.place(*begun), "height": peaks.height(*begun)})
+    halves = [errors(table, setting, group=half) for half in halves_of(table)]
+    return later_peak(halves, _begins(table), AVERAGED)
 
 
-def _begun(table: pd.DataFrame, steps: pd.Index) -> np.ndarray:
-    """Which of the steps come after the first `BEGUN` epochs."""
+def _begins(table: pd.DataFrame) -> float:
+    """The first measured step after `BEGUN` epochs; beyond the last where there is none."""
     epochs = table.drop_duplicates("step").set_index("step")["epoch"]
-    return (epochs[steps] >= BEGUN).to_numpy()
+    begun = epochs.index[epochs >= BEGUN]
+    return float(begun.min()) if len(begun) else float(epochs.index.max()) + 1
 
 
 def _half_measurement(table: pd.DataFrame, spec: EpochDescentSpec) -> float:
     """Half of the logarithm of the factor between neighbouring measurements, once training has begun."""
     steps = pd.Index(np.sort(table["step"].unique()))
-    return half_rung(steps[_begun(table, steps)])
+    return half_rung(steps[steps >= _begins(table)])
 
 
 def fitted_step(table: pd.DataFrame, setting: str) -> pd.Series:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genbook.base import stats
 from genbook.studies.descent.network_descent.design import NetworkDescentSpec
 from genbook.studies.descent.shared import (
     CHOSEN,
+    at_equal_memory,
     end_error,
     error_height,
     error_place,
@@ -18,6 +18,7 @@ from genbook.studies.descent.shared import (
     half_ratio_step,
     last_over_left,
     loss_factor,
+    order_along,
     stopped_height,
 )
 from genbook.tables import peaks
@@ -28,8 +29,6 @@ from genbook.tables.statistics import claim, difference, half_rung, order, ratio
 FITTED = 0.01
 #: Part of the initial training loss below which networks are compared at equal training loss, and at how many losses.
 LEARNED, LEVELS = 0.4, 16
-#: Fractions of the wrong labels at which networks are compared that have memorised equally many of them.
-MEMORISED = np.linspace(0.2, 0.9, 15)
 
 
 def threshold(table: pd.DataFrame) -> pd.Series:
@@ -47,21 +46,6 @@ def at_equal_loss(table: pd.DataFrame, quantity: str, **where: Any) -> pd.Series
     both = pd.concat({"loss": loss, "value": curve(table, quantity, "width", **where)}, axis=1).dropna()
     levels = np.geomspace(LEARNED * loss.xs(0, level="step").mean(), loss.min(), LEVELS)
     read = against_loss(both.droplevel("step"), losses=levels)
-    return read.set_index(["seed", "loss", "width"])["value"].sort_index()
-
-
-def at_equal_memory(table: pd.DataFrame, quantity: str) -> pd.Series:
-    """A positive quantity read off where equally many wrong labels are memorised: index (seed, fraction, width).
-
-    A network has no value at a fraction that it does not reach. It is read off over the fraction that is not memorised
-    yet, which falls in training as a loss does. Empty where no label is wrong, or the table does not tell them apart.
-    """
-    if "corrupted" not in set(table.loc[table["quantity"] == "train accuracy", "group"]):
-        return pd.Series(dtype=float, index=pd.MultiIndex.from_arrays([[], [], []], names=["seed", "loss", "width"]))
-    left = 1 - curve(table, "train accuracy", "width", group="corrupted")
-    both = pd.concat({"loss": left, "value": curve(table, quantity, "width")}, axis=1).dropna()
-    both = both[both["loss"] > 0]
-    read = against_loss(both.droplevel("step"), losses=1 - MEMORISED)
     return read.set_index(["seed", "loss", "width"])["value"].sort_index()
 
 
@@ -85,16 +69,6 @@ def coherence_of_groups(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def _norm_factor(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
     """By which factor the weights' norm at the end of training is higher at its peak than at the flanks."""
     return np.exp(peaks.left_out(np.log(final(table, "weight norm", "width")))["height"])
-
-
-def _order(seeds: pd.Index, values: pd.Series, other: pd.Series | None = None) -> pd.Series:
-    """Kendall's τ between widths (or ``other``) and values at equal loss, averaged over losses that four reach."""
-    taus: dict[Any, list[float]] = {seed: [] for seed in seeds}
-    for (seed, _), own in values.groupby(level=["seed", "loss"]):
-        if len(own) >= 4:
-            against = own.index.get_level_values("width") if other is None else other[own.index]
-            taus[seed].append(stats.kendall_tau(np.asarray(against, dtype=float), own))
-    return pd.Series({seed: float(np.mean(of_seed)) if of_seed else np.nan for seed, of_seed in taus.items()})
 
 
 @difference(f"of test error above both sides; {CHOSEN}", continuity=half_error_step)
@@ -128,12 +102,12 @@ def _end_less_stopped(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Serie
     ranked=lambda table, spec: len(spec.widths),
 )
 def _width_orders_at_equal_memory(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    return _order(table["seed"].unique(), -at_equal_memory(table, "test accuracy"))
+    return order_along("width", table["seed"].unique(), -at_equal_memory(table, "test accuracy", "width"))
 
 
 @order("(Kendall's τ of width and test error, mean over training losses)", ranked=lambda table, spec: len(spec.widths))
 def _width_orders(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
-    return _order(table["seed"].unique(), -at_equal_loss(table, "test accuracy"))
+    return order_along("width", table["seed"].unique(), -at_equal_loss(table, "test accuracy"))
 
 
 @order(
@@ -142,7 +116,7 @@ def _width_orders(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
 )
 def _coherence_orders(table: pd.DataFrame, spec: NetworkDescentSpec) -> pd.Series:
     accuracy = at_equal_loss(table, "test accuracy")
-    return _order(table["seed"].unique(), at_equal_loss(table, "m-coherence"), accuracy)
+    return order_along("width", table["seed"].unique(), at_equal_loss(table, "m-coherence"), accuracy)
 
 
 CLAIMS = (

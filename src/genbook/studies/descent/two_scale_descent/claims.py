@@ -41,15 +41,13 @@ def _at(curves: pd.DataFrame, chosen: pd.Series) -> pd.Series:
 
 def expected(spec: TwoScaleDescentSpec, noise: float, steps: np.ndarray, rates: str = RATES[0]) -> np.ndarray:
     """The theory's error after each number of steps."""
-    return theory.error(
-        theory.scales(spec, own_rates=rates == RATES[1]), spec.examples, noise, steps, spec.learning_rate
-    )
+    return theory.error(theory.scales(spec, own_rates=rates == RATES[1]), spec.examples, noise, steps, spec.rate)
 
 
 def deviation(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
     """Root mean square of log(measured/theory) over noises and steps with one rate for all, one value a seed."""
     squares = []
-    for noise in spec.noise:
+    for noise in spec.noises:
         curves = course(table, noise)
         squares.append(np.log(curves / expected(spec, noise, curves.columns.to_numpy())) ** 2)
     return np.sqrt(pd.concat(squares, axis=1).mean(axis=1))
@@ -57,13 +55,13 @@ def deviation(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
 
 def ratios(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.DataFrame:
     """The second descent's minimum over the first's: rows seeds, columns noises from `QUIET` on."""
-    return pd.DataFrame({noise: descents(table, noise)["second over first"] for noise in spec.noise[QUIET:]})
+    return pd.DataFrame({noise: descents(table, noise)["second over first"] for noise in spec.noises[QUIET:]})
 
 
 def expected_ratios(spec: TwoScaleDescentSpec, steps: np.ndarray) -> pd.DataFrame:
     """The same of the theory, as one row."""
     found = {}
-    for noise in spec.noise[QUIET:]:
+    for noise in spec.noises[QUIET:]:
         curve = pd.Series(expected(spec, noise, steps), steps)
         places = peaks.places(np.log(curve))
         found[noise] = np.nan if places is None else curve[places[2]] / curve[places[1]]
@@ -81,7 +79,7 @@ _ROUNDING = 1e-9
 
 @ratio("times the error of both descents' minima, at the peak between them", continuity=_ROUNDING)
 def _rise(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
-    return descents(table, spec.noise[MIDDLE])["rise"]
+    return descents(table, spec.noises[MIDDLE])["rise"]
 
 
 @ratio(
@@ -89,17 +87,17 @@ def _rise(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
     continuity=_ROUNDING,
 )
 def _rise_when_silent(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
-    return descents(table, spec.noise[SILENT])["rise"]
+    return descents(table, spec.noises[SILENT])["rise"]
 
 
 @ratio("times the error of the first descent's minimum", continuity=_ROUNDING)
 def _second_when_quiet(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
-    return descents(table, spec.noise[QUIET])["second over first"]
+    return descents(table, spec.noises[QUIET])["second over first"]
 
 
 @ratio("times the error of the first descent's minimum, at the most noise", continuity=_ROUNDING)
 def _second_when_loud(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
-    return descents(table, spec.noise[LOUD])["second over first"]
+    return descents(table, spec.noises[LOUD])["second over first"]
 
 
 @ratio("the theory's critical noise", continuity=_ROUNDING)
@@ -110,7 +108,7 @@ def _critical(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
 
 @ratio("times the error with one rate for all, each at its best step, chosen on the other seeds", continuity=_ROUNDING)
 def _own_rates(table: pd.DataFrame, spec: TwoScaleDescentSpec) -> pd.Series:
-    one, own = (_best(course(table, spec.noise[MIDDLE], rates)) for rates in RATES)
+    one, own = (_best(course(table, spec.noises[MIDDLE], rates)) for rates in RATES)
     return own / one
 
 

@@ -56,7 +56,7 @@ def run(spec: TwoScaleDescentSpec, seeds: Sequence[int], device: str) -> pd.Data
             rows += [
                 (seed, noise, rates, step, quantity, value)
                 for quantity, by_noise in found.items()
-                for noise, values in zip(spec.noise, by_noise, strict=True)
+                for noise, values in zip(spec.noises, by_noise, strict=True)
                 for step, value in zip(steps(spec), values, strict=True)
             ]
     return pd.DataFrame(rows, columns=["seed", "noise", "rates", "step", "quantity", "value"])
@@ -64,7 +64,7 @@ def run(spec: TwoScaleDescentSpec, seeds: Sequence[int], device: str) -> pd.Data
 
 def steps(spec: TwoScaleDescentSpec) -> np.ndarray:
     """Numbers of steps at which errors are measured, from one on."""
-    last = max(2.0, spec.latest / spec.learning_rate)
+    last = max(2.0, spec.latest / spec.rate)
     return np.unique(np.geomspace(1, last, round(PER_DECADE * np.log10(last)) + 1).astype(int))
 
 
@@ -91,7 +91,7 @@ def errors(spec: TwoScaleDescentSpec, problem: Problem, rates: str) -> dict[str,
     missed = signal - problem.teacher[:, None]
     found: dict[str, list[np.ndarray]] = {"test error": [], "error of fast features": [], "error of slow features": []}
     parts = (np.ones_like(problem.slow), ~problem.slow, problem.slow)
-    for noise in spec.noise:
+    for noise in spec.noises:
         distance = missed + noise * learned
         for name, part in zip(found, parts, strict=True):
             kept = distance[part]
@@ -104,7 +104,7 @@ def _weights(spec: TwoScaleDescentSpec, inputs: np.ndarray, answers: np.ndarray)
     """The student's weights [d, steps, R] on its inputs [n, d] as descent from zero goes; NaN where it diverges."""
     left, singular, right = np.linalg.svd(inputs, full_matrices=False)
     eigenvalues = singular**2 / len(inputs)
-    left_over = 1 - spec.learning_rate * eigenvalues[:, None]
+    left_over = 1 - spec.rate * eigenvalues[:, None]
     come = 1 - np.where(np.abs(left_over) <= 1, left_over, np.nan) ** steps(spec)  # beyond, descent diverges
     ends = (left.T @ answers) / singular[:, None]
     return np.tensordot(right.T, come[:, :, None] * ends[:, None], 1)
@@ -115,8 +115,8 @@ def drawn(spec: TwoScaleDescentSpec, seed: int) -> Problem:
     d = spec.fast + spec.slow
     draw, order = generator(seed, TRAINING_SUBSET), generator(seed, "features").permutation(d)
     slow = np.arange(d) >= spec.fast
-    if spec.images:
-        pool, new, teacher = _components(spec.images, d)
+    if spec.dataset:
+        pool, new, teacher = _components(spec.dataset, d)
         chosen = draw.permutation(len(pool))[: spec.examples]
         inputs, new, teacher = pool[chosen][:, order], new[:, order], teacher[order, : spec.teachers]
         second = new.T @ new / len(new)

@@ -23,7 +23,7 @@ class TwoScaleDescentSpec(Spec):
         ge=0,
         le=100,
     )
-    noise: Growing[Annotated[float, Field(ge=0, le=10)]] = parameter(
+    noises: Growing[Annotated[float, Field(ge=0, le=10)]] = parameter(
         (0.2, 0.8, 1.0, 1.2, 1.6),
         "standard deviations of the noise on the answers, over that of the answers: the first below the noise that a "
         "second descent needs, the second and third where it beats the first, the last where it does not",
@@ -37,7 +37,7 @@ class TwoScaleDescentSpec(Spec):
     slowed: Literal["the fast features", "features at random"] = parameter(
         "the fast features", "whose learning rate is divided by κ where each scale has its own (random: a control)"
     )
-    learning_rate: float = parameter(0.1, "learning rate of full-batch gradient descent", "", gt=0, le=0.2)
+    rate: float = parameter(0.1, "learning rate of full-batch gradient descent", "", gt=0, le=0.2)
     latest: float = parameter(1e5, "time (learning rate × steps) at which training ends", "", ge=100, le=1e8)
     uneven: float = parameter(
         0.0,
@@ -46,14 +46,14 @@ class TwoScaleDescentSpec(Spec):
         ge=0,
         le=1,
     )
-    images: Literal["fashion-small", "fashion-mnist"] | None = parameter(
-        None, "images whose principal components, whitened, are the features, and whose classes are the teachers"
+    features: Literal["Gaussian", "fashion-small", "fashion-mnist"] = parameter(
+        "Gaussian", "what features are: Gaussian, or images' principal components, whitened, with classes as teachers"
     )
 
     @property
     def dataset(self) -> str | None:
         """The data set that is used, if any."""
-        return self.images
+        return None if self.features == "Gaussian" else self.features
 
     @model_validator(mode="after")
     def _overdetermined(self) -> Self:

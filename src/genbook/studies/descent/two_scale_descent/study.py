@@ -14,15 +14,15 @@ from genbook.studies.descent.two_scale_descent.spec import TwoScaleDescentSpec
 
 def _fits(spec: TwoScaleDescentSpec) -> None:
     """Refuse more examples than there are images."""
-    if spec.images and spec.examples > POOL[spec.images]:
+    if spec.dataset and spec.examples > POOL[spec.dataset]:
         raise ParameterError(
-            f"parameter examples = {spec.examples}: want at most {POOL[spec.images]}, the pool of {spec.images}"
+            f"parameter examples = {spec.examples}: want at most {POOL[spec.dataset]}, the pool of {spec.dataset}"
         )
 
 
 def _replication(spec: TwoScaleDescentSpec) -> Mapping[str, Any]:
     """Images instead of Gaussians, whose classes are the teachers; all else, noise included, as it is."""
-    return {"images": None if spec.images else "fashion-small"}
+    return {"features": "Gaussian" if spec.dataset else "fashion-small"}
 
 
 STUDY = Study(
@@ -38,7 +38,7 @@ STUDY = Study(
                 "fast": 14,
                 "slow": 6,
                 "teachers": 2,
-                "noise": [0.2, 0.8, 1.2, 1.6],
+                "noises": [0.2, 0.8, 1.2, 1.6],
                 "latest": 1e4,
             },
             seconds=1,
