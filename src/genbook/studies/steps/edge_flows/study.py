@@ -29,7 +29,7 @@ STUDY = Study(
             judged=False,
         ),
         "quick": Profile(seeds=2, parameters={"steps": 160}, seconds=10, judged=False),
-        "full": Profile(seeds=12, parameters={}, seconds=150),
+        "full": Profile(seeds=8, parameters={}, seconds=100),
     },
     claims=CLAIMS,
     columns={
