@@ -69,16 +69,18 @@ def batch_sharpness(model: nn.Module, loss: Loss, inputs: Tensor, targets: Tenso
         targets: [n, ...]; for a stack [R, n, ...].
         batches: places of the examples of K batches, [K, b]; for a stack [R, K, b].
     """
-    axis = batches.dim() - 2
-    found = []
-    for batch in batches.unbind(axis):
-        if axis:  # each replica has batches of its own
-            drawn = [
-                torch.stack([own[places] for own, places in zip(x, batch, strict=True)]) for x in (inputs, targets)
-            ]
-        else:
-            drawn = [inputs[batch], targets[batch]]
-        found.append(Hessian(model, loss, *drawn).along_gradient())
+    stacked = batches.dim() == 3  # each replica has batches of its own
+
+    def of(examples: Tensor, batch: Tensor) -> Tensor:
+        return (
+            torch.stack([own[places] for own, places in zip(examples, batch, strict=True)])
+            if stacked
+            else examples[batch]
+        )
+
+    found = [
+        Hessian(model, loss, of(inputs, batch), of(targets, batch)).along_gradient() for batch in batches.unbind(-2)
+    ]
     return torch.stack(found).mean(0)
 
 
