@@ -122,7 +122,7 @@ def _named(body: str) -> str:
 
 
 def _sized(body: str, app: Any) -> str:
-    """Return a page's body whose images have a width and a height, so that nothing moves when they come, and come late."""
+    """Return a page's body whose images are asked for when they come near, and have their place before that."""
     sources = {name: uri for uri, name in app.builder.images.items()}
 
     def size(found: re.Match[str]) -> str:
