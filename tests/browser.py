@@ -103,10 +103,11 @@ def chromium():
         running.close()
 
 
-def looked_at(running, html, names, theme="light", width=1280, contrast=True):
+def looked_at(running, html, names, theme="light", width=1280, contrast=True, audited=None):
     """What is wrong with the pages ``names`` below ``html`` as the browser shows them in this theme and width.
 
-    ``contrast``: of all text with its ground, too, which takes most of the time.
+    ``contrast``: of all text with its ground, too, which takes most of the time. ``audited``: the pages on which axe
+    looks for barriers, by default all.
     """
     from axe_playwright_python.sync_playwright import Axe
 
@@ -126,6 +127,8 @@ def looked_at(running, html, names, theme="light", width=1280, contrast=True):
         page.goto((html / here).as_uri(), wait_until="load")
         for said in page.evaluate(_SEEN):
             note(said)
+        if audited is not None and here not in audited:
+            continue
         for violation in axe.run(page, options=asked).response["violations"]:
             first, *others = violation["nodes"]
             why = " ".join(first["failureSummary"].split())[:250]
