@@ -125,6 +125,8 @@ def test_where_colour_is_a_value_the_figure_is_a_heat_map():
         (lambda ax: ax.imshow([[0, 1]]), True),
         (lambda ax: ax.pcolormesh([[0, 1], [2, 3]]), True),
         (lambda ax: ax.contourf([[0, 1], [2, 3]]), True),
+        (lambda ax: ax.scatter([0, 1], [0, 1], c=[0.2, 0.3]), True),
+        (lambda ax: ax.scatter([0, 1], [0, 1], color="red"), False),
         (lambda ax: (ax.plot([0, 1]), ax.fill_between([0, 1], [0, 1])), False),
     ):
         fig, ax = plt.subplots()

@@ -116,8 +116,9 @@ def _deferred(file: Any) -> Any:
 
 
 def _named(body: str) -> str:
-    """Return a page's body without names that say something else than what is seen, and headers that say nothing."""
-    body = body.replace(' aria-label="Toggle hidden content"', "")
+    """Return a page's body without names and roles that say something else than what is seen, or nothing."""
+    for said in (' aria-label="Toggle hidden content"', ' role="doc-biblioentry"', ' role="list"'):
+        body = body.replace(said, "")
     return re.sub(r"<th\b[^>]*>\s*</th>", "<td></td>", body)
 
 
