@@ -4,6 +4,8 @@
 whole as a PDF (minutes). Where there is no Chromium it says so in one line.
 """
 
+import itertools
+import multiprocessing
 import re
 import sys
 import tempfile
@@ -159,17 +161,22 @@ def not_found(running, html, searches):
     return missing
 
 
+def _all_looked_at(html, theme, width):
+    with chromium() as running:
+        return looked_at(running, html, pages_of(html), theme, width, contrast=width == WIDTHS[0])
+
+
 def main():
     """Look at all; 1 where something is wrong."""
-    html = Path(sys.argv[1]) if len(sys.argv) > 1 else repository() / "book" / "_build" / "html"
+    html = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else repository() / "book" / "_build" / "html"
+    if browser() is None:
+        print("browser: no Chromium here, the pages are not looked at")
+        return 0
     wrong = dead_links(html)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for found in pool.starmap(_all_looked_at, itertools.product([html], THEMES, WIDTHS), chunksize=1):
+            wrong += found
     with chromium() as running:
-        if running is None:
-            print("browser: no Chromium here, the pages are not looked at")
-            return 0
-        for theme in THEMES:
-            for width in WIDTHS:
-                wrong += looked_at(running, html, pages_of(html), theme, width, contrast=width == WIDTHS[0])
         wrong += not_found(running, html, SEARCHES)
     with tempfile.TemporaryDirectory() as folder:
         wrong += wrong_with_pdf(print_book(html, Path(folder) / "book.pdf"))
