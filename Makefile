@@ -1,6 +1,6 @@
 # Two commands are enough: make book, make test. Each sets up .venv first and goes on.
 .DEFAULT_GOAL := help
-.PHONY: help book test test-processors check style lab lock bench clean
+.PHONY: help book pdf test test-processors check style lab lock bench clean
 
 # Python compiles what is imported at its first import and keeps it: quicker than compiling all that is installed.
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,8 +42,12 @@ style: $(READY)  ## the floors, the style and the types alone
 test-processors: $(READY)  ## the tests of all arithmetic, for each way in which this processor does it (minutes)
 	@$(BIN)/python -m tests.processors
 
-check: $(READY)  ## every study with all its settings on a pretended accelerator (minutes)
+check: book  ## every study on a pretended accelerator, every page of the book in a browser (minutes)
 	@$(BIN)/python -m tests.accelerator
+	@$(BIN)/python -m tests.browser
+
+pdf: $(READY)  ## build the book and print it as one PDF, book/_build/book.pdf (needs Chromium)
+	@$(BIN)/genbook build --pdf
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

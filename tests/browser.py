@@ -4,6 +4,8 @@
 whole as a PDF (minutes). Where there is no Chromium it says so in one line.
 """
 
+import itertools
+import multiprocessing
 import re
 import sys
 import tempfile
@@ -33,16 +35,20 @@ _SEEN = r"""() => {
   const text = document.createTreeWalker(document.querySelector("article, main"), NodeFilter.SHOW_TEXT);
   for (let node = text.nextNode(); node; node = text.nextNode()) {
     const tex = /\\[([]|\\(frac|sum|alpha|eta|lVert|mathbb)\b|\$\$/.exec(node.data);
-    if (tex && !node.parentElement.closest("pre, code, script, style")) found.push(`TeX is shown: ${node.data.slice(0, 60)}`);
+    const shown = tex && !node.parentElement.closest("pre, code, script, style");
+    if (shown) found.push(`TeX is shown: ${node.data.slice(0, 60)}`);
   }
   for (const math of document.querySelectorAll("math")) {
     const box = math.getBoundingClientRect();
-    if (math.checkVisibility() && !(box.width > 0 && box.height > 0)) found.push(`not set: ${math.textContent.slice(0, 40)}`);
+    const empty = !(box.width > 0 && box.height > 0);
+    if (math.checkVisibility() && empty) found.push(`not set: ${math.textContent.slice(0, 40)}`);
   }
-  if (document.querySelector("math") && !document.fonts.check("16px 'Book Math'")) found.push("the font of the maths is missing");
+  const maths = document.querySelector("math");
+  if (maths && !document.fonts.check("16px 'Book Math'")) found.push("the font of the maths is missing");
   for (const image of document.images) {
     if (image.complete && image.loading !== "lazy" && !image.naturalWidth) found.push(`no image: ${image.src}`);
-    if (!image.getAttribute("width") || !image.getAttribute("height")) found.push(`an image without a size: ${image.src}`);
+    const sized = image.getAttribute("width") && image.getAttribute("height");
+    if (!sized) found.push(`an image without a size: ${image.src}`);
   }
   return found;
 }"""
@@ -99,8 +105,12 @@ def chromium():
         running.close()
 
 
-def looked_at(running, html, names, theme="light", width=1280, audit=True):
-    """What is wrong with the pages ``names`` below ``html`` as the browser shows them in this theme and width."""
+def looked_at(running, html, names, theme="light", width=1280, contrast=True, audited=None):
+    """What is wrong with the pages ``names`` below ``html`` as the browser shows them in this theme and width.
+
+    ``contrast``: of all text with its ground, too, which takes most of the time. ``audited``: the pages on which axe
+    looks for barriers, by default all.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
     context = running.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
@@ -113,24 +123,18 @@ def looked_at(running, html, names, theme="light", width=1280, audit=True):
     page.on("pageerror", lambda error: note(f"script: {error}"))
     page.on("requestfailed", lambda request: note(f"not loaded: {request.url}"))
     page.on("request", lambda request: _is_inside(request.url, html) or note(f"asks for {request.url}"))
+    asked = {"runOnly": {"type": "tag", "values": list(RULES)}, "resultTypes": ["violations"], "preload": False}
+    asked["rules"] = {"color-contrast": {"enabled": contrast}}
     for here in names:
         page.goto((html / here).as_uri(), wait_until="load")
         for said in page.evaluate(_SEEN):
             note(said)
-        if audit:
-            result = axe.run(
-                page,
-                options={
-                    "runOnly": {"type": "tag", "values": list(RULES)},
-                    "resultTypes": ["violations"],
-                    "preload": False,
-                },
-            )
-            for violation in result.response["violations"]:
-                nodes = violation["nodes"]
-                note(
-                    f"axe {violation['id']} ({len(nodes)}): {nodes[0]['html'][:150]} {nodes[0]['failureSummary'][:250]!r}"
-                )
+        if audited is not None and here not in audited:
+            continue
+        for violation in axe.run(page, options=asked).response["violations"]:
+            first, *others = violation["nodes"]
+            why = " ".join(first["failureSummary"].split())[:250]
+            note(f"axe {violation['id']} ({1 + len(others)}): {first['html'][:150]} {why}")
     context.close()
     return wrong
 
@@ -157,20 +161,25 @@ def not_found(running, html, searches):
     return missing
 
 
+def _all_looked_at(html, theme, width):
+    with chromium() as running:
+        return looked_at(running, html, pages_of(html), theme, width, contrast=width == WIDTHS[0])
+
+
 def main():
     """Look at all; 1 where something is wrong."""
-    html = Path(sys.argv[1]) if len(sys.argv) > 1 else repository() / "book" / "_build" / "html"
+    html = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else repository() / "book" / "_build" / "html"
+    if browser() is None:
+        print("browser: no Chromium here, the pages are not looked at")
+        return 0
     wrong = dead_links(html)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for found in pool.starmap(_all_looked_at, itertools.product([html], THEMES, WIDTHS), chunksize=1):
+            wrong += found
     with chromium() as running:
-        if running is None:
-            print("browser: no Chromium here, the pages are not looked at")
-            return 0
-        for theme in THEMES:
-            for width in WIDTHS:
-                wrong += looked_at(running, html, pages_of(html), theme, width)
         wrong += not_found(running, html, SEARCHES)
     with tempfile.TemporaryDirectory() as folder:
-        wrong += wrong_with_pdf(print_book(html, pages_of(html), Path(folder) / "book.pdf"))
+        wrong += wrong_with_pdf(print_book(html, Path(folder) / "book.pdf"))
     print(*wrong, sep="\n")
     print(f"browser: {len(pages_of(html))} pages, {len(wrong)} mistakes")
     return 1 if wrong else 0

@@ -14,6 +14,7 @@ from genbook.base.files import repository
 from genbook.figures.html import anchor_of
 from genbook.figures.page import _footer
 from genbook.results.chapters import chapter_title, chapters, studies_of
+from tests import browser
 
 
 class Page(HTMLParser):
@@ -166,6 +167,25 @@ def test_run_statistics_name_chapters_and_versions(pages):
     text = " ".join(pages["run-statistics.html"].text)
     for word in (*map(chapter_title, chapters()), "torch", "cpu"):
         assert word in text
+
+
+def test_links_and_anchors_lead_to_a_place(built):
+    assert not browser.dead_links(built[1])
+
+
+def test_every_page_is_as_it_must_be_in_a_real_browser(built):
+    """The library's names have a page each, all made alike; those, and contrast, `make check` looks at."""
+    html = built[1]
+    names = browser.pages_of(html)
+    names = [name for name in names if not name.startswith("reference/") or name == "reference/index.html"]
+    claim = studies_of(chapters()[1])[0].claims[0].id
+    with browser.chromium() as running:
+        if running is None:
+            pytest.skip("no Chromium here")
+        audited = ["index.html", "search.html", "method/statistics.html", f"chapters/{chapters()[2]}.html"]
+        wrong = browser.looked_at(running, html, names, contrast=False, audited=audited)
+        wrong += browser.not_found(running, html, {**browser.SEARCHES, claim: f"chapters/{chapters()[1]}.html"})
+    assert not wrong, "\n".join(wrong)
 
 
 #: How long a table took to compute is all that two runs on one machine may say differently.

@@ -3,6 +3,7 @@
 Its one chapter is a notebook made here; the chapters of the real book are tested where they are executed.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ import yaml
 from pybtex.database import parse_file
 
 from genbook.base.claims import NOT_RUN, Claim
-from genbook.book import reference
+from genbook.book import maths, reference
 from genbook.book.build import BuildError, lay_out_code
 from genbook.book.generated import table_of_contents
 from genbook.figures import claims_table, html, page
@@ -179,10 +180,54 @@ def test_no_page_loads_anything_from_elsewhere(built):
         assert not re.search(r"""(url\(|@import)\s*["']?(https?:)?//""", path.read_text(encoding="utf-8")), path.name
 
 
-def test_equations_are_set_by_the_books_own_mathjax(built, chapter_page):
-    scripts = [address for address in Page(chapter_page).loads if address and "mathjax" in address]
-    assert len(scripts) == 1
-    assert (built / "_static/mathjax/LICENSE").is_file()
+def test_equations_are_set_and_no_script_is_loaded_for_them_or_for_icons(built, chapter_page):
+    text = chapter_page.read_text(encoding="utf-8")
+    assert text.count("<math") >= 2  # in a caption and in a sentence
+    assert "\\(" not in text
+    for path in built.rglob("*.html"):
+        assert not [
+            address for address in Page(path).loads if re.search("mathjax|fontawesome|bootstrap", address or "")
+        ]
+    assert not list(built.rglob("*fontawesome*"))
+    assert (built / "_static/fonts/LICENSE").is_file()
+
+
+def test_a_page_says_once_how_wide_it_is_and_what_it_is_about(built, chapter_page):
+    for path in (built / "index.html", chapter_page, built / "method" / "coherence.html"):
+        text = path.read_text(encoding="utf-8")
+        assert len(re.findall('<meta[^>]*name="viewport"', text)) == 1, path.name
+    assert len(re.findall('<meta name="description" content="[^"]{40,}"', text)) == 1
+    assert "<title>Why neural networks generalize</title>" in (built / "index.html").read_text(encoding="utf-8")
+    assert "Coherence &#8212; Why neural networks generalize" in text
+
+
+def test_images_have_their_place_before_they_are_there(built, chapter_page):
+    images = Page(chapter_page).images + Page(built / "index.html").images
+    assert len(images) >= 2
+    assert all(image.get("width") and image.get("height") and image.get("loading") == "lazy" for image in images)
+
+
+def test_solutions_open_without_a_script(chapter_page):
+    text = chapter_page.read_text(encoding="utf-8")
+    solution = r'<details class="[^"]*solution[^"]*"[^>]*>\s*<summary class="admonition-title">Solution</summary>'
+    assert re.search(solution, text)
+
+
+def test_links_to_the_repository_stand_where_the_configuration_names_one_and_only_there(built, chapter_page):
+    text = chapter_page.read_text(encoding="utf-8")
+    named = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["book_repository"]
+    assert ("Report an error" in text) is bool(named)
+    assert 'href="../cite.html">Cite this book</a>' in text
+    assert "MIT licence" in text
+
+
+def test_the_search_page_has_all_sections_at_hand(built):
+    data = (built / "search-data.js").read_text(encoding="utf-8")
+    rows = json.loads(data.removeprefix("window.bookSections = ").removesuffix(";\n"))
+    assert any("α" in text for page, *_, text in rows if page == "method/coherence.html")
+    assert {"zhang-et-al-2017", "definition"} <= {anchor for _, anchor, *_ in rows}
+    assert "search-data.js" in (built / "search.html").read_text(encoding="utf-8")
+    assert "search-data.js" not in (built / "index.html").read_text(encoding="utf-8")
 
 
 def test_figures_are_numbered_captioned_and_described(chapter_page):
@@ -196,7 +241,7 @@ def test_figures_are_numbered_captioned_and_described(chapter_page):
         assert '<p class="provenance">a study · quick</p>' in figure
         assert "genbook" in figure
         assert re.search(r'<a class="reference download internal"[^>]*href="[^"]*rows\.csv"', figure)
-    assert r"\(\alpha = 1\)" in figures[0]
+    assert maths.mathml(r"\alpha = 1") in figures[0]
     assert "FOOTER OF THE NOTEBOOK" not in text
     assert re.findall(r'href="#(fig-\w+)"><span class="std std-numref">Fig. (\d)', text) == [
         ("fig-one", "1"),

@@ -160,11 +160,17 @@ def _to_compute(asked: Collection[Request]) -> str:
 @_PROFILE
 @_option("--out", type=click.Path(path_type=Path), help="The build folder: a new or an empty one, or an older build.")
 @_option("--jobs", type=click.IntRange(1, 64), help="Notebooks executed at a time (default: 2).")
-def build(profile: str | None, out: Path | None, jobs: int | None) -> None:
+@click.option("--pdf", is_flag=True, help="Print the whole book as a PDF, too (needs Chromium).")
+def build(profile: str | None, out: Path | None, jobs: int | None, pdf: bool) -> None:
     """Build the book from executed copies of the chapters."""
     from genbook.book.build import build as build_book
+    from genbook.book.pdf import print_book, required
 
-    build_book(profile or "quick", out, jobs or 2, say=click.echo)
+    if pdf:
+        required()  # before minutes are spent on what it would print
+    index = build_book(profile or "quick", out, jobs or 2, say=click.echo)
+    if pdf:
+        click.echo(f"printed: {print_book(index.parent)}")
 
 
 @cli.command()

@@ -116,13 +116,14 @@ def _deferred(file: Any) -> Any:
 
 
 def _named(body: str) -> str:
-    """Return a page's body without names that say something else than what is seen, and headers that say nothing."""
-    body = body.replace(' aria-label="Toggle hidden content"', "")
+    """Return a page's body without names and roles that say something else than what is seen, or nothing."""
+    for said in (' aria-label="Toggle hidden content"', ' role="doc-biblioentry"', ' role="list"'):
+        body = body.replace(said, "")
     return re.sub(r"<th\b[^>]*>\s*</th>", "<td></td>", body)
 
 
 def _sized(body: str, app: Any) -> str:
-    """Return a page's body whose images have a width and a height, so that nothing moves when they come, and come late."""
+    """Return a page's body whose images are asked for when they come near, and have their place before that."""
     sources = {name: uri for uri, name in app.builder.images.items()}
 
     def size(found: re.Match[str]) -> str:

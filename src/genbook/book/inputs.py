@@ -13,13 +13,8 @@ from genbook.base.files import content, data_root, repository, sha256, store_roo
 def of_sources() -> str:
     """A hash of what people write and install: notebooks, pages, published tables, this package, software, data."""
     root, package, data = repository(), Path(__file__).resolve().parents[1], data_root()
-    files = [
-        root / "_config.yml",
-        root / "CITATION.cff",
-        *(package / "book").rglob("*.js"),
-        *package.rglob("*.py"),
-        *(root / "notebooks").glob("*.ipynb"),
-    ]
+    files = [root / "_config.yml", root / "CITATION.cff", *(package / "book").rglob("*.js")]
+    files += [*package.rglob("*.py"), *(root / "notebooks").glob("*.ipynb")]
     files += [path for path in (root / "book").rglob("*") if "_build" not in path.relative_to(root).parts]
     # Arrays are large: their size and time stand for them. What is noted beside them in the folder follows from them.
     arrays = [path for path in sorted(data.glob("*/**/*")) if path.is_file()]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Under which names Chromium is installed.
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-#: Beside the pages.
+#: Beside the folder of the pages.
 FILE = "book.pdf"
 #: Of the theme: a page within the frame.
 _ARTICLE = "article.bd-article"
@@ -39,22 +39,38 @@ def browser() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _BROWSERS)), None)
 
 
+def required() -> str:
+    """The Chromium of this machine; raises `PdfError` where there is none."""
+    program = browser()
+    if program is None:
+        raise PdfError(
+            f"a PDF is printed by Chromium, and none of {', '.join(_BROWSERS)} is installed: install one, or name it "
+            "in the environment variable CHROMIUM"
+        )
+    return program
+
+
 def browser_options() -> list[str]:
     """What Chromium is started with: as root it starts only without its sandbox."""
     return ["--headless", "--disable-gpu", *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
 
 
-def print_book(html: Path, pages: Sequence[str], where: Path) -> Path:
-    """Print the named pages below ``html``, in their order, into the PDF ``where``; returns it.
+def reading_order(html: Path) -> list[str]:
+    """The pages below ``html`` in the order in which one leads to the next, the library's reference left out."""
+    page, order = "index.html", []
+    while page and page not in order:
+        order.append(page)
+        said = re.search(r'<link rel="next"[^>]*href="([^"]+)"', (html / page).read_text(encoding="utf-8"))
+        page = _below(page, said[1]) if said else ""
+    return [page for page in order if not page.startswith("reference/")]
+
+
+def print_book(html: Path, where: Path | None = None) -> Path:
+    """Print the book whose pages lie below ``html`` into the PDF ``where``, by default beside them; returns it.
 
     Raises `PdfError` where this machine has no Chromium, or where it prints nothing.
     """
-    program = browser()
-    if program is None:
-        raise PdfError(
-            f"a PDF is printed by Chromium, and none of {', '.join(_BROWSERS)} is installed: install one, or name it in "
-            "the environment variable CHROMIUM"
-        )
+    program, where, pages = required(), where or html.with_name(FILE), reading_order(html)
     whole = html / "_whole.html"
     whole.write_text(joined(html, pages), encoding="utf-8")
     try:

@@ -24,8 +24,16 @@ _LOGICAL = re.compile(r":(?:not|is|where|has)\((?:[^()]|\([^()]*\))*\)")
 _CONDITIONAL = ("@media", "@supports", "@layer", "@container", "@-moz-document")
 _FONT = re.compile(r"url\(\s*[\"']?([^\"')]+\.woff2)[\"']?\s*\)")
 #: Of the theme, in whose place the book has its own or nothing.
-_REMOVED = ("scripts/fontawesome*", "scripts/bootstrap*", "vendor", "locales", "**/*.map", "images/logo_*", "fonts")
-_REMOVED_FILES = ("doctools.js", "sphinx_highlight.js", "searchtools.js", "language_data.js", "*-webpack-macros.html")
+_REMOVED = (
+    "scripts/fontawesome*",
+    "scripts/bootstrap*",
+    "vendor",
+    "locales",
+    "**/*.map",
+    "images/logo_*",
+    "fonts/*.woff2",
+)
+_REMOVED_FILES = ("doctools.js", "sphinx_highlight.js", "searchtools.js", "language_data.js", "*webpack-macros.html")
 
 
 def setup(app: Any) -> dict[str, bool]:

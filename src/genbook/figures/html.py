@@ -266,6 +266,6 @@ def wanted(claim: Claim) -> str:
 
 
 def _text(text: str) -> str:
-    r"""Return text as HTML, its ``$...$`` as maths that the page's MathJax sets."""
+    r"""Return text as HTML, its ``$...$`` as maths that the build sets (`genbook.book.maths`)."""
     maths = r'<span class="math notranslate nohighlight">\(\1\)</span>'
     return re.sub(r"\$([^$]+)\$", maths, escape(text, quote=False))

@@ -9,7 +9,7 @@ import numpy as np
 #: Difference in a channel, of 255, on white, from which a point of the image is seen to have changed...
 _SEEN = 24
 #: ...and the fraction of such points, on the rims of letters, that is let pass.
-_LET_PASS = 3e-4
+_LET_PASS = 5e-4
 
 
 def compressed(png: bytes) -> bytes:

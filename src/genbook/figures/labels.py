@@ -1,4 +1,4 @@
-"""Labels at the ends of lines, in the place of a legend: in the line's colour, aligned, none covering another."""
+"""Labels at the ends of lines, in the place of a legend: in the line's colour or darker, none covering another."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Transform
 from scipy.optimize import isotonic_regression
+
+from genbook.figures import style
 
 #: Marks the annotations that `spread_labels` may move.
 _END_LABEL = "end-label"
@@ -28,7 +30,7 @@ def end_label(ax: Axes, x: float, y: float, text: str, color: str, coordinates: 
         xycoords=coordinates,
         xytext=(_GAP, 0),
         textcoords="offset points",
-        color=color,
+        color=style.legible(color),
         fontsize=11,
         va="center",
         annotation_clip=False,

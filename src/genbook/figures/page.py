@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 from matplotlib import pyplot as plt
-from matplotlib.collections import QuadMesh
-from matplotlib.contour import ContourSet
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from genbook.figures import labels, style
 from genbook.figures.images import compressed
@@ -147,8 +145,8 @@ def _footer(about: Mapping[str, Any], in_book: bool) -> Iterable[str]:
 
 def _is_heat_map(fig: Figure) -> bool:
     """Whether areas are coloured by value: dark and light have a meaning there, and must not be exchanged."""
-    kinds = (AxesImage, QuadMesh, ContourSet)
-    return any(isinstance(artist, kinds) for ax in fig.axes for artist in ax.get_children())
+    artists = [artist for ax in fig.axes for artist in ax.get_children()]
+    return any(isinstance(artist, ScalarMappable) and artist.get_array() is not None for artist in artists)
 
 
 def _check(name: str, caption: str, alt: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, to_hex
+from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 
 #: One colour for one thing.
@@ -47,6 +47,9 @@ WIDTH = 6.6
 HEIGHT = 3.6
 #: Pixels per inch of the saved images: twice the size at which they are shown.
 DPI = 200
+
+#: Least contrast of letters with their ground (WCAG 2.1, level AA).
+LEGIBLE = 4.5
 
 _GRID = "#DCDCDC"
 
@@ -108,6 +111,21 @@ def color(name: str) -> str:
         near = get_close_matches(name, COLORS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise KeyError(f"no colour for {name!r}{hint}; there are {', '.join(COLORS)}") from None
+
+
+def legible(name: str) -> str:
+    """Return the colour of a thing, or any colour, as dark as letters must be: 4.5 to 1 on white, ``#rrggbb``."""
+    shade = np.array(to_rgb(COLORS.get(name, name)))
+    while contrast(to_hex(shade)) < LEGIBLE:
+        shade = shade * 0.97
+    return to_hex(shade)
+
+
+def contrast(color) -> float:
+    """Return a colour's contrast with white, 1 to 21, as the Web Content Accessibility Guidelines define it."""
+    channels = np.array(to_rgb(color))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05)
 
 
 def graded(values: Sequence[Hashable], kind: str = "sequence") -> dict[Hashable, str]:
