@@ -46,6 +46,8 @@ def test_what_cannot_be_measured_or_told_apart_is_refused():
         Design([condition(0.1), condition(0.1)])
     with pytest.raises(ValueError, match="conditions with the same columns"):
         Design([condition(0.1), replace(condition(0.2), columns={"width": 3})])
+    with pytest.raises(ValueError, match="AUC of EL2N tell a group from the rest"):
+        Design([condition(watch=(Watch(("AUC of EL2N",), AtEnd()),))]).run([0], "cpu")
     with pytest.raises(ValueError, match="classes cannot be watched"):
         Design([condition(watch=(Watch(("classes",), AtEnd()),))]).run([0], "cpu")
 

@@ -72,7 +72,7 @@ class Watch:
         at: the steps at which they are measured.
         layers: whether they are told of each layer too.
         groups: groups of training examples that they are told of too: "clean" and "corrupted", "decoys", "one half" and
-            "other half" (drawn at random).
+            "other half" (drawn at random). An AUC is of a score for being in each of them.
         examples: how many of the training set gradients and curvature are measured on, the first ones; None is all.
         tolerance, max_iterations: of the sharpness: relative, and the Hessian-vector products that it costs at most.
         samples: random vectors of which the Hessian's trace is estimated.

@@ -242,6 +242,8 @@ def _probes_of(watch: Watch) -> list[Probe]:
         for group in watch.groups
         if wanted & told
     ]
+    if not watch.groups and (lacking := wanted & (_SCORES | _ALIGNMENTS)):
+        raise ValueError(f"{', '.join(sorted(lacking))} tell a group from the rest: name it in groups")
     if unknown := wanted - set(made) - _COHERENCE - _FRESH - _SCORES - _ALIGNMENTS:
         raise ValueError(f"{', '.join(sorted(unknown))} cannot be watched; facts are told once, as `Condition.facts`")
     return probes
