@@ -32,7 +32,7 @@ STUDY = Study.designed(
                 "steps": 600,
                 "n_measurements": 30,
             },
-            seconds=15,
+            seconds=20,
             judged=False,
         ),
         "full": Profile(seeds=8, parameters={}, seconds=240),
