@@ -12,6 +12,10 @@ from genbook.tables.statistics import Statistic, claim, ratio
 LATE = 0.5
 
 
+#: How well ratios are known, as a logarithm: flows are integrated in a few parts of a step.
+_RESOLVED = 0.01
+
+
 def late(table: pd.DataFrame, quantity: str, spec: EdgeFlowsSpec) -> pd.DataFrame:
     """The mean over the last part of the training: rows seeds, columns paths; NaN where a path diverged."""
     rows = readings.rows(table, quantity=quantity)
@@ -26,7 +30,7 @@ def _over(words: str, quantity: str, path: str, other: str) -> Statistic:
         found = late(table, quantity, spec)
         return found[path] / found[other]
 
-    return ratio(words, statistic)
+    return ratio(words, statistic, continuity=_RESOLVED)
 
 
 CLAIMS = (
