@@ -174,10 +174,11 @@ def test_links_and_anchors_lead_to_a_place(built):
 
 
 def test_every_page_is_as_it_must_be_in_a_real_browser(built):
-    """The library's names have a page each, all made alike; those, and contrast, `make check` looks at."""
+    """The library's names and the studies have pages all made alike; those, and contrast, `make check` looks at."""
     html = built[1]
     names = browser.pages_of(html)
-    names = [name for name in names if not name.startswith("reference/") or name == "reference/index.html"]
+    alike = re.compile(r"(reference|evidence)/(?!index\.html)")
+    names = [name for name in names if not alike.match(name)] + [f"evidence/{studies_of(chapters()[1])[0].name}.html"]
     claim = studies_of(chapters()[1])[0].claims[0].id
     with browser.chromium() as running:
         if running is None:
