@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
@@ -96,7 +96,7 @@ def design(spec: AdversarialStartSpec) -> Design:
 
 
 def _conditions(spec: AdversarialStartSpec) -> Iterator[Condition]:
-    starts: Mapping[str, Mapping[str, object]] = {
+    starts: Mapping[str, Mapping[str, Any]] = {
         "first weights": {},
         "pretrained": {"pretraining": spec.pretraining()},
         "other first weights": {"first_weights": 1},

@@ -58,6 +58,6 @@ STUDY = Study.designed(
         # What these ask is read long before the end.
         "hardly any before": {"before_steps": 10, "steps": 400},
         "no regularisers": {"crop": 0, "weight_decay": 0.0, "momentum": 0.0, "steps": 1000},
-        "few steps": {"steps": 100},
+        "few steps": {"steps": 20},
     },
 )
