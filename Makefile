@@ -42,8 +42,9 @@ style: $(READY)  ## the floors, the style and the types alone
 test-processors: $(READY)  ## the tests of all arithmetic, for each way in which this processor does it (minutes)
 	@$(BIN)/python -m tests.processors
 
-check: book  ## every study on a pretended accelerator, every page of the book in a browser (minutes)
+check: book  ## every study on a pretended accelerator, every chapter executed twice, every page in a browser (minutes)
 	@$(BIN)/python -m tests.accelerator
+	@GENBOOK_WHOLE=1 $(BIN)/python -m pytest tests/test_book.py -k second_empty_store
 	@$(BIN)/python -m tests.browser
 
 pdf: $(READY)  ## build the book and print it as one PDF, book/_build/book.pdf (needs Chromium)
