@@ -47,6 +47,19 @@ def test_the_longest_word_is_linked_and_no_part_of_another_word():
     assert linked("index", nodes.Text("A seed."), of=word_links._link_terms)[0] == []
 
 
+def test_no_link_is_put_into_a_link_that_is_written_in_html():
+    opening, closing = (nodes.raw("", text, format="html") for text in ('<a href="#x">', "</a>"))
+    parts = [opening, nodes.Text("a control here"), closing, nodes.Text(" and a control there")]
+    document = nodes.paragraph("", "", *parts)
+    word_links._link_terms(
+        SimpleNamespace(srcdir=str(BOOK), builder=SimpleNamespace(get_relative_uri=lambda page, target: target)),
+        nodes.section("", document),
+        "chapters/x",
+    )
+    (link,) = document.findall(nodes.reference)
+    assert document.index(link) > document.index(closing)
+
+
 def test_a_claims_name_leads_to_its_row_in_its_own_chapter_alone():
     literal = nodes.literal("", "all-fit")
     found, _ = linked("chapters/02_random_vs_real_labels", literal, of=word_links._link_claims)

@@ -57,10 +57,22 @@ def _link_terms(app: Any, doctree: nodes.document, page: str) -> None:
     waiting = terms(source.read_text(encoding="utf-8"))
     address = app.builder.get_relative_uri(page, GLOSSARY)
     for paragraph in list(doctree.findall(nodes.paragraph)):
-        for text in [child for child in paragraph.children if isinstance(child, nodes.Text)]:
+        for text in _outside_links(paragraph):
             parts = _parts(str(text), waiting, address)
             if len(parts) > 1:
                 paragraph.replace(text, parts)
+
+
+def _outside_links(paragraph: nodes.Element) -> list[nodes.Text]:
+    """The paragraph's own text but for what stands in a link written in HTML: links do not nest."""
+    found, within = [], False
+    for child in paragraph.children:
+        if isinstance(child, nodes.raw):
+            opened, closed = child.astext().rfind("<a "), child.astext().rfind("</a>")
+            within = opened > closed if max(opened, closed) >= 0 else within
+        elif isinstance(child, nodes.Text) and not within:
+            found.append(child)
+    return found
 
 
 def _parts(text: str, waiting: dict[str, str], address: str) -> list[nodes.Node]:
