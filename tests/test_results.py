@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_info
 
 import genbook.tables.store
 from genbook import data, studies
-from genbook.base.claims import Precondition
-from genbook.base.spec import ParameterError
+from genbook.base.claims import JUDGES_NOTHING, Precondition
+from genbook.base.spec import ParameterError, Profile
 from genbook.results import chapter, compute, judged, provenance, published
 from genbook.results.chapter import Chapter
 from genbook.results.chapters import studies_of
@@ -647,3 +647,17 @@ def test_in_a_kernel_without_a_history_a_chapter_reads_its_variables(monkeypatch
     monkeypatch.setattr(chapter, "get_ipython", lambda: SimpleNamespace(user_ns=variables))
     found = {"profile": "smoke", "random_labels__steps": 50, "steps": None}
     assert chapter.notebooks_parameters(CHAPTER) == found
+
+
+def test_a_demonstration_is_its_discovery_alone_and_smoke_runs_every_setting(store, monkeypatch):
+    monkeypatch.setattr(data, "available", lambda name: True)
+    monkeypatch.setattr(data, "fingerprint", lambda name: f"fingerprint of {name}")
+    shown = Profile(seeds=2, parameters={}, seconds=1, judged=False)
+    study = toy_study(profiles={**toy_study().profiles, "quick": shown})
+    (row,) = evaluate(Request.build(study, "quick"))
+    assert (row.discovery.verdict, row.replication.verdict, row.control.verdict) == ("not judged", "not run", "not run")
+    assert {part["seed"] for part in Store().provenances()} == {0, 1}
+    settings = row.as_dict()["settings"]
+    assert settings["control"]["reason"] == settings["replication"]["reason"] == JUDGES_NOTHING
+    (row,) = evaluate(Request.build(study, "smoke"))
+    assert set(row.judgements) == {"discovery", "replication", "nothing"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genbook import data
-from genbook.base.claims import NOT_RUN, Claim, Judgement, judge_all
+from genbook.base.claims import JUDGES_NOTHING, NOT_RUN, Claim, Judgement, judge_all
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
 from genbook.results import judged
@@ -40,8 +40,8 @@ class Row:
 
     @property
     def control(self) -> Judgement:
-        """What it comes out as in the control that it names."""
-        return self.judgements[self.claim.control]
+        """What it comes out as in the control that it names; 'not run' in a demonstration."""
+        return self.judgements.get(self.claim.control, NOT_RUN)
 
     @property
     def replication_dataset(self) -> str | None:
@@ -109,13 +109,20 @@ class Row:
             return None
         if name in self.judgements:
             return "the data set is not there"
-        if self.request.study.replication is None:
+        if self.request.study.replication is None and name == "replication":
             return "the study has no replication"
+        if is_demonstration(self.request):
+            return JUDGES_NOTHING
         return "left alone" if self.claim.replicates else "the claim is not judged there"
 
 
 def _plain(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
+
+
+def is_demonstration(request: Request) -> bool:
+    """Whether the profile judges nothing and is there to be looked at; 'smoke' is there to run every setting."""
+    return request.profile != "smoke" and not request.study.profile(request.profile).judged
 
 
 def evaluate(
@@ -125,7 +132,8 @@ def evaluate(
 
     A setting whose data are neither stored nor available gets the verdict 'not run'. In discovery that is an error
     (`genbook.data.DataNotFound`): the reader asked for it. ``blind`` leaves the replication 'not run' too: whoever
-    still chooses settings must not see it.
+    still chooses settings must not see it. A demonstration is its discovery alone: nothing would be judged by the other
+    settings (`is_demonstration`).
     """
     study = request.study
     known = [claim.id for claim in study.claims]
@@ -135,6 +143,8 @@ def evaluate(
     claims = [claim for claim in study.claims if ids is None or claim.id in ids]
 
     def settings(claim: Claim) -> list[str]:
+        if is_demonstration(request):
+            return ["discovery"]
         replicating = study.replication is not None and claim.replicates and not blind
         return ["discovery", *(["replication"] if replicating else []), claim.control]
 
