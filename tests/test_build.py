@@ -5,7 +5,7 @@ import json
 import pytest
 
 from genbook import data
-from genbook.book import build, generated
+from genbook.book import build, front, generated, scoreboard
 from genbook.book.build import BuildError
 from tests.toy import toy_study
 
@@ -16,18 +16,23 @@ CHAPTER = "99_toy"
 def book(store, tmp_path, monkeypatch):
     """Stage a book whose only chapter tells the study given."""
     executed = tmp_path / "executed.ipynb"
-    notebook = {"cells": [], "metadata": {"papermill": {"duration": 1.0}}, "nbformat": 4, "nbformat_minor": 5}
+    title = {"cell_type": "markdown", "metadata": {}, "source": ["# A toy\n"]}
+    notebook = {"cells": [title], "metadata": {"papermill": {"duration": 1.0}}, "nbformat": 4, "nbformat_minor": 5}
     executed.write_text(json.dumps(notebook))
     monkeypatch.setattr(data, "fingerprint", lambda name: f"fingerprint of {name}")
     monkeypatch.setattr(data, "available", lambda name: True)
-    for module in (build, generated):
+    for module in (build, front, generated):
         monkeypatch.setattr(module, "chapters", lambda: [CHAPTER])
         monkeypatch.setattr(module, "executed_path", lambda chapter, profile: executed)
-    monkeypatch.setattr(generated, "chapter_title", lambda chapter: "A toy")
+    for module in (front, generated, scoreboard):
+        monkeypatch.setattr(module, "chapter_title", lambda chapter: "A toy")
+    monkeypatch.setattr(build, "filled", lambda text, rows: text)
+    monkeypatch.setattr(build, "statistics", lambda studies: {"evidence/index": "# None", "evidence/toy": "# None"})
 
     def stage(study, profile="quick"):
         monkeypatch.setattr(build, "studies_of", lambda chapter: [study])
-        monkeypatch.setattr(generated, "chapter_of", lambda study: CHAPTER)
+        for module in (front, scoreboard):
+            monkeypatch.setattr(module, "chapter_of", lambda study: CHAPTER)
         return build.stage(profile, tmp_path / "out" / "source", build.judged(profile))
 
     return stage

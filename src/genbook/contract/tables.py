@@ -85,7 +85,8 @@ def seeds_are_complete(study: Study) -> None:
             f"{study.name}, setting {setting.name!r}: asked for the seeds {list(setting.seeds)}, the table has "
             f"{sorted(set(table['seed']))}; return rows for each seed and no other",
         )
-        columns = [column for column in table.columns if column not in ("seed", "value", *PROGRESS)]
+        apart = ("seed", "value", *PROGRESS, *study.drawn)
+        columns = [column for column in table.columns if column not in apart]
         rows = {seed: _keys(part, columns) for seed, part in table.groupby("seed")}
         for seed, found in rows.items():
             first = rows[setting.seeds[0]]

@@ -41,6 +41,7 @@ class Study:
     the column ``quantity``. ``replication``: from discovery's spec, the parameters that it replaces. ``controls``: by
     name, the parameters that turn discovery into a control. ``varies``: what a seed draws.
     ``fits``: raises `ParameterError` for a spec whose data set has not what the study draws from it.
+    ``drawn``: columns that say of a row what its seed drew, such as whether an example's label is wrong.
     ``precondition``: what the data of the replication must allow; where they do not, its claims are 'not testable'.
     ``replication_seed``: first seed of the replication; another one than usual where a setting was changed after
     the usual seeds had been looked at, so that the replication is again on draws that nobody has seen.
@@ -60,6 +61,7 @@ class Study:
         default=("training subset", "corruption", "order", "initialisation"),
     )
     fits: Callable[[Any], None] = lambda spec: None
+    drawn: tuple[str, ...] = ()
     replication_seed: int = REPLICATION_SEED
     precondition: Precondition | None = None
 

@@ -23,7 +23,7 @@ STUDY = Study.designed(
                 "before_steps": 20,
                 "channels": 2,
                 "batch_size": 10,
-                "steps": 20,
+                "steps": 30,
                 "n_measurements": 5,
             },
             seconds=2,

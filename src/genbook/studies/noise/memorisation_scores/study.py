@@ -34,7 +34,7 @@ STUDY = Study(
             seeds=2,
             parameters={
                 "n_train": 100,
-                "kinds": 5,
+                "kinds": 2,
                 "networks": 8,
                 "judges": 2,
                 "observed": 2,
@@ -77,9 +77,10 @@ STUDY = Study(
         "value": COLUMNS["value"],
     },
     quantities={
-        "memorisation": "how often networks trained with an example give its label, less how often those without it do",
-        "of one half": "the same by one half of the networks",
-        "of the other half": "the same by the other half of the networks",
+        "memorisation": "how often networks trained with an example give its label, less how often those without do; "
+        "missing where all networks or none were trained with it",
+        "of one half": "the same by one half of the networks; missing where all of these or none were",
+        "of the other half": "the same by the other half of the networks; missing where all of these or none were",
         "standard error": "standard error of the memorisation, mean over the examples",
         "accuracy with it": "how often networks trained with an example give its label, mean over the examples",
         "accuracy without it": "how often networks trained without it do, mean over the examples",
@@ -89,6 +90,7 @@ STUDY = Study(
         "own share": "of the fall of an example's loss over training, the share that its own gradient accounts for",
         **meanings("test accuracy"),
     },
+    drawn=("seen", "group"),
     replication=other_images,
     # The data of the replication were seen in other studies, and in one trial of this one.
     replication_seed=2000,

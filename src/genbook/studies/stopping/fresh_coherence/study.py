@@ -43,6 +43,8 @@ STUDY = Study.designed(
         "descent": "'small' steps on all examples, or steps on 'minibatches'",
     },
     replication=other_images,
+    # The data of the replication were seen in other studies before.
+    replication_seed=2000,
     precondition=LEARNS,
     controls={
         "shuffled fresh labels": {"fresh_labels": "shuffled"},
