@@ -14,7 +14,7 @@ import torch
 from genbook import cli, data, studies
 from genbook.base.spec import ParameterError
 from genbook.book import execute
-from genbook.results import chapters, published
+from genbook.results import chapters, primary, published
 from genbook.tables import manifest
 from tests.toy import ToyStudy, toy_study
 
@@ -44,6 +44,7 @@ def toy(store, monkeypatch):
     monkeypatch.setattr(studies, "names", lambda: ("toy",))
     told = chapters.Entry(name="99_toy", title="A toy", part="toys", studies=("toy",))
     monkeypatch.setattr(chapters, "entries", lambda: (told,))
+    monkeypatch.setattr(primary, "entries", tuple)
     monkeypatch.setattr(studies, "get", lambda name: study if name == "toy" else studies_get(name))
     monkeypatch.setattr(data, "available", lambda name: True)
     monkeypatch.setattr(data, "fingerprint", lambda name: "f" * 64)

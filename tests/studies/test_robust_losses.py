@@ -103,7 +103,9 @@ KNOWN = {
     "early-learning-ends-better": Known(answer(times(0.4)), answer([0.0] * 2, early_learning=ALIKE)),
     "early-learning-over-plain": Known(answer(times(0.15)), answer([0.0] * 2, early_learning=ALIKE)),
     "winsorised-over-plain": Known(answer(times(0.1)), answer([0.0] * 2, winsorised=ALIKE)),
-    "early-learning-over-winsorised": Known(answer(times(0.05)), answer(times(-0.1), early_learning=ALIKE)),
+    "early-learning-over-winsorised": Known(
+        answer(times(0.15), winsorised=ALIKE), answer(times(-0.1), early_learning=ALIKE)
+    ),
 }
 
 

@@ -144,7 +144,9 @@ CLAIMS = (
         "It is better on new images, too, than plain descent was when it had memorised as much.",
         "liu-et-al-2020",
         better_at_share("early learning", "plain"),
-        above=0.02,
+        above=0.04,
+        note="Raised from 0.02 after discovery had been seen and before the replication, to be clear of what "
+        "the control gives on five seeds.",
         control="clean labels",
     ),
     claim(
@@ -152,7 +154,9 @@ CLAIMS = (
         "So is winsorised descent, with convolutions.",
         "chatterjee-zielinski-2022",
         better_at_share("winsorised", "plain"),
-        above=0.01,
+        above=0.02,
+        note="Raised from 0.01 after discovery had been seen and before the replication, to be clear of what "
+        "the control gives on five seeds.",
         control="clean labels",
     ),
     claim(
@@ -160,7 +164,9 @@ CLAIMS = (
         "At equal memory the robust loss that remembers is better than the robust average.",
         "liu-et-al-2020",
         better_at_share("early learning", "winsorised"),
-        above=0.02,
+        above=0.06,
+        note="Raised from 0.02 after discovery had been seen and before the replication, to be clear of what "
+        "the control gives on five seeds.",
         control="clean labels",
     ),
     claim(
