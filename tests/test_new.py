@@ -19,7 +19,7 @@ COPIED = ("src", "tests", "notebooks", "book", "pyproject.toml", "_config.yml")
 def checkout(tmp_path_factory):
     """A copy of this checkout, and a function that runs its own code in it."""
     root = tmp_path_factory.mktemp("checkout")
-    ignored = shutil.ignore_patterns("_build", "__pycache__", "*.parquet", "SHA256SUMS", ".genbook")
+    ignored = shutil.ignore_patterns("_build", "__pycache__", ".genbook")
     for name in COPIED:
         source = ROOT / name
         shutil.copytree(source, root / name, ignore=ignored) if source.is_dir() else shutil.copy(source, root)

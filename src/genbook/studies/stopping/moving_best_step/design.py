@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genbook.base.spec import parameter
 from genbook.base.when import LogSpaced
@@ -45,6 +45,17 @@ class MovingBestStepSpec(Architecture, Descent):
     n_measurements: int = parameter(
         30, "log-spaced steps at which all signals are measured and a rule may stop", "", ge=10
     )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        """No two factors give one learning rate."""
+        rates = [factor * self.learning_rate for factor in self.rate_factors]
+        if len(set(rates)) < len(rates) or not min(rates):
+            raise ValueError(
+                f"parameter rate_factors = {list(self.rate_factors)}: times learning_rate = {self.learning_rate} they "
+                "are not different learning rates above 0; take factors that are farther apart, or a larger rate"
+            )
+        return self
 
     def settings(self) -> Sequence[tuple[int, float, float]]:
         """Size of the training set, noise and learning rate of each run."""
