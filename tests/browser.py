@@ -121,7 +121,13 @@ def looked_at(running, html, names, theme="light", width=1280, contrast=True, au
 
     page.on("console", lambda message: message.type == "error" and note(f"console: {message.text}"))
     page.on("pageerror", lambda error: note(f"script: {error}"))
-    page.on("requestfailed", lambda request: note(f"not loaded: {request.url}"))
+    # What is given up because the next page is asked for has not failed: a file that is not there says so.
+    page.on(
+        "requestfailed",
+        lambda request: (
+            request.failure != "net::ERR_ABORTED" and note(f"not loaded: {request.url} ({request.failure})")
+        ),
+    )
     page.on("request", lambda request: _is_inside(request.url, html) or note(f"asks for {request.url}"))
     asked = {"runOnly": {"type": "tag", "values": list(RULES)}, "resultTypes": ["violations"], "preload": False}
     asked["rules"] = {"color-contrast": {"enabled": contrast}}
