@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from genbook.gradients import coherence, gradient_norms
-from genbook.gradients.measured import Groups
+from genbook.gradients.measured import Coherence, Groups
 from genbook.models import written
 from genbook.probes.mlp import mlp_coherence
 from genbook.probes.probe import Measurement, Probe
@@ -18,7 +18,26 @@ from genbook.probes.probe import Measurement, Probe
 if TYPE_CHECKING:
     from genbook.training.view import View
 
-_ROWS = 1 << 16  # replicas x examples in one pass
+ROWS = 1 << 16  # replicas x examples in one pass
+
+
+def coherence_in(
+    view: View, inputs: Tensor, targets: Tensor, groups: Tensor | None = None, names: Sequence[str] | None = None
+) -> Coherence:
+    """The coherence of examples [R, m, ...] in a view's networks and loss, by the shorter way where they are MLPs."""
+    if written.is_mlp(view.model) and inputs.dim() == 3:
+        return mlp_coherence(view.model, view.loss, inputs, targets, groups, names or ())
+    return coherence(
+        view.model,
+        view.loss.module(),
+        inputs,
+        targets,
+        groups=groups,
+        group_names=names,
+        chunk_size=max(1, ROWS // len(inputs)),
+        alignments=False,
+        allow_nonfinite=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -53,20 +72,7 @@ class GradientCoherence(Probe):
         inputs = view.sets.inputs(self.on)[:, : self.examples]
         targets = view.sets.targets(self.on, self.labels)[:, : self.examples]
         partition, names = self._partition(view, inputs.shape[:2])
-        if written.is_mlp(view.model) and inputs.dim() == 3:
-            measured = mlp_coherence(view.model, view.loss, inputs, targets, partition, names or ())
-        else:
-            measured = coherence(
-                view.model,
-                view.loss.module(),
-                inputs,
-                targets,
-                groups=partition,
-                group_names=names,
-                chunk_size=max(1, _ROWS // len(inputs)),
-                alignments=False,
-                allow_nonfinite=True,
-            )
+        measured = coherence_in(view, inputs, targets, partition, names)
         parts = {"all": measured, **(measured.layers if self.layers else {})}
         for layer, part in parts.items():
             yield self._of("m-coherence", part.m_coherence, layer=layer)

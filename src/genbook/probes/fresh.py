@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from genbook.gradients import alignments, coherence, gradient_norms
+from genbook.gradients import alignments, gradient_norms
 from genbook.gradients.measured import Coherence
-from genbook.models import written
-from genbook.probes.mlp import mlp_coherence
+from genbook.probes.coherence import ROWS, coherence_in
 from genbook.probes.probe import Measurement, Probe
 from genbook.probes.scores import auc
 
 if TYPE_CHECKING:
     from genbook.training.view import View
-
-_ROWS = 1 << 16  # replicas x examples in one pass
 
 
 @dataclass(frozen=True)
@@ -61,20 +58,7 @@ class FreshCoherence(Probe):
         targets = torch.cat([sets.targets(self.on)[:, :m], sets.targets(self.fresh)], 1)
         groups = torch.ones(inputs.shape[:2], dtype=torch.long, device=inputs.device)
         groups[:, : sets.targets(self.on)[:, :m].shape[1]] = 0
-        names = (self.on, self.fresh)
-        if written.is_mlp(view.model) and inputs.dim() == 3:
-            return mlp_coherence(view.model, view.loss, inputs, targets, groups, names)
-        return coherence(
-            view.model,
-            view.loss.module(),
-            inputs,
-            targets,
-            groups=groups,
-            group_names=names,
-            chunk_size=max(1, _ROWS // len(inputs)),
-            alignments=False,
-            allow_nonfinite=True,
-        )
+        return coherence_in(view, inputs, targets, groups, (self.on, self.fresh))
 
 
 @dataclass(frozen=True)
@@ -94,7 +78,7 @@ class FreshScores(Probe):
         """Three forward and backward passes."""
         model, loss, sets = view.model, view.loss.module(), view.sets
         own, fresh = ((sets.inputs(on), sets.targets(on)) for on in (self.on, self.fresh))
-        chunk = max(1, _ROWS // len(own[0]))
+        chunk = max(1, ROWS // len(own[0]))
 
         def along(others: tuple[Tensor, Tensor]) -> Tensor:
             return alignments(model, loss, *own, others, chunk_size=chunk, allow_nonfinite=True)
