@@ -29,6 +29,7 @@ from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
 from genbook.results.verdicts import Row, evaluate, unfailed_controls
 from genbook.tables import manifest
+from genbook.tables.store import Store
 
 #: Marks a folder that a build made: what lies in it may be replaced.
 _MARK = ".genbook-build"
@@ -166,7 +167,8 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     book = repository() / "book"
     with disk_errors(folder):
         shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "*.parquet"))
-    seconds = computing_seconds()
+    parts = list(Store().provenances())
+    seconds = computing_seconds(parts)
     for chapter in chapters():
         text = executed_path(chapter, profile).read_text(encoding="utf-8")
         needed = sum(seconds.get(study.name, 0) for study in studies_of(chapter))
@@ -185,7 +187,7 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     write_text(folder / cards.FOLDER / cards.FILE, cards.card_data(rows, book))
     write_text(folder / "index.md", filled((book / "index.md").read_text(encoding="utf-8"), rows))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
-    write_text(folder / "run-statistics.md", run_statistics(profile))
+    write_text(folder / "run-statistics.md", run_statistics(profile, parts))
     lay_out_code(folder)
     return folder
 

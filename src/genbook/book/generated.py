@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,6 @@ import yaml
 
 from genbook.book.execute import executed_path
 from genbook.results.chapters import chapter_title, chapters
-from genbook.tables.store import Store
 
 
 def table_of_contents(toc: str, library: dict[str, Any], statistics: Sequence[str]) -> str:
@@ -31,8 +30,8 @@ def table_of_contents(toc: str, library: dict[str, Any], statistics: Sequence[st
     return yaml.safe_dump(told, sort_keys=False)
 
 
-def run_statistics(profile: str) -> str:
-    """The page that says what was computed, when, where and how long it took."""
+def run_statistics(profile: str, parts: Sequence[Mapping[str, Any]]) -> str:
+    """The page that says what was computed, when, where and how long it took; ``parts``: provenances of the store's."""
     durations = []
     for chapter in chapters():
         notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
@@ -53,7 +52,7 @@ def run_statistics(profile: str) -> str:
             "For each study and data set, the number of parts (a part holds one seed in one setting) and the seconds "
             "that computing them took in all; parts that were computed alike stand together.",
             "",
-            *(_stored() or ["The store holds no table of this computer's own.", ""]),
+            *(_stored(parts) or ["The store holds no table of this computer's own.", ""]),
             "## Versions",
             "",
             markdown_table(versions),
@@ -61,10 +60,10 @@ def run_statistics(profile: str) -> str:
     )
 
 
-def computing_seconds() -> dict[str, float]:
-    """By study, the seconds of computing in the parts of the store, whatever their parameters."""
+def computing_seconds(parts: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """By study, the seconds of computing in the parts with these provenances, whatever their parameters."""
     seconds: Counter[str] = Counter()
-    for part in Store().provenances():
+    for part in parts:
         seconds[part["study"]] += part["wall_seconds"]
     return dict(seconds)
 
@@ -72,16 +71,16 @@ def computing_seconds() -> dict[str, float]:
 _SHOWN_VERSIONS = ("genbook", "torch", "numpy", "pandas", "scipy", "scikit-learn", "matplotlib", "jupyter-book")
 
 
-def _stored() -> list[str]:
+def _stored(parts: Iterable[Mapping[str, Any]]) -> list[str]:
     """A table for each way in which parts were computed: device, threads, version, commit, day."""
-    parts: dict[str, list[dict[str, Any]]] = {}
-    for part in Store().provenances():
+    ways: dict[str, list[dict[str, Any]]] = {}
+    for part in parts:
         threads = f"{part['threads']} thread{'' if part['threads'] == 1 else 's'}"
         way = f"{part['device']}, {threads} · torch {part['versions']['torch']} · commit {part['commit'] or 'unknown'}"
         seconds = {"study": part["study"], "data": part["dataset"] or "its own", "seconds": part["wall_seconds"]}
-        parts.setdefault(f"{way} · {part['created'][:10]}", []).append(seconds)
+        ways.setdefault(f"{way} · {part['created'][:10]}", []).append(seconds)
     lines = []
-    for way, rows in sorted(parts.items()):
+    for way, rows in sorted(ways.items()):
         table = pd.DataFrame(rows).groupby(["study", "data"])["seconds"].agg(parts="size", seconds="sum").reset_index()
         lines += [f"**{way}**", "", markdown_table(table.round({"seconds": 1}))]
     return lines
