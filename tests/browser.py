@@ -149,6 +149,81 @@ def _is_inside(address, html):
     return address.startswith((html.as_uri(), "data:", "blob:", "about:"))
 
 
+def unmoved(running, html, names):
+    """What is wrong with the moving figures of the pages ``names``: one does not answer, or is not there without it."""
+    wrong = []
+    with_figure = [name for name in names if 'class="moving"' in (html / name).read_text(encoding="utf-8")]
+    plain = running.new_context(java_script_enabled=False)
+    page, unscripted = running.new_page(viewport={"width": 1280, "height": 900}), plain.new_page()
+    for here in with_figure:
+        for one in (page, unscripted):
+            one.goto((html / here).as_uri(), wait_until="load")
+        for k in range(page.locator(".moving").count()):
+            said = [
+                *_not_moved(page, page.locator(".moving").nth(k)),
+                *_not_there(unscripted.locator(".moving").nth(k)),
+            ]
+            name = page.locator("figure:has(.moving)").nth(k).get_attribute("id")
+            wrong += [f"{here}, {name}: {what}" for what in said]
+    page.close()
+    plain.close()
+    return wrong
+
+
+def _not_there(figure):
+    """Without scripts."""
+    drawn = figure.locator(".panels svg, .panels img")
+    hidden = not drawn.count() or not all(drawn.nth(k).is_visible() for k in range(drawn.count()))
+    wrong = ["nothing is drawn without scripts"] if hidden else []
+    wrong += ["it says nothing without scripts"] if not figure.locator(".seen").inner_text().strip() else []
+    return wrong + (["controls without scripts"] if figure.locator(".controls").is_visible() else [])
+
+
+def _not_moved(page, figure):
+    """By the keyboard, by the pointer, and printed."""
+    figure.scroll_into_view_if_needed()
+    try:
+        page.wait_for_function("figure => figure.dataset.alive", arg=figure.element_handle(), timeout=20_000)
+    except Exception as error:
+        return [f"it does not come alive ({error.__class__.__name__})"]
+    wrong = []
+    for kind, keys in (("range", ("Home", "End")), ("radio", ("ArrowDown",)), ("checkbox", ("Space",))):
+        for control in figure.locator(f"input[type={kind}]").all()[:3]:
+            before = _state(figure)
+            control.focus()
+            for key in keys:
+                page.keyboard.press(key)
+                page.wait_for_timeout(150)
+                if _state(figure) != before:
+                    break
+            else:
+                wrong.append(f"{control.evaluate('input => input.outerHTML')} moves nothing")
+            if kind == "range" and not control.get_attribute("aria-valuetext"):
+                wrong.append("a slider does not say where it stands")
+    for panel in figure.locator("[data-moves]").all():
+        before, box = _state(figure), panel.bounding_box()
+        for place in (0.3, 0.8):
+            page.mouse.click(box["x"] + place * box["width"], box["y"] + 0.5 * box["height"])
+            page.wait_for_timeout(150)
+            if _state(figure) != before:
+                break
+        else:
+            wrong.append("pointing into a panel moves nothing")
+    page.emulate_media(media="print")
+    drawn = figure.locator(".panels svg, .panels img")
+    if not drawn.count() or not all(drawn.nth(k).is_visible() for k in range(drawn.count())):
+        wrong.append("it is not printed")
+    if figure.locator(".controls").is_visible():
+        wrong.append("its controls are printed")
+    page.emulate_media(media="screen")
+    return wrong
+
+
+def _state(figure):
+    """All that is seen of a figure."""
+    return figure.locator(".panels").inner_html() + figure.locator(".seen").inner_html()
+
+
 def not_found(running, html, searches):
     """Which of ``searches``, {what is typed: where it must be found}, the search page does not find there."""
     page, missing = running.new_page(), []
@@ -183,6 +258,7 @@ def main():
         for found in pool.starmap(_all_looked_at, itertools.product([html], THEMES, WIDTHS), chunksize=1):
             wrong += found
     with chromium() as running:
+        wrong += unmoved(running, html, pages_of(html))
         wrong += not_found(running, html, SEARCHES)
     with tempfile.TemporaryDirectory() as folder:
         wrong += wrong_with_pdf(print_book(html, Path(folder) / "book.pdf"))

@@ -1,5 +1,6 @@
 """The book as a reader gets it: built from smoke copies of all chapters, in folders of its own, and its HTML read."""
 
+import json
 import os
 import re
 import subprocess
@@ -102,7 +103,7 @@ def test_figures_have_alt_text_captions_provenance_a_rerun_line_and_their_table(
     assert len(figures) >= 3
     alts = []
     for figure in figures:
-        (alt,) = re.findall(r'<img[^>]*?alt="([^"]*)"', figure)
+        (alt,) = re.findall(r'(?:<img[^>]*?alt|<div class="panels" role="img" aria-label)="([^"]*)"', figure)
         assert len(alt) > 40
         alts.append(alt)
         caption = re.sub(r"<[^>]+>", "", "".join(re.findall(r"<figcaption>.*?</figcaption>", figure, re.DOTALL)))
@@ -173,6 +174,14 @@ def test_run_statistics_name_chapters_and_versions(pages):
         assert word in text
 
 
+def test_the_data_of_a_pages_moving_figures_are_not_too_many(pages):
+    for name, page in pages.items():
+        html = page.path.read_text(encoding="utf-8")
+        stored = re.findall(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)
+        data = sum(len(json.dumps(json.loads(one).get("data"), separators=(",", ":"))) for one in stored)
+        assert data <= 150_000, f"{name}: {data / 1000:.0f} kB"
+
+
 def test_links_and_anchors_lead_to_a_place(built):
     assert not browser.dead_links(built[1])
 
@@ -189,6 +198,7 @@ def test_every_page_is_as_it_must_be_in_a_real_browser(built):
             pytest.skip("no Chromium here")
         audited = ["index.html", "search.html", "method/statistics.html", f"chapters/{chapters()[2]}.html"]
         wrong = browser.looked_at(running, html, names, contrast=False, audited=audited)
+        wrong += browser.unmoved(running, html, names)
         wrong += browser.not_found(running, html, {**browser.SEARCHES, claim: f"chapters/{chapters()[1]}.html"})
     assert not wrong, "\n".join(wrong)
 
@@ -209,6 +219,7 @@ def as_shown(copy):
         for output in list(cell.get("outputs", [])):
             about = output.get("metadata", {}).get("genbook", {})
             if about.get("kind") == "figure":
+                output["data"] = about.get("notebook", output["data"])
                 text = "\n\n".join([f"**{about['caption']}**", *_footer(about, in_book=False)])
                 shown = {"text/markdown": text, "text/plain": about["caption"]}
                 cell.outputs.append(nbformat.v4.new_output("display_data", shown))

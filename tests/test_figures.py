@@ -270,7 +270,7 @@ ABOUT = {
 }
 
 
-def shown(monkeypatch, **changes):
+def shown(monkeypatch, figure=None, **changes):
     """Return the outputs that `show` leaves in its cell."""
     outputs = []
     monkeypatch.setattr(
@@ -280,9 +280,9 @@ def shown(monkeypatch, **changes):
             nbformat.v4.new_output("display_data", data=data, metadata=nbformat.from_dict(metadata))
         ),
     )
-    fig, _ = figures.subplots()
+    fig = figure or figures.subplots()[0]
     figures.show(fig, **{**ABOUT, **changes})
-    assert not plt.fignum_exists(fig.number)
+    assert figure or not plt.fignum_exists(fig.number)
     return outputs
 
 

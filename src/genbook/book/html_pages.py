@@ -22,12 +22,14 @@ _NEEDED_BY = {
     "design-tabs.js": "sd-tab",
     "clipboard.min.js": 'class="highlight',
     "copybutton.js": 'class="highlight',
+    "moving.js": 'class="moving"',
 }
 _STYLES_NEEDED_BY = {
     "sphinx-design.min.css": "sd-",
     "copybutton.css": 'class="highlight',
     "mystnb": 'class="cell',
     "maths.css": "<math",
+    "moving.css": 'class="moving"',
 }
 #: The theme's own, for menus that the book does not have.
 _UNUSED_SETTINGS = re.compile(r"^DOCUMENTATION_OPTIONS\.\w+ = .*;$")

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from genbook.figures import labels, style
 from genbook.figures.images import compressed
+from genbook.figures.moving import Live, Moving
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -33,7 +34,7 @@ _NAME = re.compile(r"fig-[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def show(
-    fig: Figure,
+    fig: Figure | Moving | Live,
     *,
     name: str,
     caption: str,
@@ -45,7 +46,7 @@ def show(
     """Display a figure in a notebook cell with its caption, provenance, rerun command and tables, and close it.
 
     Args:
-        fig: the finished figure; the labels at its line ends are spread here.
+        fig: the finished figure; the labels at its line ends are spread here. Or one that moves.
         name: of the figure in references, ``fig-`` and words in lower case: ``{numref}`fig-fit-curves```.
         caption: MyST in one paragraph; maths as ``$...$``. Says what is drawn and what is to be seen.
         alt: plain text for who does not see the image: the axes, and what is seen.
@@ -57,7 +58,6 @@ def show(
         ValueError: a name of another form, no caption, no alt text or one that repeats the caption.
     """
     _check(name, caption, alt)
-    labels.spread_labels(fig)
     about = {
         "kind": "figure",
         "name": name,
@@ -67,6 +67,19 @@ def show(
         "rerun": rerun.strip(),
         "tables": [[label, path] for label, path in tables],
     }
+    if isinstance(fig, Moving | Live):
+        # the page's own form waits in the metadata: JupyterLab would show it, and has not the page's scripts
+        about["html"] = fig.html(name, about["alt"])
+        display({**fig.outputs(), "text/plain": about["alt"]}, metadata={_KEY: about}, raw=True)
+    else:
+        _display_image(fig, about)
+    footer = "\n\n".join([f"**{about['caption']}**", *_footer(about, in_book=False)])
+    display({"text/markdown": footer, "text/plain": about["caption"]}, metadata={_KEY: {"kind": "footer"}}, raw=True)
+
+
+def _display_image(fig: Figure, about: dict[str, Any]) -> None:
+    """Display a figure as an image, and close it."""
+    labels.spread_labels(fig)
     about |= {"heat": True} if _is_heat_map(fig) else {}
     image = io.BytesIO()
     fig.savefig(image, format="png", dpi=style.DPI, metadata={"Software": None})
@@ -78,8 +91,6 @@ def show(
         metadata={"image/png": {"width": width}, "needs_background": "light", _KEY: about},
         raw=True,
     )
-    footer = "\n\n".join([f"**{about['caption']}**", *_footer(about, in_book=False)])
-    display({"text/markdown": footer, "text/plain": about["caption"]}, metadata={_KEY: {"kind": "footer"}}, raw=True)
 
 
 def annotate(notebook: NotebookNode) -> NotebookNode:
@@ -118,6 +129,11 @@ def _annotate_cell(cell: NotebookNode, about: Mapping[str, Any]) -> list[Noteboo
         "image": {"alt": about["alt"], "classes": "dark-light"},
     }
     outputs = [output for output in cell.outputs if _kind(output) != "footer"]
+    for output in outputs:
+        if _kind(output) == "figure" and "html" in about:
+            # what the notebook showed stays where it can be found again
+            html, output.metadata[_KEY]["notebook"] = output.metadata[_KEY].pop("html"), output["data"]
+            output["data"] = {"text/html": html, "text/plain": about["alt"]}
     others = [output for output in outputs if _is_rich(output) and _kind(output) != "figure"]
     cell.outputs = [output for output in outputs if output not in others]
     if not others:
