@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scipy import special
 
@@ -55,3 +55,53 @@ def over_seeds(
         .transform_calculate(estimate=estimate)
         .transform_calculate(low=f"datum.n > 1 ? {low} : datum.estimate", high=f"datum.n > 1 ? {high} : datum.estimate")
     )
+
+
+def percent(field: str, title: str | None = None, most: float = 1.0, step: float = 0.2) -> alt.Y:
+    """A vertical axis of fractions from 0 to ``most``, written as percentages."""
+    import altair as alt
+
+    ticks = [round(k * step, 4) for k in range(int(most / step + 1e-9) + 1)]
+    scale = alt.Scale(domain=[0, most], nice=False)
+    return alt.Y(field, scale=scale, axis=alt.Axis(format=".0%", values=ticks), title=title)
+
+
+def linear(field: str, title: str | None = None, domain: Sequence[float] | None = None, **axis: Any) -> alt.Y:
+    """A vertical axis of numbers, over ``domain`` at every state; ``axis``: what altair.Axis takes."""
+    import altair as alt
+
+    scale = alt.Scale(domain=list(domain), nice=False) if domain else alt.Scale()
+    return alt.Y(field, scale=scale, axis=alt.Axis(**axis), title=title)
+
+
+def logarithmic(
+    field: str, title: str | None, domain: Sequence[float], ticks: Sequence[float], zero: float | None = None
+) -> alt.X:
+    """A horizontal logarithmic axis with plain numbers at ``ticks``; what lies outside of ``domain`` is set at its end.
+
+    ``zero``: where the axis is linear below it, for data that include 0.
+    """
+    import altair as alt
+
+    options = {"type": "symlog", "constant": zero} if zero else {"type": "log"}
+    scale = alt.Scale(domain=list(domain), nice=False, clamp=True, **options)
+    low, high = min(domain), max(domain)
+    marks = [tick for tick in ticks if low <= tick <= high]
+    return alt.X(field, scale=scale, axis=alt.Axis(values=marks, format=",~g"), title=title)
+
+
+def about(low: float, high: float, log: bool = False) -> list[float]:
+    """A domain around values from ``low`` to ``high``, a twentieth wider on either side."""
+    if log:
+        return [low / (high / low) ** 0.05, high * (high / low) ** 0.05]
+    return [low - 0.05 * (high - low), high + 0.05 * (high - low)]
+
+
+def by_step(steps: Sequence[float]) -> list[str]:
+    """What a slider over numbers of steps says."""
+    return [f"{int(step):,} step" + ("" if step == 1 else "s") for step in steps]
+
+
+def spoken(chart: alt.Chart, expression: str) -> alt.Chart:
+    """The words of a figure (`genbook.figures.moving.Moving`): one text a row, one after the other."""
+    return chart.transform_calculate(words=expression).mark_text().encode(text="words:N")
