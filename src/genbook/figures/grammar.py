@@ -62,7 +62,7 @@ def percent(field: str, title: str | None = None, most: float = 1.0, step: float
     import altair as alt
 
     ticks = [round(k * step, 4) for k in range(int(most / step + 1e-9) + 1)]
-    scale = alt.Scale(domain=[0, most], nice=False)
+    scale = alt.Scale(domain=[0, most], nice=False, clamp=True)
     return alt.Y(field, scale=scale, axis=alt.Axis(format=".0%", values=ticks), title=title)
 
 
