@@ -26,8 +26,8 @@ $(READY): requirements.lock.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-book: $(READY)  ## execute what has changed and build the book
-	@$(BIN)/genbook build
+book: $(READY)  ## execute what has changed and build the book (FRESH=1: read no table that comes with it)
+	@$(if $(FRESH),GENBOOK_FRESH=1 )$(BIN)/genbook build
 
 test: style  ## floors, style, types, unit tests, notebooks, the built book
 	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
@@ -44,7 +44,7 @@ test-processors: $(READY)  ## the tests of all arithmetic, for each way in which
 
 check: book  ## every study on a pretended accelerator, every chapter executed twice, every page in a browser (minutes)
 	@$(BIN)/python -m tests.accelerator
-	@GENBOOK_WHOLE=1 $(BIN)/python -m pytest tests/test_book.py -k second_empty_store
+	@GENBOOK_WHOLE=1 $(BIN)/python -m pytest tests/test_book.py tests/test_changes.py
 	@$(BIN)/python -m tests.browser
 
 pdf: $(READY)  ## build the book and print it as one PDF, book/_build/book.pdf (needs Chromium)

@@ -17,7 +17,7 @@ from genbook import data
 from genbook.base.files import make_folder, sha256
 from genbook.base.progress import Progress, context
 from genbook.base.spec import ParameterError, Spec
-from genbook.results import published
+from genbook.results import published, shipped
 from genbook.results.provenance import provenance
 from genbook.results.table import Table, dataset_of, identity_of, key_of
 from genbook.studies import REPLICATION_SEED, Study
@@ -89,7 +89,7 @@ def threads() -> int:
 def obtain(
     study: Study, spec: Spec, seeds: Sequence[int], device: str = "auto", progress: Progress | None = None
 ) -> Table:
-    """The table of ``study`` with ``spec`` over ``seeds``: stored parts, then published ones, the rest computed.
+    """The table of ``study`` with ``spec`` over ``seeds``: stored, published, shipped parts; the rest is computed.
 
     Where the data are not on this machine only published parts can serve; raises `genbook.data.DataNotFound` if some
     are missing.
@@ -110,6 +110,11 @@ def obtain(
             # Another process may have computed them while this one waited for its turn.
             parts.update({seed: part for seed in missing if (part := store.read(key, seed, identity)) is not None})
             missing = [seed for seed in seeds if seed not in parts]
+            for seed in missing:
+                if (part := shipped.part(key, seed, identity)) is not None:
+                    store.write(key, seed, part)
+                    parts[seed] = part
+            missing = [seed for seed in seeds if seed not in parts]
             if missing:
                 state = store.root / "checkpoints" / key / sha256(str(missing).encode())[:16]
                 for seed, part in _computed(study, spec, missing, device, progress, state):
@@ -127,8 +132,9 @@ def _assembled(study: Study, spec: Spec, seeds: Sequence[int], parts: dict[int, 
 
 def missing_seeds(study: Study, spec: Spec, seeds: Sequence[int]) -> list[int]:
     """The seeds that `obtain` would have to compute."""
-    stored = set(Store().seeds(key_of(study, spec))) if has_data(spec) else set()
-    rest = [seed for seed in seeds if seed not in stored]
+    key = key_of(study, spec) if has_data(spec) else None
+    there = {*Store().seeds(key), *shipped.seeds(key)} if key is not None else set()
+    rest = [seed for seed in seeds if seed not in there]
     found = published.seeds_held(study, spec, rest) if rest else set()
     return [seed for seed in rest if seed not in found]
 

@@ -66,6 +66,15 @@ def enter(folder: Path, path: Path) -> None:
         _write(folder, read(folder) | {path.relative_to(folder).as_posix(): sha256(path.read_bytes())})
 
 
+def list_below(folder: Path, below: Path) -> None:
+    """List every file in ``below``, a folder in ``folder``, with its present content, and no other there."""
+    lock, place = make_folder(store_root() / "locks") / f"{NAME}.lock", f"{below.relative_to(folder).as_posix()}/"
+    with disk_errors(lock), filelock.FileLock(lock):
+        others = {name: digest for name, digest in read(folder).items() if not name.startswith(place)}
+        here = {name: path for name, path in _files(folder).items() if name.startswith(place)}
+        _write(folder, others | {name: sha256(path.read_bytes()) for name, path in here.items()})
+
+
 def list_anew(folder: Path) -> None:
     """List every file of ``folder`` with its present content, and no other."""
     _write(folder, {name: sha256(path.read_bytes()) for name, path in _files(folder).items()})
