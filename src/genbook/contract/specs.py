@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import annotated_types
@@ -99,7 +99,7 @@ def profiles_have_all_settings(study: Study) -> None:
             f"{study.name}: profile {profile}: judged = {preset.judged}; smoke alone judges nothing, and quick where a "
             "published table of the discovery setting decides, or the full profile's data have to be fetched",
         )
-        main, *others = _settings(study, study.build(profile, {}), f"profile {profile}")
+        main, *others = _settings(study, study.build(profile, {}), lambda profile=profile: f"profile {profile}")
         for setting in others:
             require(
                 setting.spec != main.spec or setting.name == "replication",
@@ -119,15 +119,15 @@ def accepted_specs_have_all_settings(study: Study) -> None:
         except Exception as error:
             raise CheckError(f"{study.name}: {changes} ends in {error!r}; refuse it in a ParameterError") from error
         else:
-            _settings(study, spec, _least(study, spec))
+            _settings(study, spec, lambda spec=spec: _least(study, spec))
             accepted += 1
     require(
         accepted > 0, f"{study.name}: of {_SAMPLES} parameter sets none is accepted; widen what is refused too much"
     )
 
 
-def _settings(study: Study, spec: Spec, words: str) -> list[Any]:
-    """All settings of ``spec``, which ``words`` describe."""
+def _settings(study: Study, spec: Spec, words: Callable[[], str]) -> list[Any]:
+    """All settings of ``spec``, which ``words`` describes where one is refused: finding them takes long."""
     found = []
     try:
         for setting in settings(study, spec, (0,)):
@@ -137,7 +137,7 @@ def _settings(study: Study, spec: Spec, words: str) -> list[Any]:
         number = len(found) - (1 if study.replication else 0)
         name = "replication" if study.replication and len(found) == 1 else list(study.controls)[number - 1]
         raise CheckError(
-            f"{study.name}: {words} is accepted, but its setting {name!r} is refused: "
+            f"{study.name}: {words()} is accepted, but its setting {name!r} is refused: "
             f"{error if isinstance(error, ParameterError) else repr(error)}; cap or change what the "
             "setting cannot have, or refuse the spec"
         ) from error
