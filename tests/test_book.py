@@ -1,4 +1,7 @@
-"""The book as a reader gets it: built from smoke copies of all chapters, in folders of its own, and its HTML read."""
+"""The book as a reader gets it, and its HTML: what `make book` built where that is current, else a smoke book.
+
+`make check` builds a smoke book from an empty store, whatever is there.
+"""
 
 import json
 import os
@@ -6,12 +9,15 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import nbformat
 import pytest
 
-from genbook.base.files import repository
+from genbook.base.files import repository, store_root
+from genbook.book.execute import executed_path, execution_key, is_current
 from genbook.figures.html import anchor_of
 from genbook.figures.page import _footer
 from genbook.results.chapters import chapter_title, chapters, studies_of
@@ -41,24 +47,61 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+#: `make check` asks for everything anew; `make test` for a sample, since executing all chapters again takes minutes.
+WHOLE = bool(os.environ.get("GENBOOK_WHOLE"))
+EXECUTED_AGAIN = chapters() if WHOLE else chapters()[::4]
+
+
+class Built(NamedTuple):
+    """A book: where its store is, its pages, and the command that brings it up to date."""
+
+    store: Path
+    html: Path
+    command: list[str]
+
+    def again(self):
+        """Build it once more."""
+        environment = {**os.environ, "GENBOOK_STORE": str(self.store)}
+        return subprocess.run(self.command, env=environment, capture_output=True, text=True, check=False)
+
+
+def is_there(profile):
+    """Whether the copies of all chapters that a build needs are current."""
+    copies = ((executed_path(name, profile), execution_key(name, {"profile": profile})) for name in chapters())
+    return all(is_current(path, key) for path, key in copies)
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """A smoke book from an empty store: (store, html)."""
-    folder = tmp_path_factory.mktemp("book")
-    store, out = folder / "store", folder / "out"
-    command = [sys.executable, "-m", "genbook", "build", "--profile", "smoke", "--out", str(out)]
-    done = subprocess.run(
-        command, env={**os.environ, "GENBOOK_STORE": str(store)}, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "genbook", "build"]
+    if not WHOLE and is_there("quick"):
+        book = Built(store_root(), repository() / "book" / "_build" / "html", command)
+    else:
+        folder = tmp_path_factory.mktemp("book")
+        command += ["--profile", "smoke", "--out", str(folder / "out")]
+        book = Built(folder / "store", folder / "out" / "html", command)
+    done = book.again()
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().endswith(str(out / "html" / "index.html"))
-    return store, out / "html"
+    assert done.stdout.strip().endswith(str(book.html / "index.html"))
+    return book
+
+
+@pytest.fixture(scope="session")
+def smoke_copies(tmp_path_factory):
+    """Some chapters executed in smoke from an empty store: (store, folder of the copies)."""
+    folder = tmp_path_factory.mktemp("smoke")
+    for chapter in EXECUTED_AGAIN:
+        command = [sys.executable, "-m", "genbook", "run", chapter, "--profile", "smoke", "--out"]
+        environment = {**os.environ, "GENBOOK_STORE": str(folder / "store")}
+        out = folder / "copies" / f"{chapter}.ipynb"
+        subprocess.run([*command, str(out)], env=environment, capture_output=True, text=True, check=True)
+    return folder / "store", folder / "copies"
 
 
 @pytest.fixture(scope="session")
 def pages(built):
-    names = [path.relative_to(built[1]).as_posix() for path in sorted(built[1].rglob("*.html"))]
-    return {name: Page(built[1] / name) for name in names if not name.startswith("_static/")}
+    names = [path.relative_to(built.html).as_posix() for path in sorted(built.html.rglob("*.html"))]
+    return {name: Page(built.html / name) for name in names if not name.startswith("_static/")}
 
 
 def test_every_page_of_the_contents_is_there(pages):
@@ -127,7 +170,7 @@ def test_every_claim_can_be_pointed_at_once_on_its_page_and_on_the_scoreboard(pa
             row = f'<tr id="{anchor_of(study.name, claim.id)}"'
             for html in (page, board):
                 assert html.count(row) == 1, claim.id
-    assert 'class="verdict not-judged"' in page
+    assert 'class="verdict ' in page
 
 
 def test_claims_named_in_the_text_lead_to_their_rows(pages):
@@ -183,12 +226,12 @@ def test_the_data_of_a_pages_moving_figures_are_not_too_many(pages):
 
 
 def test_links_and_anchors_lead_to_a_place(built):
-    assert not browser.dead_links(built[1])
+    assert not browser.dead_links(built.html)
 
 
 def test_every_page_is_as_it_must_be_in_a_real_browser(built):
     """The library's names and the studies have pages all made alike; those, and contrast, `make check` looks at."""
-    html = built[1]
+    html = built.html
     names = browser.pages_of(html)
     alike = re.compile(r"(reference|evidence)/(?!index\.html)")
     names = [name for name in names if not alike.match(name)] + [f"evidence/{studies_of(chapters()[1])[0].name}.html"]
@@ -238,17 +281,11 @@ def nbval(folder, store, workers):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-#: `make check` asks for all chapters; `make test` for every third, since executing them all again takes minutes.
-EXECUTED_AGAIN = chapters() if os.environ.get("GENBOOK_WHOLE") else chapters()[::3]
-
-
-def test_nbval_gets_the_same_from_a_second_empty_store(built, tmp_path):
-    executed = built[0] / "executed" / "smoke"
-    assert [copy.stem for copy in sorted(executed.glob("*.ipynb"))] == chapters()
+def test_nbval_gets_the_same_from_a_second_empty_store(smoke_copies, tmp_path):
     folder = tmp_path / "copies"
     folder.mkdir()
     for chapter in EXECUTED_AGAIN:
-        nbformat.write(as_shown(executed / f"{chapter}.ipynb"), folder / f"{chapter}.ipynb")
+        nbformat.write(as_shown(smoke_copies[1] / f"{chapter}.ipynb"), folder / f"{chapter}.ipynb")
     done = nbval(folder, tmp_path / "store", workers=2)
     assert done.returncode == 0, done.stdout[-3000:]
 
@@ -258,9 +295,10 @@ def changed(text):
     return re.sub(r"(.*)(\d)", lambda found: f"{found[1]}{(int(found[2]) + 1) % 10}", text, count=1, flags=re.DOTALL)
 
 
-def test_nbval_notices_a_changed_number_in_prose_verdicts_captions_and_alternative_texts(built, tmp_path):
+def test_nbval_notices_a_changed_number_in_prose_verdicts_captions_and_alternative_texts(smoke_copies, tmp_path):
     chapter = chapters()[0]
-    notebook = as_shown(built[0] / "executed" / "smoke" / f"{chapter}.ipynb")
+    store, copies = smoke_copies
+    notebook = as_shown(copies / f"{chapter}.ipynb")
     planted = {}
     for cell in notebook.cells:
         for call, kind, place in (
@@ -280,7 +318,7 @@ def test_nbval_notices_a_changed_number_in_prose_verdicts_captions_and_alternati
     folder = tmp_path / "copies"
     folder.mkdir()
     nbformat.write(notebook, folder / f"{chapter}.ipynb")
-    done = nbval(folder, built[0], workers=0)
+    done = nbval(folder, store, workers=0)
     numbers = [
         number
         for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code")
@@ -291,10 +329,7 @@ def test_nbval_notices_a_changed_number_in_prose_verdicts_captions_and_alternati
 
 
 def test_a_second_build_with_nothing_changed_executes_nothing(built):
-    store, html = built
-    command = [sys.executable, "-m", "genbook", "build", "--profile", "smoke", "--out", str(html.parent)]
-    done = subprocess.run(
-        command, env={**os.environ, "GENBOOK_STORE": str(store)}, capture_output=True, text=True, check=True
-    )
+    done = built.again()
+    assert done.returncode == 0
     assert "executing" not in done.stdout
     assert "nothing changed" in done.stdout
