@@ -4,7 +4,7 @@ import base64
 import dataclasses
 import re
 import struct
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import matplotlib as mpl
 import nbformat
@@ -19,6 +19,7 @@ from scipy.optimize import lsq_linear
 
 from genbook import figures
 from genbook.base.claims import NOT_RUN, Claim, Judgement
+from genbook.base.files import repository
 from genbook.figures import axes, html, labels, page, style
 
 # --- colours, as seen by colour-blind readers and on either ground -------------------------------------------------
@@ -87,6 +88,32 @@ def test_colours_stand_on_white_and_turned_over_on_the_dark_page():
     for color in [*style.COLORS.values(), *fractions, *(color for ramp in ramps for color in ramp)]:
         assert contrast(mpl.colors.to_rgb(color), (1, 1, 1)) > 2.9, color
         assert contrast(turned(color), DARK_GROUND) > 3, color
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_that_meet_stay_apart_on_the_dark_page_too(vision):
+    for group in style.TOGETHER:
+        for first, second in combinations(group, 2):
+            assert distance(style.DARK[first], style.DARK[second], vision) > 15, (first, second)
+
+
+def test_the_dark_pages_colours_are_seen_and_its_letters_are_legible():
+    assert list(style.DARK) == [*style.COLORS, *style.FRAME]
+    for name, color in style.DARK.items():
+        least = {"grid": 1.5}.get(name, style.LEGIBLE)
+        assert contrast(mpl.colors.to_rgb(color), DARK_GROUND) > least, name
+
+
+def test_the_style_sheet_has_the_figures_colours_for_both_themes():
+    sheet = (repository() / "book" / "assets" / "book.css").read_text(encoding="utf-8")
+    for theme, colors in (("light", {**style.COLORS, **style.FRAME}), ("dark", style.DARK)):
+        (block,) = [
+            rules
+            for heads, rules in re.findall(r"([^{}]*)\{([^}]*)\}", sheet)
+            if heads.endswith(f'"{theme}"] ') and "--fig-" in rules
+        ]
+        said = dict(re.findall(r"--fig-([\w-]+): (#\w+);", block))
+        assert {name: color.upper() for name, color in said.items()} == colors
 
 
 def test_the_ends_of_the_random_fraction_are_real_and_random():

@@ -30,6 +30,25 @@ COLORS = {
     "reference": "#767676",
 }
 
+#: What is not a thing: letters, the axes with their ticks, the grid.
+FRAME = {"text": "#24292F", "axis": "#555555", "grid": "#DCDCDC"}
+
+#: The same on a dark ground. On the page they are CSS variables, ``--fig-real`` and so on (``book/assets/book.css``).
+DARK = {
+    "real": "#56B4E9",
+    "random": "#F5884C",
+    "clean": "#2FC08F",
+    "corrupted": "#E38BBE",
+    "train": "#D8A93C",
+    "test": "#AE9BFF",
+    "theory": "#ECECEC",
+    "control": "#868686",
+    "reference": "#989898",
+    "text": "#D6D9DE",
+    "axis": "#A3A9B2",
+    "grid": "#3A3F47",
+}
+
 #: Which of them meet in one figure, and so must stay apart for colour-blind readers.
 TOGETHER = (
     ("real", "random", "theory", "control"),
@@ -50,8 +69,6 @@ DPI = 200
 
 #: Least contrast of letters with their ground (WCAG 2.1, level AA).
 LEGIBLE = 4.5
-
-_GRID = "#DCDCDC"
 
 
 def use() -> None:
@@ -77,18 +94,20 @@ def use() -> None:
             "ytick.labelsize": 11,
             "legend.fontsize": 11,
             "legend.frameon": False,
-            "text.color": "#222222",
-            "axes.labelcolor": "#222222",
-            "axes.edgecolor": "#555555",
-            "xtick.color": "#444444",
-            "ytick.color": "#444444",
+            "text.color": FRAME["text"],
+            "axes.labelcolor": FRAME["text"],
+            "axes.edgecolor": FRAME["axis"],
+            "xtick.color": FRAME["axis"],
+            "ytick.color": FRAME["axis"],
+            "xtick.labelcolor": FRAME["text"],
+            "ytick.labelcolor": FRAME["text"],
             "axes.linewidth": 0.9,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
             "axes.grid.axis": "y",
             "axes.axisbelow": True,
-            "grid.color": _GRID,
+            "grid.color": FRAME["grid"],
             "grid.linewidth": 0.8,
             "lines.linewidth": 2.0,
             "lines.markersize": 6.0,
