@@ -18,12 +18,12 @@ import genbook.tables.store
 from genbook import data, studies
 from genbook.base.claims import JUDGES_NOTHING, Precondition
 from genbook.base.spec import ParameterError, Profile
-from genbook.results import chapter, compute, judged, provenance, published
+from genbook.results import chapter, compute, judged, provenance, published, tally
 from genbook.results.chapter import Chapter
 from genbook.results.chapters import studies_of
 from genbook.results.compute import check_seeds, missing_seeds, obtain
 from genbook.results.requests import Request, requests
-from genbook.results.table import identity_of, key_of
+from genbook.results.table import Table, identity_of, key_of
 from genbook.results.verdicts import evaluate, unfailed_controls
 from genbook.tables import codehash, manifest
 from genbook.tables.store import DamagedTable, DamagedTableWarning, Part, Store
@@ -661,3 +661,45 @@ def test_a_demonstration_is_its_discovery_alone_and_smoke_runs_every_setting(sto
     assert settings["control"]["reason"] == settings["replication"]["reason"] == JUDGES_NOTHING
     (row,) = evaluate(Request.build(study, "smoke"))
     assert set(row.judgements) == {"discovery", "replication", "nothing"}
+
+
+def test_published_tables_of_the_full_profile_decide_the_claims_of_a_demonstration(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "available", lambda name: True)
+    monkeypatch.setattr(data, "fingerprint", lambda name: f"fingerprint of {name}")
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
+    shown = Profile(seeds=2, parameters={"effect": 0.1}, seconds=1, judged=False)
+    full = Profile(seeds=5, parameters={}, seconds=1)
+    study = toy_study(profiles={**toy_study().profiles, "quick": shown, "full": full})
+    whole = Request.build(study, "full", {"seeds": 3})
+    for setting in ("discovery", "replication"):
+        published.publish(whole.table(setting), published.name_of("full", setting))
+    monkeypatch.setattr(ToyStudy, "computed", [])
+    (row,) = evaluate(Request.build(study, "quick"))
+    assert (row.discovery.verdict, row.replication.verdict, row.control.verdict) == ("holds", "holds", "not run")
+    assert row.published
+    assert tally.fate(row) == "replicated"
+    said = row.as_dict()
+    assert said["profile"] == "full"
+    assert [said["settings"][name]["seeds"] for name in ("discovery", "replication", "control")] == [
+        [0, 1, 2],
+        [1000, 1001, 1002],
+        [],
+    ]
+    assert said["settings"]["control"]["reason"] == "no table of it is published"
+    assert unfailed_controls([row]) == []
+    assert ToyStudy.computed == []
+
+    # A published control in which the claim does not fail ends the build like any other.
+    holding = Table(
+        study, *(getattr(whole.table(), name) for name in ("spec", "seeds", "frame", "provenances", "digest"))
+    )
+    published.publish(holding, published.name_of("full", "nothing"))
+    (row,) = evaluate(Request.build(study, "quick"))
+    assert len(unfailed_controls([row])) == 1
+
+    # Other parameters are another matter, and so is a profile that has changed since.
+    (row,) = evaluate(Request.build(study, "quick", {"effect": 0.2}))
+    assert row.discovery.verdict == "not judged"
+    other = toy_study(profiles={**study.profiles, "full": Profile(seeds=5, parameters={"effect": 3.0}, seconds=1)})
+    (row,) = evaluate(Request.build(other, "quick"))
+    assert row.discovery.verdict == "not judged"

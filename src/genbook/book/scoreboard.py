@@ -29,9 +29,9 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     lines = [
         "# Scoreboard of claims",
         "",
-        f"Every claim of the book, as the tables of the profile `{profile}` decide it. {tally.in_words(rows)}. Every "
-        "claim has a control, in which the same statistic must come out as `fails`: "
-        "[how to read this](method/statistics).",
+        f"Every claim of the book, as the tables of the profile `{profile}` decide it; where those only demonstrate, "
+        f"published ones of the profile `full` do. {tally.in_words(rows)}. Every claim has a control, where the same "
+        "statistic must come out as `fails`: [how to read this](method/statistics).",
         "",
         "## What became of them",
         "",
@@ -76,7 +76,8 @@ def _table(rows: Sequence[Row]) -> list[Shown]:
     table = []
     for row in rows:
         one = shown(row, root="", page=f"chapters/{chapter_of(row.request.study.name)}.html")
-        column = {"Published": apart.get(row.request.study.name, {}).get(row.claim.id)} if apart else {}
+        beside = None if row.published else apart.get(row.request.study.name, {}).get(row.claim.id)
+        column = {"Published": beside} if apart else {}
         table.append(dataclasses.replace(one, cells={**one.cells, **column}, fate=tally.fate(row) or ""))
     return table
 

@@ -56,16 +56,16 @@ def of_published(study: Study, name: str) -> dict[str, Judgement] | None:
 
     Raises `ParameterError` for a name that is none, `DamagedTable` for a file that is not as it was published.
     """
-    digest = published.digest(study, name)
-    key = sha256(json.dumps([name, digest, study.version, _code(study.name), _versions()]).encode())
-    known = _is_the_codes(study)
-    if known and (kept := read(study, key)):
-        return kept
+    digest, key = published.digest(study, name), None
+    if _is_the_codes(study):
+        key = sha256(json.dumps([name, digest, study.version, _code(study.name), _versions()]).encode())
+        if kept := read(study, key):
+            return kept
     if (table := published.table(study, name)) is None:
         return None
     asked = study.precondition if name.endswith(published.ending("replication")) else None
     made = judge_all(study.claims, table.frame, table.spec, precondition=asked)
-    if known:
+    if key is not None:
         keep(study, key, made)
     return made
 

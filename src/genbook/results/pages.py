@@ -75,7 +75,7 @@ def shown(row: Row, *, figure: str = "", root: str = "../", page: str = "", anch
         row.control,
         anchor=anchor if anchored else "",
         links={**links, "its statistic": f"{root}evidence/{study}.html", **other},
-        again=f"genbook claims {study}",
+        again=f"genbook claims {study}{' --profile full' if row.published else ''}",
     )
 
 
@@ -83,9 +83,15 @@ def cells(row: Row) -> dict[str, Cell]:
     """What a claim came out as where it is judged, by the titles of a page's columns: the replication first."""
     discovery = row.request.discovery.spec
     return {
-        "Replication": Cell(row.replication, (*_known(row.replication_dataset), *why(row.replication))),
-        "Discovery": Cell(row.discovery, (*_known(dataset_of(discovery)), *why(row.discovery))),
+        "Replication": Cell(row.replication, (*_known(row.replication_dataset), *_whence(row, row.replication))),
+        "Discovery": Cell(row.discovery, (*_known(dataset_of(discovery)), *_whence(row, row.discovery))),
     }
+
+
+def _whence(row: Row, judgement: Judgement) -> tuple[str, ...]:
+    """Lines under a judgement: that a published table decides it, and why it could not be judged."""
+    seeds = f", {judgement.n} seeds" if judgement.n else ""
+    return (*((f"published table{seeds}",) if row.published else ()), *why(judgement))
 
 
 def in_a_line(row: Row) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from genbook import data
 from genbook.base.claims import JUDGES_NOTHING, NOT_RUN, Claim, Judgement, judge_all
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
-from genbook.results import judged
+from genbook.results import judged, published
 from genbook.results.chapters import chapter_of
 from genbook.results.compute import has_data
 from genbook.results.primary import is_primary
@@ -21,12 +21,16 @@ from genbook.results.table import dataset_of, fingerprint_of
 
 @dataclass(frozen=True)
 class Row:
-    """One claim and, by the name of each setting in which it is judged, what it comes out as there."""
+    """One claim and, by the name of each setting in which it is judged, what it comes out as there.
+
+    ``published``: whether published tables of the request's profile decide it, and nothing was computed.
+    """
 
     request: Request
     claim: Claim
     judgements: Mapping[str, Judgement]
     data_fingerprint: str
+    published: bool = False
 
     @property
     def discovery(self) -> Judgement:
@@ -87,13 +91,22 @@ class Row:
             "name": name if setting else None,
             "dataset": dataset_of(setting.spec) if setting else None,
             "data_fingerprint": self._fingerprint(setting) if setting else None,
-            "seeds": list(setting.seeds) if setting else [],
+            "seeds": list(self._seeds(setting)) if setting else [],
             "estimate": _plain(found.estimate),
             "low": _plain(found.low),
             "high": _plain(found.high),
             "verdict": found.verdict,
             "reason": self._reason(name, found),
         }
+
+    def _seeds(self, setting: Setting) -> tuple[int, ...]:
+        """The seeds of a setting; of a published table those that it holds, none where it is not published."""
+        if not self.published:
+            return setting.seeds
+        name = published.name_of(self.request.profile, setting.name)
+        there = name in published.names(self.request.study)
+        table = published.table(self.request.study, name) if there else None
+        return table.seeds if table is not None else ()
 
     def _fingerprint(self, setting: Setting) -> str | None:
         """SHA-256 of the setting's data; None where they are not there."""
@@ -108,7 +121,7 @@ class Row:
         if found.verdict != "not run":
             return None
         if name in self.judgements:
-            return "the data set is not there"
+            return "no table of it is published" if self.published else "the data set is not there"
         if self.request.study.replication is None and name == "replication":
             return "the study has no replication"
         if is_demonstration(self.request):
@@ -132,8 +145,9 @@ def evaluate(
 
     A setting whose data are neither stored nor available gets the verdict 'not run'. In discovery that is an error
     (`genbook.data.DataNotFound`): the reader asked for it. ``blind`` leaves the replication 'not run' too: whoever
-    still chooses settings must not see it. A demonstration is its discovery alone: nothing would be judged by the other
-    settings (`is_demonstration`).
+    still chooses settings must not see it. A demonstration computes its discovery alone, since nothing would be judged
+    by the other settings (`is_demonstration`); with the profile's own parameters its claims are decided by the
+    published tables of the profile 'full', where there are any.
     """
     study = request.study
     known = [claim.id for claim in study.claims]
@@ -141,9 +155,11 @@ def evaluate(
         if name not in known:
             raise ParameterError(nearest(name, known, "claim"))
     claims = [claim for claim in study.claims if ids is None or claim.id in ids]
+    decided = _decided_elsewhere(request)
+    demonstrates = decided is None and is_demonstration(request)
 
     def settings(claim: Claim) -> list[str]:
-        if is_demonstration(request):
+        if demonstrates:
             return ["discovery"]
         replicating = study.replication is not None and claim.replicates and not blind
         return ["discovery", *(["replication"] if replicating else []), claim.control]
@@ -152,12 +168,45 @@ def evaluate(
     for claim in claims:
         for name in settings(claim):
             asked.setdefault(name, []).append(claim)
-    found = {name: _judged(request, name, those, tell) for name, those in asked.items()}
-    spec = request.discovery.spec
-    fingerprint = fingerprint_of(spec) if has_data(spec) else request.table().fingerprint
+    if decided is None:
+        found = {name: _judged(request, name, those, tell) for name, those in asked.items()}
+        spec = request.discovery.spec
+        fingerprint = fingerprint_of(spec) if has_data(spec) else request.table().fingerprint
+    else:
+        found = {name: _judged_as_published(decided.request, name, those) for name, those in asked.items()}
+        fingerprint = decided.fingerprint
+    told = request if decided is None else decided.request
     return [
-        Row(request, claim, {name: found[name][claim.id] for name in settings(claim)}, fingerprint) for claim in claims
+        Row(told, claim, {name: found[name][claim.id] for name in settings(claim)}, fingerprint, decided is not None)
+        for claim in claims
     ]
+
+
+class _Decided(NamedTuple):
+    """What was asked of a study when its published tables were made, and the fingerprint of its data."""
+
+    request: Request
+    fingerprint: str
+
+
+def _decided_elsewhere(request: Request) -> _Decided | None:
+    """What decides the claims of a demonstration with its profile's own parameters; None where nothing does."""
+    study, profile = request.study, "full"
+    own = request.discovery.spec == study.build(request.profile, {})
+    name = published.name_of(profile, "discovery")
+    if not own or not is_demonstration(request) or name not in published.names(study):
+        return None
+    table = published.table(study, name)
+    if table is None or table.spec != study.build(profile, {}):
+        return None
+    return _Decided(Request(study, profile, Setting("discovery", table.spec, table.seeds)), table.fingerprint)
+
+
+def _judged_as_published(request: Request, name: str, claims: Sequence[Claim]) -> dict[str, Judgement]:
+    """By id, what ``claims`` come out as in the published table of a setting; 'not run' where there is none."""
+    file = published.name_of(request.profile, name)
+    found = judged.of_published(request.study, file) if file in published.names(request.study) else None
+    return {claim.id: NOT_RUN if found is None else found[claim.id] for claim in claims}
 
 
 def _judged(request: Request, name: str, claims: Sequence[Claim], tell: Progress | None) -> dict[str, Judgement]:
@@ -185,9 +234,15 @@ def _judged(request: Request, name: str, claims: Sequence[Claim], tell: Progress
 def unfailed_controls(rows: Sequence[Row]) -> list[str]:
     """A sentence for each claim that does not come out as 'fails' in its control, where the profile judges.
 
-    'undecided' and 'not run' are no better than 'holds': only 'fails' shows that the check can fail.
+    'undecided' and 'not run' are no better than 'holds': only 'fails' shows that the check can fail. A control of which
+    no table is published is another matter: the page says so.
     """
-    judged = [row for row in rows if row.request.study.profile(row.request.profile).judged]
+    judged = [
+        row
+        for row in rows
+        if row.request.study.profile(row.request.profile).judged
+        and not (row.published and row.control.verdict == "not run")
+    ]
     return [_unfailed(row) for row in judged if row.control.verdict != "fails"]
 
 
