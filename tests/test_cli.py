@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -14,8 +15,9 @@ import torch
 from genbook import cli, data, studies
 from genbook.base.spec import ParameterError
 from genbook.book import execute
-from genbook.results import chapters, primary, published
+from genbook.results import chapters, primary, published, verify
 from genbook.tables import manifest
+from genbook.tables.store import Store
 from tests.toy import ToyStudy, toy_study
 
 
@@ -343,3 +345,37 @@ def test_signals_are_as_they_were_when_the_command_is_over(genbook):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     genbook("studies")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_verify_retrains_a_seed_of_a_published_table_and_ends_by_what_came_out(genbook, store, monkeypatch):
+    status, out, err = genbook("verify", "xor_clusters/benign-in-the-endd@primary-replication")
+    assert (status, out) == (2, "")
+    assert "did you mean 'benign-in-the-end'" in err
+    assert genbook("verify")[0] == genbook("verify", "two_data_sets", "--all")[0] == 2
+    assert genbook("verify", "two_data_sets", "--checksums")[0] == 2
+    status, _, err = genbook("verify", "two_data_sets/l-generalizes")
+    assert status == 2
+    assert "make book" in err
+    assert genbook("table", "two_data_sets")[0] == 0
+    status, out, _ = genbook("verify", "two_data_sets/l-generalizes", "--seed", "1")
+    assert status == 0
+    assert "its rows equal to the bit" in out
+    assert "ok      two_data_sets/l-generalizes@discovery: " in out
+
+    moved = verify._compared
+    monkeypatch.setattr(verify, "_compared", lambda *words: dataclasses.replace(moved(*words), matches=False))
+    status, out, _ = genbook("verify", "two_data_sets/l-generalizes")
+    assert status == 1
+    assert "DIFFERS two_data_sets/l-generalizes" in out
+
+
+def test_checksums_end_with_status_1_where_a_file_is_not_as_it_was_written(genbook, store):
+    assert genbook("table", "two_data_sets")[0] == 0
+    status, out, _ = genbook("verify", "--all", "--checksums")
+    assert status == 0
+    assert out.endswith("files are as they were written\n")
+    part = Store().paths()[0]
+    part.write_bytes(part.read_bytes() + b"1")
+    status, out, _ = genbook("verify", "--checksums")
+    assert status == 1
+    assert out.startswith(f"{part}: is damaged")

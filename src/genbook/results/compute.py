@@ -117,7 +117,7 @@ def obtain(
             missing = [seed for seed in seeds if seed not in parts]
             if missing:
                 state = store.root / "checkpoints" / key / sha256(str(missing).encode())[:16]
-                for seed, part in _computed(study, spec, missing, device, progress, state):
+                for seed, part in computed(study, spec, missing, device, progress, state):
                     store.write(key, seed, part)
                     parts[seed] = part
                 shutil.rmtree(state, ignore_errors=True)
@@ -139,7 +139,7 @@ def missing_seeds(study: Study, spec: Spec, seeds: Sequence[int]) -> list[int]:
     return [seed for seed in rest if seed not in found]
 
 
-def _computed(
+def computed(
     study: Study, spec: Spec, seeds: Sequence[int], device: str, progress: Progress | None, state: Path
 ) -> Iterator[tuple[int, Part]]:
     """Run the study once for all ``seeds`` and cut the table into a part per seed.

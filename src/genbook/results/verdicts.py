@@ -155,7 +155,7 @@ def evaluate(
         if name not in known:
             raise ParameterError(nearest(name, known, "claim"))
     claims = [claim for claim in study.claims if ids is None or claim.id in ids]
-    decided = _decided_elsewhere(request)
+    decided = decided_elsewhere(request)
     demonstrates = decided is None and is_demonstration(request)
 
     def settings(claim: Claim) -> list[str]:
@@ -182,14 +182,14 @@ def evaluate(
     ]
 
 
-class _Decided(NamedTuple):
+class Decided(NamedTuple):
     """What was asked of a study when its published tables were made, and the fingerprint of its data."""
 
     request: Request
     fingerprint: str
 
 
-def _decided_elsewhere(request: Request) -> _Decided | None:
+def decided_elsewhere(request: Request) -> Decided | None:
     """What decides the claims of a demonstration with its profile's own parameters; None where nothing does."""
     study, profile = request.study, "full"
     own = request.discovery.spec == study.build(request.profile, {})
@@ -199,7 +199,7 @@ def _decided_elsewhere(request: Request) -> _Decided | None:
     table = published.table(study, name)
     if table is None or table.spec != study.build(profile, {}):
         return None
-    return _Decided(Request(study, profile, Setting("discovery", table.spec, table.seeds)), table.fingerprint)
+    return Decided(Request(study, profile, Setting("discovery", table.spec, table.seeds)), table.fingerprint)
 
 
 def _judged_as_published(request: Request, name: str, claims: Sequence[Claim]) -> dict[str, Judgement]:

@@ -46,7 +46,7 @@ def read(folder: Path) -> dict[str, str]:
 
 def check(folder: Path) -> None:
     """Raise `ManifestError` where a file of ``folder`` is not listed, is missing, or differs; hidden ones aside."""
-    listed, there = read(folder), _files(folder)
+    listed, there = read(folder), files(folder)
     mistakes = [f"{name} is missing" for name in listed if name not in there]
     mistakes += [f"{name} is not listed" for name in there if name not in listed]
     mistakes += [
@@ -71,16 +71,16 @@ def list_below(folder: Path, below: Path) -> None:
     lock, place = make_folder(store_root() / "locks") / f"{NAME}.lock", f"{below.relative_to(folder).as_posix()}/"
     with disk_errors(lock), filelock.FileLock(lock):
         others = {name: digest for name, digest in read(folder).items() if not name.startswith(place)}
-        here = {name: path for name, path in _files(folder).items() if name.startswith(place)}
+        here = {name: path for name, path in files(folder).items() if name.startswith(place)}
         _write(folder, others | {name: sha256(path.read_bytes()) for name, path in here.items()})
 
 
 def list_anew(folder: Path) -> None:
     """List every file of ``folder`` with its present content, and no other."""
-    _write(folder, {name: sha256(path.read_bytes()) for name, path in _files(folder).items()})
+    _write(folder, {name: sha256(path.read_bytes()) for name, path in files(folder).items()})
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def files(folder: Path) -> dict[str, Path]:
     """The files of ``folder`` by their names relative to it, without the list itself and what is hidden."""
     paths = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
     named = {path.relative_to(folder): path for path in paths}

@@ -260,9 +260,13 @@ class Store:
                     held.enter_context(filelock.FileLock(folder / f"seed-{seed:05d}.lock"))
             yield
 
+    def paths(self) -> list[Path]:
+        """The files of all parts, whole or not."""
+        return sorted((self.root / "tables").glob("*/*/seed-*.parquet"))
+
     def provenances(self) -> Iterator[dict[str, Any]]:
         """Provenance of every part that is sealed under its key, for run statistics; the rows are not read."""
-        for path in sorted((self.root / "tables").glob("*/*/seed-*.parquet")):
+        for path in self.paths():
             with contextlib.suppress(OSError, pa.ArrowException, KeyError, ValueError, DamagedTable):
                 metadata = pq.read_metadata(path).metadata
                 key, _ = _check_seal(metadata)
