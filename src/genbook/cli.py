@@ -258,10 +258,7 @@ def verify(names: tuple[str, ...], seed: int | None, device: str | None, everyth
         with progress.bar(f"{one.table.study.title}, {one.setting}") as tell:
             again = verifying.retrain(one, seed, device or "auto", tell)
         matches &= again.matches
-        rows = "equal to the bit" if not again.astray else f"within {again.astray:.0e} of the stored ones, relatively"
-        click.echo(
-            f"{one.table.study.name}, {one.setting}: seed {again.seed} again in {again.seconds:.0f} s, rows {rows}"
-        )
+        click.echo(f"{one.table.study.name}, {one.setting}: seed {again.seed} in {again.seconds:.0f} s, {again.rows}")
         for number in again.numbers:
             said = "ok     " if number.matches else "DIFFERS"
             verdict = number.verdicts[1] if len(set(number.verdicts)) == 1 else " became ".join(number.verdicts)
