@@ -379,3 +379,26 @@ def test_checksums_end_with_status_1_where_a_file_is_not_as_it_was_written(genbo
     status, out, _ = genbook("verify", "--checksums")
     assert status == 1
     assert out.startswith(f"{part}: is damaged")
+
+
+def test_a_table_is_written_to_a_new_file_of_a_form_that_its_name_says(genbook, store, tmp_path):
+    for name, read in (("t.csv", pd.read_csv), ("t.parquet", pd.read_parquet)):
+        status, out, _ = genbook("table", "two_data_sets", "--out", str(tmp_path / name))
+        assert (status, out.strip()) == (0, str(tmp_path / name))
+        assert len(read(tmp_path / name)) > 100
+    for place, said in ((tmp_path / "t.csv", "name a new file"), (tmp_path / "t.txt", "ends in .csv or .parquet")):
+        status, _, err = genbook("table", "two_data_sets", "--out", str(place))
+        assert status == 2
+        assert said in err
+
+
+def test_seeds_of_a_run_are_a_number_or_a_list_and_given_once(genbook, store, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(execute, "execute", lambda name, given, out, tell: asked.append(given))
+    for seeds in ("4", "3,5,8"):
+        out = tmp_path / f"{len(asked)}.ipynb"
+        assert genbook("run", "01", "--profile", "smoke", "--seeds", seeds, "--out", str(out), "--quiet")[0] == 0
+    assert [given["seeds"] for given in asked] == [4, [3, 5, 8]]
+    status, _, err = genbook("run", "01", "--seeds", "4", "-p", "seeds", "5")
+    assert status == 2
+    assert "given twice" in err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import click
 from genbook import __version__, studies
 from genbook.base import progress
 from genbook.base.errors import ForeseenError
+from genbook.base.files import atomic
 from genbook.base.processes import interruptible
 from genbook.base.spec import ParameterError, read_value
 from genbook.studies import Study
@@ -110,6 +111,7 @@ def _request(
 @click.argument("chapter")
 @_PROFILE
 @_DEVICE
+@_option("--seeds", metavar="N", help="A number of seeds, or a list of them such as 3,5,8.")
 @_option("--out", type=click.Path(path_type=Path), help="The executed notebook: a new file, or an older copy.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @_PARAMETER
@@ -117,17 +119,25 @@ def run(
     chapter: str,
     profile: str | None,
     device: str | None,
+    seeds: str | None,
     out: Path | None,
     quiet: bool,
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
-    """Execute CHAPTER (a number or a name) with papermill."""
+    """Execute CHAPTER (a number or a name) with papermill.
+
+    \b
+    genbook run 02                                        as the book has it
+    genbook run 02 -p learning_rate 0.1 --seeds 3         with another rate
+    genbook run 02 --profile full --out mine.ipynb        the sizes of the papers
+    """
     from genbook.book.execute import check_out, execute, executed_path, find_chapter
     from genbook.results.chapters import studies_of
     from genbook.results.requests import requests
 
     name = find_chapter(chapter)
-    given = read_parameters(parameters, studies_of(name), profile, device)
+    named = parameters if seeds is None else (*parameters, ("seeds", seeds if "," not in seeds else f"[{seeds}]"))
+    given = read_parameters(named, studies_of(name), profile, device)
     asked = requests(name, given)
     chosen = given.get("profile", "quick")
     if out is None and set(given) <= {"profile"}:
@@ -202,28 +212,100 @@ def claims(
     _print_rows(rows)
 
 
-def _print_rows(rows: list[Any]) -> None:
+def _told(judgement: Any) -> str:
+    """A judgement in a cell of a terminal's table."""
+    colour = {"holds": "green", "fails": "red", "undecided": "yellow"}.get(judgement.verdict, "dim")
+    number = f"{judgement.estimate:.3g} " if judgement.estimate == judgement.estimate else ""
+    return f"{number}[{colour}]{judgement.verdict}[/{colour}]"
+
+
+def _print_table(columns: Collection[str], rows: Iterable[Collection[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    colours = {"holds": "green", "fails": "red", "undecided": "yellow"}
-
-    def shown(judgement: Any) -> str:
-        colour = colours.get(judgement.verdict, "dim")
-        number = f"{judgement.estimate:.3g} " if judgement.estimate == judgement.estimate else ""
-        return f"{number}[{colour}]{judgement.verdict}[/{colour}]"
-
     table = Table(box=None, pad_edge=False)
-    for column in ("study", "claim", "discovery", "95 % interval", "wanted", "replication", "control"):
+    for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        interval = f"{row.discovery.low:.3g} to {row.discovery.high:.3g}"
-        wanted = f"{row.claim.relation} {row.claim.threshold:.3g}"
-        study = row.request.study.name
-        table.add_row(
-            study, row.claim.id, shown(row.discovery), interval, wanted, shown(row.replication), shown(row.control)
-        )
+        table.add_row(*row)
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _print_pairs(pairs: Collection[tuple[Any, Any]], first: str, second: str) -> None:
+    """Claims of two runs: their verdicts in each."""
+    if not pairs:
+        return
+    columns = ("study", "claim", "wanted", first, "replication", second, "replication")
+    _print_table(
+        columns,
+        (
+            (
+                a.request.study.name,
+                a.claim.id,
+                f"{a.claim.relation} {a.claim.threshold:.3g}",
+                *(_told(found) for row in (a, b) for found in (row.discovery, row.replication)),
+            )
+            for a, b in pairs
+        ),
+    )
+
+
+def _print_rows(rows: list[Any]) -> None:
+    columns = ("study", "claim", "discovery", "95 % interval", "wanted", "replication", "control")
+    _print_table(
+        columns,
+        (
+            (
+                row.request.study.name,
+                row.claim.id,
+                _told(row.discovery),
+                f"{row.discovery.low:.3g} to {row.discovery.high:.3g}",
+                f"{row.claim.relation} {row.claim.threshold:.3g}",
+                _told(row.replication),
+                _told(row.control),
+            )
+            for row in rows
+        ),
+    )
+
+
+@cli.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--all", "everything", is_flag=True, help="Every claim, not only those that came out otherwise.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object on standard output and nothing else.")
+def compare(first: str, second: str, everything: bool, as_json: bool) -> None:
+    """Put two runs of a chapter side by side: executed copies (of genbook run or papermill), or a chapter of the book.
+
+    \b
+    genbook run 05 -p learning_rates 0.1,0.4 --out mine.ipynb
+    genbook compare 05 mine.ipynb
+    """
+    from genbook.book.compare import differing, run_of
+
+    runs = run_of(first), run_of(second)
+    changed = differing(*runs)
+    told = []
+    for run in runs:
+        with progress.bar(run.name) as tell:
+            told.append(run.rows(tell))
+    pairs = list(zip(*told, strict=True))
+    if as_json:
+        said = [{"id": a.claim.id, "study": a.request.study.name, "a": a.as_dict(), "b": b.as_dict()} for a, b in pairs]
+        click.echo(json.dumps({"parameters": changed, "claims": said}, indent=1, ensure_ascii=False))
+        return
+    for name, values in changed.items():
+        click.echo(f"{name}: {json.dumps(values[0])} -> {json.dumps(values[1])}")
+    otherwise = [(a, b) for a, b in pairs if everything or _outcome(a) != _outcome(b)]
+    _print_pairs(otherwise, first, second)
+    alike = len(pairs) - len([1 for a, b in pairs if _outcome(a) != _outcome(b)])
+    click.echo(
+        f"{alike} of {len(pairs)} claims come out alike" + ("" if changed else "; the runs have the same parameters")
+    )
+
+
+def _outcome(row: Any) -> tuple[str, str]:
+    return row.discovery.verdict, row.replication.verdict
 
 
 @cli.command()
@@ -314,12 +396,16 @@ def list_studies() -> None:
 @cli.command()
 @click.argument("chapter")
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output.")
-def params(chapter: str, as_json: bool) -> None:
+@click.option("--schema", is_flag=True, help="A JSON schema on standard output, for a program that checks requests.")
+def params(chapter: str, as_json: bool, schema: bool) -> None:
     """List every parameter of CHAPTER (or of a study): type, bounds, default and meaning."""
     from genbook.book.execute import find_chapter
     from genbook.results.chapters import studies_of
 
     told = [studies.get(chapter)] if chapter in studies.names() else studies_of(find_chapter(chapter))
+    if schema:
+        click.echo(json.dumps(_schema(chapter, told), indent=1, ensure_ascii=False))
+        return
     rows = [{"study": study.name, **row} for study in told for row in study.spec.described()]
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -337,12 +423,32 @@ def params(chapter: str, as_json: bool) -> None:
     click.echo("of every run: profile, seeds (a number or a list), device (auto, cpu, cuda)")
 
 
+def _schema(chapter: str, told: Collection[Study]) -> dict[str, Any]:
+    """A JSON schema of what a run can be told: the run's own parameters, and ``study.name`` for every study's."""
+    properties: dict[str, Any] = {
+        "profile": {"type": "string", "enum": sorted({name for study in told for name in study.profiles})},
+        "seeds": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer"}}]},
+        "device": {"type": "string", "enum": ["auto", "cpu", "cuda"]},
+    }
+    for study in told:
+        described = study.spec.model_json_schema()["properties"]
+        properties |= {f"{study.name}.{name}": row for name, row in described.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Parameters of {chapter}",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
 @cli.command()
 @click.argument("study")
 @_option("--setting", help="discovery (the default), replication, or the name of a control.")
 @_PROFILE
 @_DEVICE
 @click.option("--columns", is_flag=True, help="Say what the columns and quantities mean instead.")
+@_option("--out", type=click.Path(path_type=Path), help="A new file, .csv or .parquet, instead of standard output.")
 @_PARAMETER
 def table(
     study: str,
@@ -350,6 +456,7 @@ def table(
     profile: str | None,
     device: str | None,
     columns: bool,
+    out: Path | None,
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Print the table of STUDY as CSV; what is missing is computed."""
@@ -358,10 +465,25 @@ def table(
         for name, meaning in {**chosen.columns, **chosen.quantities}.items():
             click.echo(f"{name}\t{meaning}")
         return
+    if out is not None:
+        _check_new(out)
     request = _request(chosen, parameters, profile, device)
     with progress.bar(chosen.title) as tell:
         found = request.table(setting or "discovery", tell)
-    click.echo(found.frame.to_csv(index=False), nl=False)
+    if out is None:
+        click.echo(found.frame.to_csv(index=False), nl=False)
+        return
+    with atomic(out) as temporary:
+        (found.frame.to_csv if out.suffix == ".csv" else found.frame.to_parquet)(temporary, index=False)
+    click.echo(str(out))
+
+
+def _check_new(out: Path) -> None:
+    """Refuse, before anything is computed, a file that is there and a form that is none of ours."""
+    if out.suffix not in (".csv", ".parquet"):
+        raise ParameterError(f"--out {out}: want a name that ends in .csv or .parquet")
+    if os.path.lexists(out):
+        raise ParameterError(f"--out {out} is there; name a new file")
 
 
 @cli.command()
