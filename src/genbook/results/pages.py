@@ -75,7 +75,7 @@ def shown(row: Row, *, figure: str = "", root: str = "../", page: str = "", anch
         row.control,
         anchor=anchor if anchored else "",
         links={**links, "its statistic": f"{root}evidence/{study}.html", **other},
-        again=f"genbook claims {study}{' --profile full' if row.published else ''}",
+        again=f"genbook verify {study}/{row.claim.id}" + ("@replication" if "replication" in row.judgements else ""),
     )
 
 
