@@ -42,10 +42,8 @@ style: $(READY)  ## the floors, the style and the types alone
 test-processors: $(READY)  ## the tests of all arithmetic, for each way in which this processor does it (minutes)
 	@$(BIN)/python -m tests.processors
 
-check: book  ## every study on a pretended accelerator, every chapter executed twice, every page in a browser (minutes)
-	@$(BIN)/python -m tests.accelerator
-	@GENBOOK_WHOLE=1 $(BIN)/python -m pytest tests/test_book.py tests/test_changes.py
-	@$(BIN)/python -m tests.browser
+check: book  ## what a careful reader would do: files, controls, a seed of each study, chapters twice, all pages (an hour)
+	@$(BIN)/python -m tests.check
 
 pdf: $(READY)  ## build the book and print it as one PDF, book/_build/book.pdf (needs Chromium)
 	@$(BIN)/genbook build --pdf
