@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 
@@ -402,3 +403,18 @@ def test_seeds_of_a_run_are_a_number_or_a_list_and_given_once(genbook, store, mo
     status, _, err = genbook("run", "01", "--seeds", "4", "-p", "seeds", "5")
     assert status == 2
     assert "given twice" in err
+
+
+def test_help_is_there_at_once_without_what_takes_long_to_import():
+    code = """
+import sys
+from genbook import cli
+sys.argv = ["genbook", "--help"]
+try:
+    cli.main()
+finally:
+    print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Commands:" in done.stdout
+    assert not {"pydantic", "numpy", "pandas", "scipy", "torch", "genbook.results"} & set(done.stdout.split())

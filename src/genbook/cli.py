@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -11,16 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genbook import __version__, studies
+from genbook import __version__
 from genbook.base import progress
 from genbook.base.errors import ForeseenError
 from genbook.base.files import atomic
 from genbook.base.processes import interruptible
-from genbook.base.spec import ParameterError, read_value
-from genbook.studies import Study
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from genbook.results import Request
+    from genbook.studies import Study
+
+
+def _when_used(name: str) -> ModuleType:
+    """The module ``name``, imported at its first use: help is there at once, and pydantic and pandas take long."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"no module named {name}", name=name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+studies = _when_used("genbook.studies")
+specs = _when_used("genbook.base.spec")
 
 
 def _once(context: click.Context, option: click.Parameter, values: tuple[Any, ...]) -> Any:
@@ -88,8 +107,8 @@ def read_parameters(
     for name, text in pairs:
         if name in asked:
             values = " and ".join(repr(value) for other, value in pairs if other == name)
-            raise ParameterError(f"parameter {name} was given twice, as {values}: give it once")
-        asked[name] = read_value(text, types.get(name))
+            raise specs.ParameterError(f"parameter {name} was given twice, as {values}: give it once")
+        asked[name] = specs.read_value(text, types.get(name))
     return asked
 
 
@@ -327,13 +346,15 @@ def verify(names: tuple[str, ...], seed: int | None, device: str | None, everyth
 
     if sums:
         if names or seed is not None:
-            raise ParameterError("--checksums checks every file; leave out the names and --seed")
+            raise specs.ParameterError("--checksums checks every file; leave out the names and --seed")
         found = list(verifying.checksums())
         wrong = [f"{path}: {what}" for path, what in found if what]
         click.echo("\n".join([*wrong, f"{len(found) - len(wrong)} of {len(found)} files are as they were written"]))
         sys.exit(1 if wrong else 0)
     if everything == bool(names):
-        raise ParameterError("want one STUDY/CLAIM@SETTING or more, such as random_labels/all-fit@control, or --all")
+        raise specs.ParameterError(
+            "want one STUDY/CLAIM@SETTING or more, such as random_labels/all-fit@control, or --all"
+        )
     asked = [one for name in (studies.names() if everything else names) for one in verifying.numbers(name)]
     matches = True
     for one in asked:
@@ -481,9 +502,9 @@ def table(
 def _check_new(out: Path) -> None:
     """Refuse, before anything is computed, a file that is there and a form that is none of ours."""
     if out.suffix not in (".csv", ".parquet"):
-        raise ParameterError(f"--out {out}: want a name that ends in .csv or .parquet")
+        raise specs.ParameterError(f"--out {out}: want a name that ends in .csv or .parquet")
     if os.path.lexists(out):
-        raise ParameterError(f"--out {out} is there; name a new file")
+        raise specs.ParameterError(f"--out {out} is there; name a new file")
 
 
 @cli.command()
@@ -605,7 +626,7 @@ def store_export(archive: Path, names: tuple[str, ...]) -> None:
     from genbook.results import shared_store
 
     if os.path.lexists(archive):
-        raise ParameterError(f"{archive} is there; name a new file")
+        raise specs.ParameterError(f"{archive} is there; name a new file")
     click.echo(f"{shared_store.export(archive, names)} parts, {archive.stat().st_size / 2**20:.1f} MiB: {archive}")
 
 
