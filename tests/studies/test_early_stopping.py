@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genbook.experiments import CNN
 from genbook.studies import get
 from genbook.studies.stopping.early_stopping import claims as gradient_claims
-from genbook.studies.stopping.early_stopping.design import EarlyStoppingSpec
+from genbook.studies.stopping.early_stopping.design import EarlyStoppingSpec, design
 from genbook.tables import readings
 from tests.known import Answer, Known
 
@@ -58,6 +59,20 @@ def test_tags_and_labels_of_the_controls():
     np.testing.assert_allclose(
         curve(clean, "train accuracy", "corrupted"), curve(clean, "train accuracy on true labels", "corrupted")
     )
+
+
+def test_a_convolutional_network_is_told_layer_by_layer_too():
+    """Its layers' descents make up the whole, and a group's is what is left of the other's."""
+    study = get("early_stopping")
+    spec = study.build("cnn", {"n_train": 40, "batch_size": 20, "channels": 2, "steps": 10, "n_measurements": 5})
+    assert [condition.network for condition in design(spec).conditions] == [CNN(2)]
+    found = study.run(spec, [3], "cpu").query("quantity == 'descent'")
+    by_layer = found.pivot_table(index=["step", "group"], columns="layer", values="value")
+    layers = readings.layers(found)
+    assert len(layers) == 3
+    np.testing.assert_allclose(by_layer[layers].sum(axis=1), by_layer["all"], rtol=1e-5)
+    by_group = by_layer["all"].unstack("group")
+    np.testing.assert_allclose(by_group["clean"] + by_group["corrupted"], by_group["all"], rtol=1e-5)
 
 
 def toy(curves, step=(1, 10, 100, 1000)):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from genbook.base.spec import parameter
 from genbook.base.when import LogSpaced
-from genbook.experiments import MLP, Condition, Dataset, Descent, Design, HiddenWidths, Images, Labels, Watch
+from genbook.experiments import Architecture, Condition, Descent, Design, Images, Labels, Watch
 
 GROUPS = ("clean", "corrupted")
 ACCURACIES = ("train accuracy", "train accuracy on true labels")
@@ -14,7 +14,7 @@ CURVES = ("test accuracy", "train loss", "distance")
 GRADIENTS = ("gradient length", "m-coherence at equal size", "gradient cosine", "descent")
 
 
-class EarlyStoppingSpec(Dataset, Descent):
+class EarlyStoppingSpec(Architecture, Descent):
     """One network per seed, trained on a set of which a fraction of the labels is wrong, far past the best step."""
 
     n_train: int = parameter(500, "size of the training set", "examples", ge=20)
@@ -34,7 +34,6 @@ class EarlyStoppingSpec(Dataset, Descent):
         "true",
         "which examples count as clean and corrupted: 'true'; 'shuffled' deals the tags out at random (a control)",
     )
-    hidden: HiddenWidths = parameter((64, 64), "widths of the hidden layers", "units", min_length=1, max_length=6)
     learning_rate: float = parameter(0.1, "learning rate of stochastic gradient descent", "", gt=0, le=100)
     steps: int = parameter(2000, "gradient steps", "steps", ge=10, le=10**7)
     n_measurements: int = parameter(80, "log-spaced steps at which everything is measured", "", ge=5)
@@ -51,4 +50,4 @@ def design(spec: EarlyStoppingSpec) -> Design:
         Watch(GRADIENTS, at, groups=GROUPS, layers=True),
     )
     images = Images(spec.dataset, spec.n_train, labels)
-    return Design([Condition({}, images, MLP(spec.hidden), spec.recipe(), watch)])
+    return Design([Condition({}, images, spec.architecture(), spec.recipe(), watch)])

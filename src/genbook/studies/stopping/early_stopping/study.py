@@ -23,6 +23,12 @@ STUDY = Study.designed(
         ),
         "quick": Profile(seeds=5, parameters={}, seconds=14),
         "full": Profile(seeds=20, parameters={"n_train": 1000, "hidden": [128, 128], "steps": 5000}, seconds=400),
+        # In larger steps, on smaller batches, a convolutional network swings more, which hides who drives its descent.
+        "cnn": Profile(
+            seeds=10,
+            parameters={"network": "cnn", "learning_rate": 0.05, "batch_size": 250, "n_measurements": 40},
+            seconds=540,
+        ),
     },
     claims=CLAIMS,
     conditions={},

@@ -36,6 +36,18 @@ STUDY = Study.designed(
             judged=False,
         ),
         "full": Profile(seeds=8, parameters={}, seconds=240),
+        # Larger steps than these swing even on all examples.
+        "cnn": Profile(
+            seeds=6,
+            parameters={
+                "network": "cnn",
+                "widths": [5, 8, 12],
+                "learning_rate": 0.03,
+                "steps": 700,
+                "n_measurements": 24,
+            },
+            seconds=600,
+        ),
     },
     claims=CLAIMS,
     conditions={
