@@ -13,10 +13,11 @@ from genbook.results.requests import Request
 from genbook.studies import Study
 from tests.toy import toy_study
 
-#: Published controls in which a claim does not come out as 'fails', with what it comes out as, and why. All are of
-#: Fashion-MNIST, on which settings that were chosen on smaller data were tried; the chapters show them under the
-#: published verdicts. An entry whose verdict changes is an error too: it must go, or be understood anew.
+#: Published controls in which a claim does not come out as 'fails', with what it comes out as, and why. The chapters
+#: show them under the published verdicts. An entry whose verdict changes is an error too: it must go, or be understood
+#: anew.
 UNFAILED = {
+    # Fashion-MNIST, on which settings that were chosen on smaller data were tried.
     # Both sets of labels are real here. Shirts and coats are memorised like random labels, so what oscillation does to
     # random labels it does to real ones: the claims are no property of the labels' being random on this data set. Their
     # 'holds' in the discovery setting there is no evidence for that; chapter 02 says so of the first two.
@@ -24,6 +25,10 @@ UNFAILED = {
     ("late_coherence", "fashion-mnist-labels-kept", "small-steps-anneal-random"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "noise-explains-late-rise"): "holds",
     ("late_coherence", "fashion-mnist-labels-kept", "sharp-directions-carry-random"): "undecided",
+    # Sums of orthogonal gradients, of seven examples in ten and of three, differ in length by a factor of 1.53; the
+    # claim allows 1.5. Examples dealt out at random share too little in a convolutional network for more than that, so
+    # it says little there that the clean and the corrupted sum are about equally long.
+    ("early_stopping", "cnn-shuffled-tags", "equal-at-best"): "undecided",
 }
 
 

@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 
 from genbook.experiments import CNN
+from genbook.results import published
+from genbook.results.requests import Request
 from genbook.studies import get
 from genbook.studies.stopping.early_stopping import claims as gradient_claims
 from genbook.studies.stopping.early_stopping.design import EarlyStoppingSpec, design
+from genbook.studies.stopping.early_stopping.study import CONVOLUTIONS
 from genbook.tables import readings
 from tests.known import Answer, Known
 
@@ -64,7 +67,9 @@ def test_tags_and_labels_of_the_controls():
 def test_a_convolutional_network_is_told_layer_by_layer_too():
     """Its layers' descents make up the whole, and a group's is what is left of the other's."""
     study = get("early_stopping")
-    spec = study.build("cnn", {"n_train": 40, "batch_size": 20, "channels": 2, "steps": 10, "n_measurements": 5})
+    spec = study.build(
+        "smoke", {**CONVOLUTIONS, "n_train": 40, "batch_size": 20, "channels": 2, "steps": 10, "n_measurements": 5}
+    )
     assert [condition.network for condition in design(spec).conditions] == [CNN(2)]
     found = study.run(spec, [3], "cpu").query("quantity == 'descent'")
     by_layer = found.pivot_table(index=["step", "group"], columns="layer", values="value")
@@ -73,6 +78,13 @@ def test_a_convolutional_network_is_told_layer_by_layer_too():
     np.testing.assert_allclose(by_layer[layers].sum(axis=1), by_layer["all"], rtol=1e-5)
     by_group = by_layer["all"].unstack("group")
     np.testing.assert_allclose(by_group["clean"] + by_group["corrupted"], by_group["all"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("setting", ["discovery", "shuffled tags", "clean labels"])
+def test_the_published_tables_of_convolutions_are_of_the_settings_that_the_study_names(setting):
+    request = Request.build(get("early_stopping"), "quick", {**CONVOLUTIONS, "seeds": 10})
+    table = published.table(request.study, published.name_of("cnn", setting))
+    assert (table.spec, table.seeds) == (request.setting(setting).spec, request.setting(setting).seeds)
 
 
 def toy(curves, step=(1, 10, 100, 1000)):
