@@ -236,6 +236,8 @@ CLAIMS = (
         origin="paper",
         above=3,
         control="shuffled tags",
+        note="Groups dealt out at random are half fitted at the same distance, give or take a tenth; three times is "
+        "well clear of that. No reason was written when the level was set.",
     ),
     claim(
         "output-layer-turns-most",
