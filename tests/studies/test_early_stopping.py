@@ -80,7 +80,7 @@ def test_a_convolutional_network_is_told_layer_by_layer_too():
     np.testing.assert_allclose(by_group["clean"] + by_group["corrupted"], by_group["all"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("setting", ["discovery", "shuffled tags", "clean labels"])
+@pytest.mark.parametrize("setting", ["discovery", "replication", "shuffled tags", "clean labels"])
 def test_the_published_tables_of_convolutions_are_of_the_settings_that_the_study_names(setting):
     request = Request.build(get("early_stopping"), "quick", {**CONVOLUTIONS, "seeds": 10})
     table = published.table(request.study, published.name_of("cnn", setting))
