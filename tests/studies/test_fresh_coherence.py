@@ -8,8 +8,11 @@ import torch
 from genbook import studies
 from genbook.experiments import CNN, MLP, Labels
 from genbook.experiments.run import Drawn
+from genbook.results import published
+from genbook.results.requests import Request
 from genbook.studies.stopping.fresh_coherence import claims
 from genbook.studies.stopping.fresh_coherence.design import MINIBATCHES, SMALL, FreshCoherenceSpec, design
+from genbook.studies.stopping.fresh_coherence.study import CONVOLUTIONS
 from tests.known import Answer, Known
 
 STUDY = studies.get("fresh_coherence")
@@ -94,6 +97,13 @@ def test_a_cnn_has_its_widths_in_channels_and_sees_no_signals():
     }
     with pytest.raises(ValueError, match="wants images"):
         FreshCoherenceSpec.build(network="cnn", dataset="mnist1d")
+
+
+@pytest.mark.parametrize(("setting", "seeds"), [("discovery", 6)])
+def test_the_published_tables_of_convolutions_are_of_the_settings_that_the_study_names(setting, seeds):
+    request = Request.build(STUDY, "full", {**CONVOLUTIONS, "seeds": seeds})
+    table = published.table(STUDY, published.name_of("cnn", setting))
+    assert (table.spec, table.seeds) == (request.setting(setting).spec, request.setting(setting).seeds)
 
 
 def test_a_curve_that_does_not_turn_has_no_turn():
