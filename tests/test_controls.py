@@ -29,6 +29,12 @@ UNFAILED = {
     # claim allows 1.5. Examples dealt out at random share too little in a convolutional network for more than that, so
     # it says little there that the clean and the corrupted sum are about equally long.
     ("early_stopping", "cnn-shuffled-tags", "equal-at-best"): "undecided",
+    # Two widths are in one order or the other: Kendall's tau cannot be told from its own step. The chapter does not
+    # show this claim of these networks.
+    ("fresh_coherence", "cnn-shuffled-fresh-labels", "fresh-tells-more"): "undecided",
+    # Some networks' test error has not turned when the time given is over, here as in discovery: the claim is undecided
+    # in all three, and far from 1 in the others of the control.
+    ("fresh_coherence", "cnn-shuffled-fresh-labels", "error-turns-there"): "undecided",
 }
 
 

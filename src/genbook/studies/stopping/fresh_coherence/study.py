@@ -8,8 +8,8 @@ from genbook.studies.learning import LEARNS
 from genbook.studies.stopping.fresh_coherence.claims import CLAIMS
 from genbook.studies.stopping.fresh_coherence.design import FreshCoherenceSpec, design
 
-#: What is published under the name 'cnn', on six seeds, its controls on three. In larger steps some of these networks
-#: swing before their coherence has crossed zero, even on all examples; in these it is one in twelve.
+#: What is published under the name 'cnn', on six seeds. In larger steps some of these networks swing before their
+#: coherence has crossed zero, even on all examples; in these it is one in twelve of those on digits.
 CONVOLUTIONS = {"network": "cnn", "widths": [8, 14], "learning_rate": 0.03, "steps": 750, "n_measurements": 24}
 
 STUDY = Study.designed(
