@@ -21,6 +21,7 @@ from genbook.base.claims import NOT_RUN, Claim
 from genbook.book import maths, reference
 from genbook.book.build import BuildError, lay_out_code
 from genbook.book.generated import table_of_contents
+from genbook.book.pictures import draw_pictures
 from genbook.figures import claims_table, html, page
 from genbook.figures.html import VERDICTS
 from genbook.training import minimal
@@ -124,6 +125,7 @@ def stage(folder):
     index = folder / "index.md"
     index.write_text(re.sub(r"\{claim\}`[^`]+`", "a number", index.read_text(encoding="utf-8")), encoding="utf-8")
     reference.lay_out(folder, LIBRARY)
+    draw_pictures(folder / "pictures")
     first = True
     for name in toc_files():
         if name.startswith("chapters/"):
