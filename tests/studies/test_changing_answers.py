@@ -66,9 +66,14 @@ def test_answers_of_all_examples_make_up_the_accuracy():
     right = said.eq(given, axis=0).groupby("noise").mean()
     accuracy = table[table["quantity"] == "train accuracy"].pivot_table(index="noise", columns="step", values="value")
     pd.testing.assert_frame_equal(right.astype(float), accuracy, check_names=False)
-    true = claims.labels(table, "true label").loc[3]
-    assert true.xs(0.0, level="noise").tolist() == data.split(data.load("digits"), 3, 40).train.labels.tolist()
-    assert given.loc[3].xs(0.0, level="noise").tolist() == true.xs(0.0, level="noise").tolist()
+    given, true = (
+        claims.labels(table, f"{which} label")
+        .xs(0.0, level="noise")
+        .loc[3]
+        .sort_index(key=lambda place: place.astype(int))
+        for which in ("given", "true")
+    )
+    assert true.tolist() == data.split(data.load("digits"), 3, 40).train.labels.tolist() == given.tolist()
 
 
 def test_more_noise_keeps_the_labels_that_less_noise_has_drawn():
@@ -99,23 +104,24 @@ def test_what_cannot_be_compared_is_refused(changes):
         STUDY.build("quick", changes)
 
 
-def answer(first, chance, values):
-    """Two seeds of twelve mislabelled examples each at two levels of noise.
+def answer(first, values):
+    """Two seeds of 120 mislabelled examples each at two levels of noise.
 
-    ``first``: of how many in twelve the true label is the last answer before the given one, seen twice, at noise 0.25;
-    ``chance``: at noise 1. The second seed has one less of either.
+    ``first``: of how many of them the true label is the last answer before the given one, and seen twice, at noise
+    0.25; the second seed has one less. Where all labels are drawn anew it is so of 20.
     """
     true_first, other = ((1, 7), [7, 7, 1]), ((1, 7), [0, 3, 1])
     parts = [
-        table_of([true_first] * (many - seed) + [other] * (12 - many + seed), noise, seed)
+        table_of([true_first] * many + [other] * (120 - many), noise, seed)
         for seed in (0, 1)
-        for noise, many in ((0.25, first), (1.0, chance))
+        for noise, many in ((0.25, first - seed), (1.0, 20))
     ]
     return KnownAnswer(pd.concat(parts, ignore_index=True), values, ChangingAnswersSpec(noise_levels=(0, 0.25, 1.0)))
 
 
+MANY, FEW = answer(110, (110 / 120, 109 / 120)), answer(20, (20 / 120, 19 / 120))
 KNOWN = {
-    "true-on-the-way": Known(answer(12, 2, (1, 11 / 12)), answer(2, 2, (2 / 12, 1 / 12))),
-    "straight-from-true-to-given": Known(answer(12, 2, (1, 11 / 12)), answer(2, 2, (2 / 12, 1 / 12))),
-    "not-by-chance": Known(answer(12, 2, (10 / 12, 10 / 12)), answer(2, 2, (0, 0))),
+    "true-on-the-way": Known(MANY, FEW),
+    "straight-from-true-to-given": Known(MANY, FEW),
+    "not-by-chance": Known(answer(110, (90 / 120, 89 / 120)), answer(20, (0, -1 / 120))),
 }
