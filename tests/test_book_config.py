@@ -120,7 +120,8 @@ def stage(folder):
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()
     (folder / "extra").mkdir()
-    for part in ("contents", "live", "primary"):
+    (folder / "live").mkdir()
+    for part in ("contents", "primary", "live/front", "live/six-gradients"):
         (folder / f"{part}.md").write_text("Generated.\n", encoding="utf-8")
     index = folder / "index.md"
     index.write_text(re.sub(r"\{claim\}`[^`]+`", "a number", index.read_text(encoding="utf-8")), encoding="utf-8")

@@ -41,9 +41,9 @@
         `After ${inSteps(steps[step])} the network gives back ${percent(train[level][step])} of the labels that it was ` +
         `shown, and is right on ${percent(test[level][step])} of new images. ` +
         (many
-          ? `Of these ${truth.length} labels ${many} are wrong: it gives ` +
-            `${count(truth, k => wrong(k) && said[k] === shown[k])} of them, and the true one in place of ` +
-            `${count(truth, k => wrong(k) && said[k] === truth[k])}.`
+          ? `Of these ${truth.length} labels ${many} are wrong: for ` +
+            `${count(truth, k => wrong(k) && said[k] === shown[k])} of them it gives the wrong label back, for ` +
+            `${count(truth, k => wrong(k) && said[k] === truth[k])} the true one.`
           : "All of these labels are right.");
       fill();
     });

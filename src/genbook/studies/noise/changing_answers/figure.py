@@ -115,9 +115,10 @@ def twenty_in_words(told: Told, level: int, step: int, count: int) -> str:
     )
     if not wrong.any():
         return f"{shown} All of these labels are right."
+    back, true_ones = (wrong & (said == given)).sum(), (wrong & (said == true)).sum()
     return (
-        f"{shown} Of these {count} labels {wrong.sum()} are wrong: it gives {(wrong & (said == given)).sum()} of them, "
-        f"and the true one in place of {(wrong & (said == true)).sum()}."
+        f"{shown} Of these {count} labels {wrong.sum()} are wrong: for {back} of them it gives the wrong label back, for "
+        f"{true_ones} the true one."
     )
 
 
@@ -193,7 +194,7 @@ def _tile(image: np.ndarray, given: int, true: int, answer: int, more: str = "")
 
 def _ribbon(course: list[str], at: int) -> str:
     """An example's answers along training, a field for each measured step, and a mark at one of them."""
-    fields = "".join(f'<rect class="{name}" x="{k}" y="0" width="1" height="6"/>' for k, name in enumerate(course))
+    fields = "".join(f'<rect class="{name}" x="{k}" y="0" width="1.05" height="6"/>' for k, name in enumerate(course))
     mark = f'<rect class="mark" x="{at + 0.2}" y="6.6" width="0.6" height="1.8"/>'
     return f'<svg class="course" viewBox="0 0 {len(course)} 8.4" preserveAspectRatio="none">{fields}{mark}</svg>'
 
