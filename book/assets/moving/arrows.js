@@ -15,7 +15,7 @@
   genbook.live.arrows = (element, { sets, angles, lengths }) => {
     const panels = genbook.clearPanels(element);
     const plot = genbook.plot(panels, {
-      wide: true, height: 300, x: [-3, 6.2], y: [-2, 2.4], xticks: [], yticks: [],
+      wide: true, aspect: 4.4 / 9.2, x: [-3, 6.2], y: [-2, 2.4], xticks: [], yticks: [],
       edge: { left: 4, right: 4, top: 4, bottom: 4 },
     });
     plot.svg.selectAll("g > path, g > line").style("stroke", "none");

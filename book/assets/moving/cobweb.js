@@ -31,19 +31,22 @@
       const [rate, shown] = [rates[rate_index], visits[visits_index]];
       const c = bounce.curvature(rate);
       const { outputs, grown } = bounce.orbit(rate, ratio, start, long);
-      const bounded = outputs.every(v => Number.isFinite(v) && v < 1e6);
+      // beyond this projections change sign, and the recursion is no longer what descent does
+      const out = outputs.findIndex(v => !(v <= 1 + 1 / c));
+      const bounded = out < 0;
+      const last = bounded ? shown : Math.min(shown, out);
       const colour = c > bounce.unstable ? "random" : "control";
       web.draw(make => {
         make.line([[0, 0], [2.1, 2.1]], "reference", { width: 1 });
         make.line(d3.range(0, 2.1, 0.02).map(v => [v, bounce.recursion(v, c)]), "theory", { width: 1.6 });
         const path = [];
-        for (let k = 0; k < shown; k++) path.push([outputs[k], outputs[k]], [outputs[k], outputs[k + 1]]);
+        for (let k = 0; k < last; k++) path.push([outputs[k], outputs[k]], [outputs[k], outputs[k + 1]]);
         make.line(path, colour, { width: 1.2 });
       });
       time.rescale({ x: [0, Math.max(20, shown)] });
       time.draw(make => {
         make.line([[0, 1], [Math.max(20, shown), 1]], "reference", { width: 1 });
-        const some = outputs.slice(0, shown + 1).map((v, k) => [k, v]);
+        const some = outputs.slice(0, last + 1).map((v, k) => [k, v]);
         make.line(some, colour, { width: 1 });
         make.dots(some, colour, 2.2);
       });
@@ -52,7 +55,7 @@
       weak.draw(make => make.line(course, colour));
       const settles = c <= bounce.unstable;
       seen.textContent = !bounded
-        ? `At the rate ${rate.toFixed(2)} the orbit escapes: descent diverges.`
+        ? `At the rate ${rate.toFixed(2)} the orbit escapes after ${out.toLocaleString("en")} visits: a step goes so far that projections change sign.`
         : `At the rate ${rate.toFixed(2)} the output ` +
           (settles ? "settles at its label" : `goes on between ${d3.min(outputs.slice(-200)).toFixed(2)} and ${d3.max(outputs.slice(-200)).toFixed(2)}`) +
           `; in ${long.toLocaleString("en")} visits the weak feature grows by a factor of ${d3.format(",.3~g")(Number(Math.exp(grown[long]).toPrecision(3)))}.`;

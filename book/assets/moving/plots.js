@@ -14,14 +14,14 @@
     return panels;
   };
 
-  // A panel with two axes, `wide`: as the column where that has the room. `x` and `y`: the ends of each, which `rescale` changes. What is drawn is drawn anew by
-  // `draw(make)`: `make` has line, dots, bars, text and an `add` for anything else.
+  // A panel with two axes; `wide`: as the column, where that has the room; `aspect`: its height over its width; `x` and
+  // `y`: the ends of each axis, which `rescale` changes. `draw(what)` draws all anew: `what(make)` is handed the marks.
   genbook.plot = (panels, options) => {
     const { xlabel = "", ylabel = "", title = "", xlog = false, ylog = false } = options;
     const wide = options.wide && panels.clientWidth >= 600;
-    const [width, height] = [wide ? 680 : 330, options.height ?? (wide ? 240 : 260)];
+    const [width, height] = [wide ? 680 : 330, options.aspect ? (wide ? 680 : 330) * options.aspect : wide ? 240 : 260];
     const edge = { left: 46, right: 14, top: 24, bottom: 42, ...options.edge };
-    const holder = d3.select(panels).append("div").attr("class", "panel");
+    const holder = d3.select(panels).append("div").attr("class", wide ? "panel wide" : "panel");
     const svg = holder.append("svg").attr("viewBox", `0 0 ${width} ${height}`).style("font-size", "11px");
     const scale = (log, ends, range) => (log ? d3.scaleLog() : d3.scaleLinear()).domain(ends).range(range);
     const x = scale(xlog, options.x, [edge.left, width - edge.right]);

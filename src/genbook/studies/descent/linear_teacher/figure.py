@@ -20,7 +20,8 @@ RATIOS = (0.25, 0.35, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0)
 def student(table: pd.DataFrame, spec: LinearTeacherSpec) -> Live:
     """Test error against samples per weight, by the formula; the stored students where noise and ridge are theirs."""
     found = tidy.select(table, quantity="test error, small start", size=spec.inputs[-1])
-    means = found.groupby(["at", "ratio"])["value"].mean().unstack("ratio").sort_index()
+    logs = np.log(found["value"]).groupby([found["at"], found["ratio"]]).mean()
+    means = np.exp(logs).unstack("ratio").sort_index()
     times, snrs = [float(f"{time:.4g}") for time in means.index], sorted({*SNRS, spec.snr})
     ridges = sorted({*RIDGES, spec.weight_decay})
     last = len(times) - 1

@@ -117,8 +117,8 @@ def twenty_in_words(told: Told, level: int, step: int, count: int) -> str:
         return f"{shown} All of these labels are right."
     back, true_ones = (wrong & (said == given)).sum(), (wrong & (said == true)).sum()
     return (
-        f"{shown} Of these {count} labels {wrong.sum()} are wrong: for {back} of them it gives the wrong label back, for "
-        f"{true_ones} the true one."
+        f"{shown} Of these {count} labels {wrong.sum()} are wrong: for {back} of them it gives the wrong label back, "
+        f"for {true_ones} the true one."
     )
 
 

@@ -44,8 +44,13 @@ def cobweb(ratio: float) -> Live:
 def cobweb_in_words(rate: float, ratio: float) -> str:
     """What is seen; `cobweb.js` says the same."""
     outputs, grown = orbit(rate, ratio)
-    if not (np.isfinite(outputs) & (outputs < 1e6)).all():
-        return f"At the rate {rate:.2f} the orbit escapes: descent diverges."
+    # beyond this projections change sign, and the recursion is no longer what descent does
+    beyond = ~(outputs <= 1 + 1 / theory.curvature(rate))
+    if beyond.any():
+        return (
+            f"At the rate {rate:.2f} the orbit escapes after {beyond.argmax():,} visits: a step goes so far that "
+            "projections change sign."
+        )
     late = outputs[-200:]
     goes = (
         "settles at its label"
