@@ -21,6 +21,7 @@ from genbook.book import cards, inputs, reference, render
 from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current, notebooks_root
 from genbook.book.front import contents, filled, headed, live_figure, primary_claims
 from genbook.book.generated import computing_seconds, run_statistics, table_of_contents
+from genbook.book.one_page import one_page
 from genbook.book.pictures import draw_pictures, live_pages
 from genbook.book.render import BuildError
 from genbook.book.scoreboard import scoreboard, statistics
@@ -191,6 +192,7 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     write_text(folder / cards.FOLDER / cards.FILE, cards.card_data(rows, book))
     write_text(folder / "index.md", filled((book / "index.md").read_text(encoding="utf-8"), rows))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
+    write_text(folder / "one-page.md", one_page(library))
     write_text(folder / "run-statistics.md", run_statistics(profile, parts))
     lay_out_code(folder)
     return folder
