@@ -20,7 +20,7 @@
     const { xlabel = "", ylabel = "", title = "", xlog = false, ylog = false } = options;
     const wide = options.wide && panels.clientWidth >= 600;
     const [width, height] = [wide ? 680 : 330, options.aspect ? (wide ? 680 : 330) * options.aspect : wide ? 240 : 260];
-    const edge = { left: 46, right: 14, top: 24, bottom: 42, ...options.edge };
+    const edge = { left: 46, right: 20, top: 24, bottom: 42, ...options.edge };
     const holder = d3.select(panels).append("div").attr("class", wide ? "panel wide" : "panel");
     const svg = holder.append("svg").attr("viewBox", `0 0 ${width} ${height}`).style("font-size", "11px");
     const scale = (log, ends, range) => (log ? d3.scaleLog() : d3.scaleLinear()).domain(ends).range(range);
