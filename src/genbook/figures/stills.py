@@ -21,4 +21,4 @@ def still(figure: Figure) -> str:
     plt.close(figure)
     data = base64.b64encode(compressed(image.getvalue())).decode()
     source = f"data:image/png;base64,{data}"
-    return f'<div class="panel wide"><img alt="" width="{width}" height="{height}" src="{source}"></div>'
+    return f'<div class="panel wide"><img class="turn" alt="" width="{width}" height="{height}" src="{source}"></div>'
