@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from PIL import Image
 
 from genbook import data
@@ -16,12 +17,23 @@ from genbook.studies.coherence.two_data_sets.run import m_coherence
 
 def test_a_mosaic_holds_every_image_at_its_place_and_nothing_between():
     images = np.random.default_rng(0).random((7, 3, 2))
-    ink = grids.mosaic(images, columns=3, gap=2)[..., 3]
+    ink = grids.mosaic(images, columns=3, gap=2)
     assert ink.shape == (3 * 3 + 2 * 2, 3 * 2 + 2 * 2)
     for k, image in enumerate(images):
         row, column = divmod(k, 3)
         np.testing.assert_array_equal(ink[row * 5 : row * 5 + 3, column * 4 : column * 4 + 2], image)
     assert ink.sum() == pytest.approx(images.sum())
+
+
+def test_images_are_drawn_in_their_shades():
+    figure, ax = plt.subplots(figsize=(1, 1), dpi=40)
+    ax.set_position([0, 0, 1, 1])
+    image = np.array([[0, 0.25], [0.5, 1]])
+    grids.draw_images(ax, image[None], columns=1)
+    figure.canvas.draw()
+    drawn = 255 - np.asarray(figure.canvas.buffer_rgba())[10::20, 10::20, 0].astype(float)
+    plt.close(figure)
+    np.testing.assert_allclose(drawn, image * (255 - 0x22), atol=1)
 
 
 @pytest.mark.parametrize("dataset", ["digits", "fashion-small", "mnist1d"])

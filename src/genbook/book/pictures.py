@@ -53,7 +53,7 @@ def _classes(dataset: str, names: tuple[str, ...], each: int) -> Figure:
     figure, ax = figures.subplots(height=figures.style.WIDTH * each / len(names) + 0.4)
     grids.draw_images(ax, images.reshape(-1, *images.shape[2:]), len(names))
     for k, name in enumerate(names):
-        ax.text(k * size + (size - 2) / 2, -0.09 * size, name, ha="center", va="bottom", fontsize=9)
+        ax.text(k * size + (size - 1) / 2, -0.09 * size, name, ha="center", va="bottom", fontsize=9)
     return figure
 
 
