@@ -14,7 +14,7 @@ from genbook.figures import grids, style
 from genbook.studies.coherence.two_data_sets.run import inputs_of
 from genbook.studies.noise.long_tail import theory
 from genbook.studies.noise.long_tail.spec import LongTailSpec
-from genbook.studies.xor.xor_clusters.clusters import draw_clusters
+from genbook.studies.xor.xor_clusters.clusters import draw_clusters, labels
 from genbook.studies.xor.xor_clusters.spec import XorClustersSpec
 
 _NEW = np.array([[0.0, 0.0, 0.0, 0.0, -1.0, -1.0]])
@@ -53,7 +53,7 @@ def xor_clusters(spec: XorClustersSpec | None = None) -> Figure:
     rng, reach = generator(0, "picture of XOR clusters"), 1.45 * spec.strength
     places = draw_clusters(spec.n_train, spec.first_pair, rng)
     points = spec.strength * places + rng.standard_normal(places.shape)
-    positive, wrong = np.abs(places[:, 0]) > 0, np.arange(len(places)) < spec.flipped()
+    positive, wrong = labels(spec, places, 0) > 0, np.arange(len(places)) < spec.flipped()
     figure, ax = figures.subplots(height=3.9)
     for line in (ax.axhline, ax.axvline):
         line(0, color=style.COLORS["reference"], linewidth=0.8, zorder=1)
@@ -63,13 +63,17 @@ def xor_clusters(spec: XorClustersSpec | None = None) -> Figure:
         flipped = {"markeredgecolor": style.COLORS[other], "markerfacecolor": "none", "markersize": 6}
         ax.plot(*points[mine & wrong].T, "o", markeredgewidth=1.4, **flipped)
     at, off = spec.strength, 0.2 * spec.strength
-    for x, y, text, name in (
-        (at, off, r"$+\mu_1$: label $+$", "real"),
-        (-at, off, r"$-\mu_1$: label $+$", "real"),
-        (0.35 * at, at, r"$+\mu_2$: label $-$", "random"),
-        (0.35 * at, -at, r"$-\mu_2$: label $-$", "random"),
+    for x, y, mean, place in (
+        (at, off, r"+\mu_1", (1, 0)),
+        (-at, off, r"-\mu_1", (-1, 0)),
+        (0.35 * at, at, r"+\mu_2", (0, 1)),
+        (0.35 * at, -at, r"-\mu_2", (0, -1)),
     ):
-        ax.text(x, y, text, ha="center" if y == off else "left", va="center", color=style.legible(name), fontsize=11)
+        text, shade = f"${mean}$", "theory"
+        if spec.labels != "at random":
+            above = labels(spec, np.array([place], dtype=float), 0)[0] > 0
+            text, shade = f"${mean}$: label ${'+' if above else '-'}$", "real" if above else "random"
+        ax.text(x, y, text, ha="center" if y == off else "left", va="center", color=style.legible(shade), fontsize=11)
     ax.set(aspect="equal", xlabel=r"along $\mu_1$", ylabel=r"along $\mu_2$", xlim=(-reach, reach), ylim=(-reach, reach))
     ax.grid(visible=False)
     ax.locator_params(nbins=5)
@@ -80,8 +84,8 @@ def blocks(dataset: str = "digits", classes: tuple[int, int] = (1, 9), count: in
     """Two classes of images, each cut into ``count`` blocks of like images; the first few of each block."""
     found = data.load(dataset)
     chosen = np.flatnonzero(np.isin(found.train_labels, classes))
-    images, labels = found.train_inputs[chosen], found.train_labels[chosen]
-    block, names = like_images(images.reshape(len(images), -1), labels, count, 0)
+    images, kinds = found.train_inputs[chosen], found.train_labels[chosen]
+    block, names = like_images(images.reshape(len(images), -1), kinds, count, 0)
     figure, axes = figures.subplots(count, len(classes), height=0.87 * count)
     for k, ax in enumerate(axes.T.flat):
         grids.draw_images(ax, images[block == k][:shown, 0], shown)
