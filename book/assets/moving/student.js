@@ -2,16 +2,20 @@
 (() => {
   // As genbook.studies.descent.linear_teacher.theory has them.
   const nodes = d3.range(500).map(k => (k + 0.5) / 500);
+  const known = new Map();
   const student = {
     // nodes of an integral over the nonzero eigenvalues, with their weights
     bulk(ratio) {
+      if (known.has(ratio)) return known.get(ratio);
       const least = (1 - Math.sqrt(ratio)) ** 2;
-      return nodes.map(s => {
+      const made = nodes.map(s => {
         const phi = Math.PI * s ** 3;
         const eigenvalue = least + 4 * Math.sqrt(ratio) * Math.sin(phi / 2) ** 2;
         const weight = (((2 * ratio * Math.sin(phi) ** 2) / (Math.PI * eigenvalue)) * 3 * Math.PI * s * s) / nodes.length;
         return [eigenvalue, weight];
       });
+      known.set(ratio, made);
+      return made;
     },
     error(ratio, time, snr, decay) {
       const cost = eigenvalue => {
