@@ -21,6 +21,7 @@ from genbook.base.claims import NOT_RUN, Claim
 from genbook.book import maths, reference
 from genbook.book.build import BuildError, lay_out_code
 from genbook.book.generated import table_of_contents
+from genbook.book.pictures import draw_pictures
 from genbook.figures import claims_table, html, page
 from genbook.figures.html import VERDICTS
 from genbook.training import minimal
@@ -119,11 +120,13 @@ def stage(folder):
     (folder / "tables" / "rows.csv").write_text("seed,step\n0,1\n", encoding="utf-8")
     (folder / "chapters").mkdir()
     (folder / "extra").mkdir()
-    for part in ("contents", "primary"):
+    (folder / "live").mkdir()
+    for part in ("contents", "primary", "live/front", "live/six-gradients"):
         (folder / f"{part}.md").write_text("Generated.\n", encoding="utf-8")
     index = folder / "index.md"
     index.write_text(re.sub(r"\{claim\}`[^`]+`", "a number", index.read_text(encoding="utf-8")), encoding="utf-8")
     reference.lay_out(folder, LIBRARY)
+    draw_pictures(folder / "pictures")
     first = True
     for name in toc_files():
         if name.startswith("chapters/"):

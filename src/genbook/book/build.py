@@ -19,8 +19,10 @@ from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.book import cards, inputs, reference, render
 from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current, notebooks_root
-from genbook.book.front import contents, filled, headed, primary_claims
+from genbook.book.front import contents, filled, headed, live_figure, primary_claims
 from genbook.book.generated import computing_seconds, run_statistics, table_of_contents
+from genbook.book.one_page import one_page
+from genbook.book.pictures import draw_pictures, live_pages
 from genbook.book.render import BuildError
 from genbook.book.scoreboard import scoreboard, statistics
 from genbook.book.wording import reword
@@ -184,9 +186,13 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     write_text(folder / "_toc.yml", table_of_contents(toc, reference.listed(library), list(sources)))
     write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
     write_text(folder / "primary.md", primary_claims())
+    for name, page in {"front": live_figure(profile), **live_pages()}.items():
+        write_text(folder / "live" / f"{name}.md", page)
+    draw_pictures(folder / "pictures")
     write_text(folder / cards.FOLDER / cards.FILE, cards.card_data(rows, book))
     write_text(folder / "index.md", filled((book / "index.md").read_text(encoding="utf-8"), rows))
     write_text(folder / "scoreboard.md", scoreboard(rows, profile))
+    write_text(folder / "one-page.md", one_page(library))
     write_text(folder / "run-statistics.md", run_statistics(profile, parts))
     lay_out_code(folder)
     return folder

@@ -18,7 +18,10 @@ from genbook.figures.images import compressed
 from genbook.results import tally
 from genbook.results.chapters import chapter_of, chapter_title, chapters
 from genbook.results.primary import primaries
+from genbook.results.requests import Request
 from genbook.results.verdicts import Row
+from genbook.studies import get
+from genbook.studies.noise.changing_answers.figure import Told, twenty
 
 _COVER_WIDTH = 720  # pixels: twice what a card is wide
 _COVER_TAG = "cover"
@@ -74,6 +77,28 @@ def headed(notebook: dict[str, Any], chapter: str, seconds: float) -> dict[str, 
     line = f"Chapter {number_of(chapter)} · {read} · {computed} to compute"
     head = {**first, "source": f"{title}\n\n{{.chapter-head}}\n{line}\n{text}"}
     return {**notebook, "cells": [head, *notebook["cells"][1:]]}
+
+
+def live_figure(profile: str) -> str:
+    """The first page's own figure: images with their labels, which the reader has drawn anew, and when to stop."""
+    request = Request.build(get("changing_answers"), profile)
+    table = request.table("discovery")
+    told = Told.of(table.frame, table.spec, table.seeds[0])
+    alt = (
+        "Twenty small images of handwritten digits. Under each stands its label, drawn at random, and what the network "
+        f"says after {told.steps[-1]:,} steps: nearly always the label that it was given, seldom the true one. Two "
+        f"bars: {told.train[-1, -1]:.0%} of the training labels are given back, {told.test[-1, -1]:.0%} of new images "
+        "are right."
+    )
+    caption = (
+        "The first images of a training set, and two sliders: how many of the labels are drawn at random, and when the "
+        "training stops. Nothing in the network changes. What does? "
+        f'(One network of the study <a href="evidence/changing_answers.html"><code>changing_answers</code></a>, seed '
+        f"{table.seeds[0]}.)"
+    )
+    drawn = twenty(told).html("fig-front", alt)
+    figure = f'<figure class="plot" id="fig-front">{drawn}<figcaption><p>{caption}</p></figcaption></figure>'
+    return f"```{{raw}} html\n{figure}\n```\n"
 
 
 def primary_claims() -> str:

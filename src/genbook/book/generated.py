@@ -23,7 +23,7 @@ def table_of_contents(toc: str, library: dict[str, Any], statistics: Sequence[st
     told = yaml.safe_load(toc)
     parts = {part["caption"]: part for part in told["parts"]}
     parts["Chapters"]["chapters"] = [{"file": f"chapters/{name}"} for name in chapters()]
-    parts["Reference"]["chapters"] = [library]
+    parts["Reference"]["chapters"].append(library)
     (board,) = [page for page in parts["Verdicts"]["chapters"] if page["file"] == "scoreboard"]
     first, *others = statistics
     board["sections"] = [{"file": first, "sections": [{"file": page} for page in others]}]

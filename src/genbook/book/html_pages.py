@@ -23,6 +23,7 @@ _NEEDED_BY = {
     "clipboard.min.js": 'class="highlight',
     "copybutton.js": 'class="highlight',
     "moving.js": 'class="moving"',
+    "predictions.js": 'class="prediction admonition"',
 }
 _STYLES_NEEDED_BY = {
     "sphinx-design.min.css": "sd-",

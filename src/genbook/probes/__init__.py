@@ -6,6 +6,7 @@ A probe of one's own is a frozen dataclass that derives from `Probe` and yields 
 """
 
 from genbook.base.when import AtEnd, AtEpochs, AtFractions, AtSteps, Epochs, Every, LogSpaced
+from genbook.probes.answers import Answer
 from genbook.probes.coherence import GradientCoherence, LargestGradient
 from genbook.probes.curvature import BatchSharpness, HessianTrace, Sharpness
 from genbook.probes.fresh import FreshCoherence, FreshScores
@@ -16,6 +17,7 @@ from genbook.probes.weights import DistanceFromInitialisation, PathNorm, WeightN
 
 __all__ = [
     "Accuracy",
+    "Answer",
     "AtEnd",
     "AtEpochs",
     "AtFractions",
