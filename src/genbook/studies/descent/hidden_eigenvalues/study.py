@@ -23,7 +23,7 @@ STUDY = Study(
     profiles={
         "smoke": Profile(
             seeds=2,
-            parameters={"n_train": 20, "widths": [0.125, 0.25, 1.0, 4.0], "steps": [3, 10]},
+            parameters={"n_train": 20, "widths": [0.125, 0.25, 1.0, 4.0], "steps": [10, 25]},
             seconds=1,
             judged=False,
         ),
