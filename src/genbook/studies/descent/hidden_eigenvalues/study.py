@@ -44,8 +44,10 @@ STUDY = Study(
         **meanings("train accuracy", "test accuracy"),
         "train loss": "mean squared distance from the given one-hot labels; 1 for answering 0",
         "test loss": "mean squared distance from the one-hot labels of the test set; 1 for answering 0",
-        "least eigenvalue": "least positive eigenvalue of the second moments of the hidden activations",
-        "largest eigenvalue": "largest one",
+        "least eigenvalue": (
+            "least positive eigenvalue of the second moments of the hidden activations; missing where no unit is alive"
+        ),
+        "largest eigenvalue": "largest one; missing where no unit is alive",
         "rank": "number of positive ones",
     },
     replication=other_images,
