@@ -1,0 +1,1 @@
+"""Squared loss by width: the peak of the test loss, and the least eigenvalue of the hidden activations."""
