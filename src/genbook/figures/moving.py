@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink"]
 
 #: Size of a panel that shares the column with another, in pixels; on a telephone it has the column for itself.
-WIDTH, HEIGHT = 280, 240
+WIDTH, HEIGHT = 330, 290
 #: Data of one figure as they stand on the page, in bytes; all figures of a page together have no more.
 LIMIT = 150_000
 #: Significant digits of the data on the page.
@@ -62,7 +62,7 @@ class Panel:
         title: above it.
         moves: the slider that is moved to where the panel is pointed at, along its x axis (scale ``x``).
         picks: (field, control): what is pointed at sets the control to its value of the field.
-        size: in pixels.
+        size: of all that belongs to it, in pixels.
     """
 
     chart: alt.TopLevelMixin
@@ -135,7 +135,9 @@ class Moving:
         return {MIME: _in_plain_colours(spec | {"datasets": rounded})}
 
     def _compiled(self, panel: Panel) -> dict[str, Any]:
-        return _compiled(_sized(panel.chart, panel.size, panel.title), self.controls)
+        # all that belongs to it has the panel's size, so that letters are as large in the one beside it
+        sized = _sized(panel.chart, panel.size, panel.title).properties(autosize={"type": "fit", "contains": "padding"})
+        return _compiled(sized, self.controls)
 
 
 @dataclass(frozen=True)
