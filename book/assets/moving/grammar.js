@@ -39,7 +39,7 @@
     const read = () => {
       if (!words) return;
       const parts = marks(words).map(([mark, item]) => (mark.marktype === "text" ? item.text : ""));
-      const text = parts.filter(Boolean).join(" ");
+      const text = parts.filter(Boolean).join(" ").replace(/ +/g, " ");
       if (said && text && said.textContent !== text) said.textContent = text;
     };
 

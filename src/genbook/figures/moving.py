@@ -22,12 +22,14 @@ import pandas as pd
 
 from genbook.figures import controls as inputs
 from genbook.figures import style
+from genbook.base.stats import Scale
 from genbook.figures.controls import Choice, Control, Slider, Ticks
+from genbook.figures.draw import intervals
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink"]
+__all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink", "summaries"]
 
 #: Size of a panel that shares the column with another, in pixels; on a telephone it has the column for itself.
 WIDTH, HEIGHT = 330, 290
@@ -121,7 +123,7 @@ class Moving:
             f'<div class="panel"{_pointing(panel)}>{_still(spec, rounded, f"{name}-{k}")}</div>'
             for k, (panel, spec) in enumerate(zip(self.panels, panels, strict=True))
         )
-        said = " ".join(_texts(_svg(words, rounded)))
+        said = re.sub(" +", " ", " ".join(_texts(_svg(words, rounded))))
         return _frame(name, alt, "grammar", ("vega.js", "grammar.js"), drawn, self.controls, said, stored, numbers=True)
 
     def outputs(self) -> dict[str, Any]:
@@ -174,6 +176,20 @@ class Live:
     def outputs(self) -> dict[str, Any]:
         """What JupyterLab shows: the first state."""
         return {"text/html": self.still}
+
+
+def summaries(
+    table: pd.DataFrame, x: str, y: str, by: Sequence[str], scale: Scale = "identity", continuity: float | None = None
+) -> pd.DataFrame:
+    """Return mean and interval over seeds of ``y`` at each ``x``, of each condition: ``estimate``, ``low``, ``high``.
+
+    For what no control of seeds changes; where one does, `genbook.figures.grammar.over_seeds` computes them anew.
+    """
+    parts = []
+    for condition, rows in table.groupby(list(by), observed=True):
+        found = intervals(rows, x, y, scale=scale, continuity=continuity).drop(columns="n").reset_index()
+        parts.append(found.assign(**dict(zip(by, condition, strict=True))))
+    return pd.concat(parts, ignore_index=True)
 
 
 def columnar(rows: pd.DataFrame) -> dict[str, Any]:
@@ -267,7 +283,7 @@ def _config() -> dict[str, Any]:
         "axis": {**text, **axis, "labelOverlap": "greedy", "tickSize": 4, "titlePadding": 6},
         "axisX": {"grid": False},
         "axisY": {"ticks": False, "labelPadding": 5},
-        "legend": {**text, "title": None, "orient": "top", "symbolStrokeWidth": 2},
+        "legend": {**text, "title": None, "orient": "top", "symbolStrokeWidth": 2, "symbolSize": 40, "symbolOpacity": 1},
         "title": {"anchor": "start", "fontWeight": "normal", "fontSize": 12, "color": ink("text")},
         "text": {"color": ink("text"), "fontSize": 11},
         "line": {"strokeWidth": 2},
