@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from genbook.base.stats import Scale
 from genbook.figures import controls as inputs
 from genbook.figures import style
-from genbook.base.stats import Scale
 from genbook.figures.controls import Choice, Control, Slider, Ticks
 from genbook.figures.draw import intervals
 
@@ -119,7 +119,7 @@ class Moving:
         }
         rounded = {key: whole(column) for key, column in columns.items()}
         drawn = "".join(
-            f'<div class="panel"{_pointing(panel)}>{_still(spec, rounded, f"{name}-{k}")}</div>'
+            f'<div class="panel"{_frame_of(panel)}>{_still(spec, rounded, f"{name}-{k}")}</div>'
             for k, (panel, spec) in enumerate(zip(self.panels, panels, strict=True))
         )
         said = re.sub(" +", " ", " ".join(_texts(_svg(words, rounded))))
@@ -252,13 +252,16 @@ def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _pointing(panel: Panel) -> str:
+def _frame_of(panel: Panel) -> str:
+    """How large it grows, and what it does where it is pointed at."""
+    # where it stands alone in a row it would grow to the row's width, and its letters with it
+    held = f' style="max-width: {round(1.15 * panel.size[0])}px"'
     if panel.moves:
         steps = html.escape(json.dumps(list(panel.moves.values)))
-        return f' data-moves="{panel.moves.name}_index" data-steps="{steps}"'
+        return held + f' data-moves="{panel.moves.name}_index" data-steps="{steps}"'
     if panel.picks:
-        return f' data-picks="{panel.picks[0]}" data-control="{panel.picks[1]}"'
-    return ""
+        return held + f' data-picks="{panel.picks[0]}" data-control="{panel.picks[1]}"'
+    return held
 
 
 # --- specifications -------------------------------------------------------------------------------------------------
@@ -282,7 +285,7 @@ def _config() -> dict[str, Any]:
         "axis": {**text, **axis, "labelOverlap": "greedy", "tickSize": 4, "titlePadding": 6},
         "axisX": {"grid": False},
         "axisY": {"ticks": False, "labelPadding": 5},
-        "legend": {**text, "title": None, "orient": "top", "symbolStrokeWidth": 2, "symbolSize": 40, "symbolOpacity": 1},
+        "legend": {**text, "title": None, "orient": "top", "symbolSize": 40, "symbolOpacity": 1},
         "title": {"anchor": "start", "fontWeight": "normal", "fontSize": 12, "color": ink("text")},
         "text": {"color": ink("text"), "fontSize": 11},
         "line": {"strokeWidth": 2},
