@@ -138,6 +138,20 @@ def test_data_do_not_end_the_element_that_they_stand_in():
     assert inside[2].endswith("</div>")
 
 
+def test_a_cloud_of_dots_is_one_path_that_has_every_place():
+    rng = np.random.default_rng(3)
+    cloud = pd.DataFrame({"x": rng.random(50), "y": rng.random(50)})
+    drawn = moving.chart("rows").mark_point(color=moving.ink("test")).encode(x="x:Q", y="y:Q")
+    spec = moving._compiled(drawn, [])
+    dots = re.findall(
+        r'<path transform="translate\(([-\d.]+),([-\d.]+)\)" d="M', moving._svg(spec, {"rows": rows_of(cloud)})
+    )
+    still = moving._still(spec, {"rows": rows_of(cloud)}, "fig-try-0")
+    (path,) = re.findall(r'<path d="([^"]+)" fill="none" stroke="var\(--fig-test, #54459C\)"', still)
+    places = np.array(re.findall(r"M([-\d.]+),([-\d.]+)h0", path), dtype=float)
+    assert places == pytest.approx(np.array(dots, dtype=float), abs=0.01)
+
+
 def test_more_data_than_a_page_bears_are_refused():
     many = pd.concat([measured().assign(noise=np.random.default_rng(k).random(27)) for k in range(900)])
     with pytest.raises(ValueError, match=r"fig-try: \d+ kB of data; a page bears 150"):

@@ -101,11 +101,24 @@
       panel.addEventListener("pointermove", event => event.buttons && at(event));
     }
     if (picks) {
-      const pick = (event, item) => {
-        if (item?.datum && picks in item.datum) controls.move(panel.dataset.control, item.datum[picks]);
-      };
-      view.addEventListener("mouseover", pick);
-      view.addEventListener("click", pick);
+      const pairs = JSON.parse(picks);
+      const told = item => item?.datum && pairs.every(([field]) => field in item.datum);
+      const go = values => pairs.forEach(([, control], k) => controls.move(control, values[k]));
+      let kept = null;
+      view.addEventListener("mouseover", (event, item) => {
+        if (!told(item)) return;
+        kept ??= pairs.map(([, control]) => controls.state[control]);
+        go(pairs.map(([field]) => item.datum[field]));
+      });
+      view.addEventListener("mouseout", (event, item) => {
+        if (told(item) && kept) go(kept);
+        kept = null;
+      });
+      view.addEventListener("click", (event, item) => {
+        if (!told(item)) return;
+        kept = null;
+        go(pairs.map(([field]) => item.datum[field]));
+      });
     }
   }
 })();

@@ -62,14 +62,15 @@ class Panel:
         chart: it may use the controls' parameters by their names.
         title: above it.
         moves: the slider that is moved to where the panel is pointed at, along its x axis (scale ``x``).
-        picks: (field, control): what is pointed at sets the control to its value of the field.
+        picks: (field, control) pairs: what is pointed at sets each control to its value of the field, until the pointer
+            leaves it; a click keeps it.
         size: of all that belongs to it, in pixels.
     """
 
     chart: alt.TopLevelMixin
     title: str = ""
     moves: Slider | None = None
-    picks: tuple[str, str] = ()
+    picks: Sequence[tuple[str, str]] = ()
     size: tuple[int, int] = (WIDTH, HEIGHT)
 
 
@@ -260,7 +261,7 @@ def _frame_of(panel: Panel) -> str:
         steps = html.escape(json.dumps(list(panel.moves.values)))
         return held + f' data-moves="{panel.moves.name}_index" data-steps="{steps}"'
     if panel.picks:
-        return held + f' data-picks="{panel.picks[0]}" data-control="{panel.picks[1]}"'
+        return held + f' data-picks="{html.escape(json.dumps(list(panel.picks)))}"'
     return held
 
 
@@ -323,7 +324,23 @@ def _still(spec: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any
     svg = _svg(spec, rows)
     svg = re.sub(r'((?:id="|url\(#))([\w-]+)', rf"\1{prefix}-\2", svg)
     svg = re.sub(r' (?:role|aria-[a-z]+|xmlns:xlink|version)="[^"]*"', "", svg)
-    return re.sub(r"(?<=\d\.\d\d)\d+", "", svg)
+    return _DOTS.sub(_as_one, re.sub(r"(?<=\d\.\d\d)\d+", "", svg))
+
+
+#: Many circles of one look, one after the other.
+_DOTS = re.compile(
+    r'<path transform="translate\([-\d.,]+\)" d="M([\d.]+),0A\1,\1,0,1,1,-\1,0A\1,\1,0,1,1,\1,0" fill="([^"]+)"'
+    r'( stroke-width="[\d.]+")?( opacity="[\d.]+")?/>'
+    r'(?:<path transform="translate\([-\d.,]+\)" d="M\1,0[^"]+" fill="\2"\3\4/>){9,}'
+)
+
+
+def _as_one(dots: re.Match[str]) -> str:
+    """A cloud of dots as one path of round points: a tenth of the text."""
+    radius, fill, _, opacity = dots.groups()
+    places = "".join(f"M{x},{y}h0" for x, y in re.findall(r"translate\(([-\d.]+),([-\d.]+)\)", dots[0]))
+    round_points = f'fill="none" stroke="{fill}" stroke-width="{2 * float(radius):g}" stroke-linecap="round"'
+    return f'<path d="{places}" {round_points}{opacity or ""}/>'
 
 
 def _texts(svg: str) -> list[str]:
