@@ -163,7 +163,7 @@ def unmoved(running, html, names):
                 *_not_moved(page, page.locator(".moving").nth(k)),
                 *_not_there(unscripted.locator(".moving").nth(k)),
             ]
-            name = page.locator("figure:has(.moving)").nth(k).get_attribute("id")
+            name = page.locator(".moving").nth(k).evaluate("one => one.closest('figure')?.id ?? 'a figure'")
             wrong += [f"{here}, {name}: {what}" for what in said]
     page.close()
     plain.close()
