@@ -11,7 +11,7 @@ import pytest
 from genbook import figures
 from genbook.base import stats
 from genbook.base.files import repository
-from genbook.figures import grammar, moving
+from genbook.figures import controls, grammar, moving
 from genbook.figures.moving import Choice, Live, Moving, Panel, Slider, Table, Ticks
 from tests import browser
 from tests.test_figures import ABOUT, notebook_of, shown
@@ -120,14 +120,14 @@ def test_the_page_has_what_is_seen_without_a_script():
 
 def test_every_input_has_a_label_and_waits_for_its_script():
     page = a_figure().html("fig-try", "What is seen.")
-    (controls,) = re.findall(
+    (inside,) = re.findall(
         r'<fieldset class="controls"[^>]* disabled>(.*)</fieldset><p class="seen"', page, re.DOTALL
     )
-    for tag in re.findall(r"<input [^>]*>", controls):
+    for tag in re.findall(r"<input [^>]*>", inside):
         named = re.search(r'\bid="([^"]+)"', tag)
-        assert (f'<label for="{named[1]}">' in controls) if named else (f"<label>{tag}" in controls), tag
-    assert 'aria-valuetext="100 steps"' in controls
-    assert controls.count("<legend>") == 2
+        assert (f'<label for="{named[1]}">' in inside) if named else (f"<label>{tag}" in inside), tag
+    assert 'aria-valuetext="100 steps"' in inside
+    assert inside.count("<legend>") == 2
 
 
 def test_data_do_not_end_the_element_that_they_stand_in():
@@ -160,9 +160,18 @@ def test_more_data_than_a_page_bears_are_refused():
         Live("toy", ["d3.js"], "<svg></svg>", [], "words", ["x" * 150_000]).html("fig-try", "What is seen.")
 
 
-def test_a_slider_with_nowhere_to_go_is_refused():
+def test_a_slider_has_words_for_its_values_and_one_value_needs_none():
     with pytest.raises(ValueError, match="slider stop: 1 values and 2 words"):
         Slider("stop", "stopped after", [1], ["one", "two"])
+    alone = controls.group(
+        [Slider("stop", "stopped after", [1], ["one"]), Ticks("seeds", "seeds", {0: "0"})], "a", "all"
+    )
+    assert alone == ""
+    both = controls.group(
+        [Slider("stop", "stopped after", [1], ["one"]), Choice("axis", "axis", {"a": "a", "b": "b"})], "a", ""
+    )
+    assert "stopped after" not in both
+    assert both.count("<input") == 2
 
 
 def test_jupyterlab_gets_a_specification_with_inputs_and_colours_that_it_knows():

@@ -27,9 +27,14 @@ class Slider:
     start: int = -1
 
     def __post_init__(self) -> None:
-        """Refuse a slider with nowhere to go."""
-        if len(self.values) != len(self.words) or len(self.values) < 2:
+        """Refuse values without words."""
+        if len(self.values) != len(self.words) or not len(self.values):
             raise ValueError(f"slider {self.name}: {len(self.values)} values and {len(self.words)} words for them")
+
+    @property
+    def choices(self) -> int:
+        """How many."""
+        return len(self.values)
 
     @property
     def place(self) -> int:
@@ -71,6 +76,11 @@ class Choice:
     start: str = ""
 
     @property
+    def choices(self) -> int:
+        """How many."""
+        return len(self.options)
+
+    @property
     def first(self) -> str:
         """What is chosen at the beginning."""
         return self.start or next(iter(self.options))
@@ -108,6 +118,11 @@ class Ticks:
     options: Mapping[Hashable, str]
     start: Sequence[Hashable] | None = None
 
+    @property
+    def choices(self) -> int:
+        """How many."""
+        return len(self.options)
+
     def has(self, field: str) -> str:
         """An expression: whether what stands in ``datum.FIELD`` is ticked."""
         ticked = ", ".join(f"{self.name}_{k}" for k in range(len(self.options)))
@@ -143,9 +158,10 @@ Control = Slider | Choice | Ticks
 
 def group(controls: Sequence[Control], prefix: str, label: str) -> str:
     """All controls of a figure, not to be used before its script has come (`genbook.controls` frees them)."""
-    if not controls:
+    # one that leaves no choice would only look like one
+    inner = "".join(control.html(prefix) for control in controls if control.choices > 1)
+    if not inner:
         return ""
-    inner = "".join(control.html(prefix) for control in controls)
     return f'<fieldset class="controls" aria-label="{escape(label)}" disabled>{inner}</fieldset>'
 
 
