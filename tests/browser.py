@@ -187,7 +187,7 @@ def _not_moved(page, figure):
     except Exception as error:
         return [f"it does not come alive ({error.__class__.__name__})"]
     wrong = []
-    for kind, keys in (("range", ("Home", "End")), ("radio", ("ArrowDown",)), ("checkbox", ("Space",))):
+    for kind, keys in (("range", ("Home", "End")), ("radio", ("Space", "ArrowDown")), ("checkbox", ("Space",))):
         for control in figure.locator(f"input[type={kind}]").all()[:3]:
             before = _state(figure)
             control.focus()

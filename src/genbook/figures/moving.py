@@ -189,7 +189,7 @@ def summaries(
     for condition, rows in table.groupby(list(by), observed=True):
         found = intervals(rows, x, y, scale=scale, continuity=continuity).drop(columns="n").reset_index()
         parts.append(found.assign(**dict(zip(by, condition, strict=True))))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[x, "estimate", "low", "high", *by])
 
 
 def columnar(rows: pd.DataFrame) -> dict[str, Any]:
@@ -249,8 +249,9 @@ def _frame(
 
 
 def _json(value: Any) -> str:
-    """JSON that may stand in a script element: it does not end there, and no comment begins."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    """JSON that may stand in a script element: it does not end there, no comment begins; what is no number is null."""
+    finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
+    return json.dumps(finite, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _frame_of(panel: Panel) -> str:
