@@ -12,7 +12,6 @@ from genbook.book import html_pages, pdf
 from genbook.book.search_data import sections
 from genbook.book.stylesheets import names_used, pruned, with_fonts
 from genbook.figures.images import compressed
-from genbook.figures.page import _is_heat_map
 
 # --- style sheets ---
 
@@ -118,21 +117,6 @@ def test_an_image_of_many_colours_loses_nothing():
     noise[..., 3] = 255
     before = png(Image.fromarray(noise, "RGBA"))
     assert (colours(compressed(before)) == colours(before)).all()
-
-
-def test_where_colour_is_a_value_the_figure_is_a_heat_map():
-    for draw, is_one in (
-        (lambda ax: ax.imshow([[0, 1]]), True),
-        (lambda ax: ax.pcolormesh([[0, 1], [2, 3]]), True),
-        (lambda ax: ax.contourf([[0, 1], [2, 3]]), True),
-        (lambda ax: ax.scatter([0, 1], [0, 1], c=[0.2, 0.3]), True),
-        (lambda ax: ax.scatter([0, 1], [0, 1], color="red"), False),
-        (lambda ax: (ax.plot([0, 1]), ax.fill_between([0, 1], [0, 1])), False),
-    ):
-        fig, ax = plt.subplots()
-        draw(ax)
-        assert _is_heat_map(fig) is is_one
-        plt.close(fig)
 
 
 # --- the rest of a page ---

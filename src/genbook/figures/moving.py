@@ -42,7 +42,7 @@ _VEGA_LITE = "6.4"
 
 def ink(name: str) -> str:
     """Return the colour of a thing in `style.COLORS`, of 'text', 'axis' or 'grid' as the page has it, light or dark."""
-    usual = {"text": "#222222", "axis": "#555555", "grid": "#DCDCDC", **style.COLORS}
+    usual = {**style.FRAME, **style.COLORS}
     return f"var(--fig-{name}, {usual[name]})"
 
 
