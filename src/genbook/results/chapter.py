@@ -150,6 +150,11 @@ class Chapter:
             tables=[self._csv(table) for table in used],
         )
 
+    def finding(self, claim: str, holds: str, fails: str = "") -> str:
+        """A caption's first sentence, and a space, by what became of a claim in discovery; nothing where undecided."""
+        text = {"holds": holds, "fails": fails}.get(self.row(claim).discovery.verdict, "")
+        return f"{text} " if text else ""
+
     def say(self, text: str) -> None:
         """A sentence of prose whose numbers come from tables: put it into a cell whose input is hidden."""
         display(Markdown(in_words(text)))
