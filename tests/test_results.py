@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import types
 from types import SimpleNamespace
 
 import numpy as np
@@ -591,6 +592,21 @@ def test_a_study_asked_for_alone_takes_its_own_name_or_none(study):
         Request.build(study, "quick", {"toy.effect": 2.0, "effect": 3.0})
     with pytest.raises(ParameterError, match="unknown study 'random_labels'"):
         Request.build(study, "quick", {"random_labels.steps": 500})
+
+
+def test_a_caption_begins_with_what_became_of_its_claim(monkeypatch):
+    page = Chapter(CHAPTER, profile="smoke")
+    begins = {}
+    for verdict in ("holds", "fails", "undecided", "not judged"):
+        judged = types.SimpleNamespace(discovery=types.SimpleNamespace(verdict=verdict))
+        monkeypatch.setattr(page, "row", lambda claim, judged=judged: judged)
+        begins[verdict] = page.finding("all-fit", "It does.", "It does not."), page.finding("all-fit", "It does.")
+    assert begins == {
+        "holds": ("It does. ", "It does. "),
+        "fails": ("It does not. ", ""),
+        "undecided": ("", ""),
+        "not judged": ("", ""),
+    }
 
 
 @pytest.mark.parametrize(
