@@ -74,11 +74,12 @@ def test_where_a_colour_is_a_value_it_stays_and_its_frame_follows_the_theme(ax):
     assert "var(--fig-text, #24292f)" in found
 
 
-def test_very_many_points_become_an_image_and_few_do_not(ax):
+@pytest.mark.parametrize("draw", ["scatter", "plot"])
+def test_very_many_points_become_an_image_and_few_do_not(ax, draw):
     points = np.random.default_rng(0).uniform(size=(2, svg._MANY + 1))
     for count, is_image in ((svg._MANY, False), (svg._MANY + 1, True)):
         ax.clear()
-        ax.scatter(*points[:, :count])
+        getattr(ax, draw)(*points[:, :count], marker="o")
         assert ("<image" in svg.drawn(ax.figure, "fig-a")) == is_image
 
 

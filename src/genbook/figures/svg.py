@@ -12,11 +12,13 @@ import io
 import re
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 
 from genbook.figures import style
 
@@ -67,10 +69,17 @@ def themed(svg: str) -> str:
 def _mark(ax: Axes) -> None:
     """Have what is heavy drawn as an image, and mark the areas whose colour is a value."""
     for number, artist in enumerate(ax.get_children()):
-        many = isinstance(artist, PathCollection) and len(artist.get_offsets()) > _MANY
-        artist.set_rasterized(many or isinstance(artist, QuadMesh | AxesImage))
+        artist.set_rasterized(isinstance(artist, QuadMesh | AxesImage) or _points(artist) > _MANY)
         if isinstance(artist, ScalarMappable) and artist.get_array() is not None:
             artist.set_gid(f"{_KEPT}-{number}")
+
+
+def _points(artist: Artist) -> int:
+    """How many markers an artist has."""
+    if isinstance(artist, PathCollection):
+        return len(artist.get_offsets())
+    marked = isinstance(artist, Line2D) and artist.get_marker() not in (None, "None", "", " ")
+    return len(artist.get_xdata()) if marked else 0
 
 
 def _short(svg: str) -> str:
