@@ -69,7 +69,7 @@ DPI = 200
 #: Least contrast of letters with their ground (WCAG 2.1, level AA).
 LEGIBLE = 4.5
 #: Of the page in the dark.
-GROUND = "#14181e"
+GROUND = "#121212"
 #: `hue-rotate(180deg)` of the CSS filter effects specification.
 _HUE_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
 
