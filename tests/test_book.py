@@ -114,7 +114,7 @@ def test_every_page_of_the_contents_is_there(pages):
 def test_the_first_page_shows_every_chapter_with_a_picture_and_its_question(pages, chapter):
     index = pages["index.html"]
     assert f"chapters/{chapter}.html" in index.links
-    (cover,) = [image for image in index.images if f"{chapter}.png" in image["src"]]
+    (cover,) = [image for image in index.images if f"{chapter}.svg" in image["src"]]
     assert len(cover["alt"]) > 40
     question = pages[f"chapters/{chapter}.html"].path.read_text(encoding="utf-8").partition("Question</p>")[2]
     first_words = re.sub("<[^>]+>", " ", question)[:60].split()
@@ -270,7 +270,7 @@ def as_shown(copy):
 
 
 def nbval(folder, store, workers):
-    """Execute the copies in ``folder`` again and compare all that their cells show but the images' pixels."""
+    """Execute the copies in ``folder`` again and compare all that their cells show, images included."""
     (folder / "sanitize.cfg").write_text(SANITIZED)
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "120"]
     command += ["--nbval-sanitize-with", str(folder / "sanitize.cfg"), "-n", str(workers), "--dist", "loadscope"]

@@ -36,8 +36,8 @@ LIBRARY = {reference.FIRST: "# Library reference", **LIBRARY}
 #: The pages with the sources of statistics, which the build writes.
 STATISTICS = ["evidence/index", "evidence/random_labels"]
 
-#: One transparent pixel.
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+#: A figure with nothing in it.
+IMAGE = '<svg xmlns="http://www.w3.org/2000/svg" width="660" height="360"></svg>'
 
 
 class Page(HTMLParser):
@@ -71,8 +71,8 @@ def figure_cell(name, caption):
     }
     image = nbformat.v4.new_output(
         "display_data",
-        data={"image/png": PIXEL, "text/plain": "text"},
-        metadata={"image/png": {"width": 660}, "genbook": about},
+        data={"image/svg+xml": IMAGE, "text/plain": "text"},
+        metadata={"genbook": about},
     )
     footer = nbformat.v4.new_output(
         "display_data", data={"text/markdown": "FOOTER OF THE NOTEBOOK"}, metadata={"genbook": {"kind": "footer"}}

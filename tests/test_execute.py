@@ -82,7 +82,7 @@ def test_an_execution_depends_on_the_code_of_its_notebook(chapter, tmp_path):
     path = tmp_path / "notebooks" / "02_random_vs_real_labels.ipynb"
     path.write_text(path.read_text().replace('"## ', '"## Of '))
     assert chapter() == key, "words are put into the copy without executing it"
-    path.write_text(path.read_text().replace("caption=(", "caption=('Changed. ' ", 1))
+    path.write_text(path.read_text().replace("caption=(", "caption=('Changed. ' + ", 1))
     assert chapter() != key
 
 

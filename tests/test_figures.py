@@ -1,9 +1,7 @@
 """Figures: colours that stay apart, intervals as drawn, labels that do not collide, and what reaches the page."""
 
-import base64
 import dataclasses
 import re
-import struct
 from itertools import combinations, pairwise
 
 import matplotlib as mpl
@@ -37,9 +35,7 @@ VISION = {
         [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     ),
 }
-#: `hue-rotate(180deg)` of the CSS filter effects specification.
-HUE_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
-DARK_GROUND = np.array([0x12, 0x12, 0x12]) / 255
+DARK_GROUND = np.array(mpl.colors.to_rgb(style.GROUND))
 
 
 def linear(rgb):
@@ -63,10 +59,6 @@ def contrast(first, second):
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def turned(color):
-    return np.clip(HUE_TURN @ (1 - np.array(mpl.colors.to_rgb(color))), 0, 1)
-
-
 @pytest.mark.parametrize("vision", VISION)
 def test_colours_that_meet_in_a_figure_stay_apart(vision):
     for group in style.TOGETHER:
@@ -82,12 +74,12 @@ def test_neighbours_on_a_ramp_of_five_stay_apart(kind, vision):
     assert min(distance(a, b, vision) for a, b in pairwise(ramp)) > 8
 
 
-def test_colours_stand_on_white_and_turned_over_on_the_dark_page():
+def test_colours_stand_on_white_and_their_counterparts_on_the_dark_page():
     ramps = [figures.graded(range(5), kind).values() for kind in ("width", "learning rate", "sequence")]
     fractions = figures.graded([0, 0.25, 0.5, 0.75, 1], "random fraction").values()
     for color in [*style.COLORS.values(), *fractions, *(color for ramp in ramps for color in ramp)]:
         assert contrast(mpl.colors.to_rgb(color), (1, 1, 1)) > 2.9, color
-        assert contrast(turned(color), DARK_GROUND) > 3, color
+        assert contrast(mpl.colors.to_rgb(style.on_dark(color)), DARK_GROUND) > 2.9, color
 
 
 @pytest.mark.parametrize("vision", VISION)
@@ -317,12 +309,16 @@ def notebook_of(*cells):
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("draw()", outputs=list(out)) for out in cells])
 
 
-def test_the_image_is_twice_the_size_it_is_shown_at(monkeypatch):
+def test_the_image_is_as_wide_as_the_column(monkeypatch):
     image, _ = shown(monkeypatch)
-    png = base64.b64decode(image["data"]["image/png"])
-    width, _height = struct.unpack(">II", png[16:24])
-    assert width == 2 * image["metadata"]["image/png"]["width"] == round(style.WIDTH * style.DPI)
-    assert png[25] == 6 or (png[25] == 3 and b"tRNS" in png)  # transparent: the ground is the page's
+    opening = re.search("<svg [^>]*>", image["data"]["image/svg+xml"])[0]
+    assert 'width="660" height="360"' in opening
+    assert "data:" not in image["data"]["image/svg+xml"]
+
+
+def test_in_the_book_an_image_has_its_colours_for_both_themes(monkeypatch):
+    cell = figures.annotate(notebook_of(shown(monkeypatch))).cells[0]
+    assert "prefers-color-scheme: dark" in cell.outputs[0]["data"]["image/svg+xml"]
 
 
 def test_alt_text_is_plain(monkeypatch):
@@ -350,7 +346,7 @@ def test_annotating_writes_the_figure_and_drops_the_footer(monkeypatch):
     assert metadata["figure"]["name"] == "fig-fit"
     assert metadata["image"]["alt"] == "Line plot of loss against eta t, falling."
     assert metadata["number_source_lines"] is True
-    assert [list(output["data"]) for output in result.cells[0].outputs] == [["image/png", "text/plain"]]
+    assert [list(output["data"]) for output in result.cells[0].outputs] == [["image/svg+xml", "text/plain"]]
     assert len(notebook.cells[0].outputs) == 2, "the notebook given is left as it was"
     assert figures.annotate(result) == result
 

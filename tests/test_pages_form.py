@@ -3,16 +3,17 @@
 import io
 import json
 
+import jinja2
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
+from genbook.base.files import repository
 from genbook.book import html_pages, pdf
 from genbook.book.search_data import sections
 from genbook.book.stylesheets import names_used, pruned, with_fonts
 from genbook.figures.images import compressed
-from genbook.figures.page import _is_heat_map
 
 # --- style sheets ---
 
@@ -120,27 +121,28 @@ def test_an_image_of_many_colours_loses_nothing():
     assert (colours(compressed(before)) == colours(before)).all()
 
 
-def test_where_colour_is_a_value_the_figure_is_a_heat_map():
-    for draw, is_one in (
-        (lambda ax: ax.imshow([[0, 1]]), True),
-        (lambda ax: ax.pcolormesh([[0, 1], [2, 3]]), True),
-        (lambda ax: ax.contourf([[0, 1], [2, 3]]), True),
-        (lambda ax: ax.scatter([0, 1], [0, 1], c=[0.2, 0.3]), True),
-        (lambda ax: ax.scatter([0, 1], [0, 1], color="red"), False),
-        (lambda ax: (ax.plot([0, 1]), ax.fill_between([0, 1], [0, 1])), False),
-    ):
-        fig, ax = plt.subplots()
-        draw(ax)
-        assert _is_heat_map(fig) is is_one
-        plt.close(fig)
-
-
 # --- the rest of a page ---
 
 
 def test_headers_that_say_nothing_are_cells_and_buttons_are_named_by_what_they_show():
     html = '<th></th><th class="x"> </th><th>a</th><summary aria-label="Toggle hidden content"><p>Show</p></summary>'
     assert html_pages._named(html) == "<td></td><td></td><th>a</th><summary><p>Show</p></summary>"
+
+
+def footer(address, pagename="chapters/02_random_vs_real_labels"):
+    template = jinja2.Template((repository() / "book" / "templates" / "extra-footer.html").read_text(encoding="utf-8"))
+    named = {"repository": address, "pagename": pagename, "licence": "MIT"}
+    return template.render(**named, pathto=lambda name: f"{name}.html")
+
+
+def test_a_chapter_can_be_opened_in_colab_where_it_lies_on_github():
+    text = footer("https://github.com/someone/genbook")
+    link = "https://colab.research.google.com/github/someone/genbook/blob/main/notebooks/02_random_vs_real_labels.ipynb"
+    assert f'href="{link}"' in text
+    assert "git clone --quiet --depth 1 https://github.com/someone/genbook genbook\n" in text
+    assert '"./genbook[book]"' in text
+    for other in (footer(""), footer("https://codeberg.org/a/b"), footer("https://github.com/a/b", "references")):
+        assert "Colab" not in other
 
 
 # --- the PDF ---

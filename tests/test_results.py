@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import types
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ from genbook.results import chapter, compute, judged, provenance, published, tal
 from genbook.results.chapter import Chapter
 from genbook.results.chapters import studies_of
 from genbook.results.compute import check_seeds, missing_seeds, obtain
+from genbook.results.pages import in_words
 from genbook.results.requests import Request, requests
 from genbook.results.table import Table, identity_of, key_of
 from genbook.results.verdicts import evaluate, unfailed_controls
@@ -591,6 +593,26 @@ def test_a_study_asked_for_alone_takes_its_own_name_or_none(study):
         Request.build(study, "quick", {"toy.effect": 2.0, "effect": 3.0})
     with pytest.raises(ParameterError, match="unknown study 'random_labels'"):
         Request.build(study, "quick", {"random_labels.steps": 500})
+
+
+def test_a_hyphen_before_a_number_becomes_a_minus_sign_outside_code_and_equations():
+    kept = "5-fold, in 2010-12; `-p rate -1`, $x^{-1}$, [a](b-1 -2), <a href='-1'>1 - 2</a>."
+    assert in_words(f"It fell by -0.2 (-3%), {kept}") == f"It fell by \u22120.2 (\u22123%), {kept}"
+
+
+def test_a_caption_begins_with_what_became_of_its_claim(monkeypatch):
+    page = Chapter(CHAPTER, profile="smoke")
+    begins = {}
+    for verdict in ("holds", "fails", "undecided", "not judged"):
+        judged = types.SimpleNamespace(discovery=types.SimpleNamespace(verdict=verdict))
+        monkeypatch.setattr(page, "row", lambda claim, judged=judged: judged)
+        begins[verdict] = page.finding("all-fit", "It does.", "It does not."), page.finding("all-fit", "It does.")
+    assert begins == {
+        "holds": ("It does. ", "It does. "),
+        "fails": ("It does not. ", ""),
+        "undecided": ("", ""),
+        "not judged": ("", ""),
+    }
 
 
 @pytest.mark.parametrize(

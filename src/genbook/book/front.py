@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from genbook.base.files import write_text
 from genbook.base.spec import nearest
 from genbook.book.execute import executed_path
 from genbook.book.render import BuildError
 from genbook.figures.html import anchor_of, fates_bar, fates_legend, interval, verdict_badge, wanted
-from genbook.figures.images import compressed
+from genbook.figures.svg import themed
 from genbook.results import tally
 from genbook.results.chapters import chapter_of, chapter_title, chapters
 from genbook.results.primary import primaries
@@ -23,7 +22,6 @@ from genbook.results.verdicts import Row
 from genbook.studies import get
 from genbook.studies.noise.changing_answers.figure import Told, twenty
 
-_COVER_WIDTH = 720  # pixels: twice what a card is wide
 _COVER_TAG = "cover"
 _WORDS_A_MINUTE = 220
 
@@ -38,8 +36,8 @@ def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
         figure = _cover(notebook)
         if figure is not None:
             image, alt = figure
-            _thumbnail(image, covers / f"{chapter}.png")
-            options += [f":img-top: covers/{chapter}.png", f":img-alt: {' '.join(alt.split())}"]
+            write_text(covers / f"{chapter}.svg", image)
+            options += [f":img-top: covers/{chapter}.svg", f":img-alt: {' '.join(alt.split())}"]
         text = [_box(notebook, "Question"), "", _first_sentence(_box(notebook, "Answer"))]
         counts = tally.counts(mine)
         told = f"{tally.in_words(mine) or 'nothing judged'} · {minutes(notebook)} minutes"
@@ -137,36 +135,25 @@ def filled(text: str, rows: Sequence[Row]) -> str:
     return re.sub(r"\{claim\}`([\w-]+/[\w-]+)@(discovery|replication|control|primary)`", number, text)
 
 
-def _cover(notebook: dict[str, Any]) -> tuple[bytes, str] | None:
+def _cover(notebook: dict[str, Any]) -> tuple[str, str] | None:
     """The figure of the cell tagged 'cover', or else the first one, with its alt text."""
     drawn = [
-        (cell["metadata"], output["data"]["image/png"])
+        (cell["metadata"], "".join(output["data"]["image/svg+xml"]))
         for cell in notebook["cells"]
         for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
+        if "image/svg+xml" in output.get("data", {})
     ]
     chosen = [figure for figure in drawn if _COVER_TAG in figure[0].get("tags", [])] or drawn
     if not chosen:
         return None
     metadata, image = chosen[0]
-    return base64.b64decode(image), metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+    return themed(image), metadata.get("mystnb", {}).get("image", {}).get("alt", "")
 
 
 def _first_sentence(text: str) -> str:
     """The first sentence of a text, in bold; nothing of an empty one."""
     first = re.split(r"(?<=[.!?])\s(?=[A-Z])", " ".join(text.split()))[0]
     return f"**{first}**" if first else ""
-
-
-def _thumbnail(image: bytes, path: Path) -> None:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(image)) as opened:
-        picture = opened.convert("RGBA")  # colours of a palette cannot be mixed
-    picture.thumbnail((_COVER_WIDTH, _COVER_WIDTH))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="png")
-    path.write_bytes(compressed(buffer.getvalue()))
 
 
 def _box(notebook: dict[str, Any], title: str) -> str:

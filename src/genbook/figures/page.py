@@ -9,20 +9,16 @@ into a cell of their own.
 
 from __future__ import annotations
 
-import base64
 import copy
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 from matplotlib import pyplot as plt
-from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from genbook.figures import labels, style
-from genbook.figures.images import compressed
+from genbook.figures import labels, svg
 from genbook.figures.moving import Live, Moving
 
 if TYPE_CHECKING:
@@ -30,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Key of an output's metadata under which `show` keeps what belongs to a figure.
 _KEY = "genbook"
+_SVG = "image/svg+xml"
 _NAME = re.compile(r"fig-[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -80,15 +77,11 @@ def show(
 def _display_image(fig: Figure, about: dict[str, Any]) -> None:
     """Display a figure as an image, and close it."""
     labels.spread_labels(fig)
-    about |= {"heat": True} if _is_heat_map(fig) else {}
-    image = io.BytesIO()
-    fig.savefig(image, format="png", dpi=style.DPI, metadata={"Software": None})
+    image = svg.drawn(fig, about["name"])
     plt.close(fig)
-    # only the width: with a height beside it JupyterLab would distort the image where the column is narrower
-    width = round(fig.get_size_inches()[0] * style.DPI / 2)
     display(
-        {"image/png": base64.b64encode(compressed(image.getvalue())).decode(), "text/plain": about["alt"]},
-        metadata={"image/png": {"width": width}, "needs_background": "light", _KEY: about},
+        {_SVG: image, "text/plain": about["alt"]},
+        metadata={"needs_background": "light", _KEY: about},
         raw=True,
     )
 
@@ -123,11 +116,13 @@ def _annotate_cell(cell: NotebookNode, about: Mapping[str, Any]) -> list[Noteboo
     caption = "\n\n".join([about["caption"], *legend])
     cell.metadata["mystnb"] = {
         **cell.metadata.get("mystnb", {}),
-        "figure": {"name": about["name"], "caption": caption, "classes": "plot heat" if about.get("heat") else "plot"},
-        # `dark-light` keeps the theme from dimming the image in the dark; book.css inverts it instead, or where colour
-        # means a value (class `heat`) lays it on a light ground
+        "figure": {"name": about["name"], "caption": caption, "classes": "plot"},
+        # `dark-light` keeps the theme from dimming the image in the dark: it has colours for it
         "image": {"alt": about["alt"], "classes": "dark-light"},
     }
+    for output in cell.outputs:
+        if image := output.get("data", {}).get(_SVG):
+            output["data"][_SVG] = svg.themed(image)
     outputs = [output for output in cell.outputs if _kind(output) != "footer"]
     for output in outputs:
         if _kind(output) == "figure" and "html" in about:
@@ -157,12 +152,6 @@ def _footer(about: Mapping[str, Any], in_book: bool) -> Iterable[str]:
         where = "Data (CSV): " if in_book else "In the book as CSV: "
         paragraphs.append(("{.tables}\n" if in_book else "") + where + " · ".join(links))
     return paragraphs
-
-
-def _is_heat_map(fig: Figure) -> bool:
-    """Whether areas are coloured by value: dark and light have a meaning there, and must not be exchanged."""
-    artists = [artist for ax in fig.axes for artist in ax.get_children()]
-    return any(isinstance(artist, ScalarMappable) and artist.get_array() is not None for artist in artists)
 
 
 def _check(name: str, caption: str, alt: str) -> None:

@@ -1,9 +1,8 @@
 """One look for all figures: one colour for one thing through the whole book, sizes that fit the page's column.
 
-Figures are drawn dark on transparent. In the dark theme the book's style sheet inverts their lightness and turns the
-hue back (`filter: invert(1) hue-rotate(180deg)`), so that a line keeps its colour's name and its contrast on either
-ground. The named colours descend from Okabe and Ito's set for colour-blind readers (2008); some are darkened to stand
-on white.
+Figures are drawn dark on transparent. Each of the named colours has a counterpart for the dark page (`DARK`), and so
+has, by `on_dark`, any other: a line keeps its colour's name and its contrast on either ground. The named ones descend
+from Okabe and Ito's set for colour-blind readers (2008); some are darkened to stand on white.
 """
 
 from collections.abc import Hashable, Sequence
@@ -64,11 +63,15 @@ LINES = {"train": (0, (4, 2)), "test": "-", "theory": "-", "control": (0, (1, 1.
 WIDTH = 6.6
 #: Height of one row of axes, in inches.
 HEIGHT = 3.6
-#: Pixels per inch of the saved images: twice the size at which they are shown.
+#: Pixels per inch of what is drawn as an image: twice the size at which it is shown.
 DPI = 200
 
 #: Least contrast of letters with their ground (WCAG 2.1, level AA).
 LEGIBLE = 4.5
+#: Of the page in the dark.
+GROUND = "#121212"
+#: `hue-rotate(180deg)` of the CSS filter effects specification.
+_HUE_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]])
 
 
 def use() -> None:
@@ -140,11 +143,27 @@ def legible(name: str) -> str:
     return to_hex(shade)
 
 
-def contrast(color) -> float:
-    """Return a colour's contrast with white, 1 to 21, as the Web Content Accessibility Guidelines define it."""
+def on_dark(color: str) -> str:
+    """Return the counterpart of any colour on the dark page, ``#rrggbb``: of its hue, its lightness turned over.
+
+    It stands out from the dark ground as much as the colour does from white, or as letters must.
+    """
+    shade = np.clip(_HUE_TURN @ (1 - np.array(to_rgb(color))), 0, 1)
+    while contrast(to_hex(shade), GROUND) < min(LEGIBLE, contrast(color)):
+        shade = shade + 0.03 * (1 - shade)
+    return to_hex(shade)
+
+
+def contrast(color: str, ground: str = "#ffffff") -> float:
+    """Return a colour's contrast with a ground, 1 to 21, as the Web Content Accessibility Guidelines define it."""
+    darker, lighter = sorted(_luminance(one) for one in (color, ground))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: str) -> float:
     channels = np.array(to_rgb(color))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def graded(values: Sequence[Hashable], kind: str = "sequence") -> dict[Hashable, str]:

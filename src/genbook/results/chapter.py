@@ -150,6 +150,11 @@ class Chapter:
             tables=[self._csv(table) for table in used],
         )
 
+    def finding(self, claim: str, holds: str, fails: str = "") -> str:
+        """A caption's first sentence, and a space, by what became of a claim in discovery; nothing where undecided."""
+        text = {"holds": holds, "fails": fails}.get(self.row(claim).discovery.verdict, "")
+        return f"{text} " if text else ""
+
     def say(self, text: str) -> None:
         """A sentence of prose whose numbers come from tables: put it into a cell whose input is hidden."""
         display(Markdown(in_words(text)))
@@ -194,12 +199,16 @@ class Chapter:
         """
         rows = [self.row(claim) for claim in claims]
         lines = [f"**In one figure:** {{numref}}`{figure}`."]
+        exact = [row for row in rows if row.claim.kind == "exact" and tally.fate(row) == "not run"]
+        told = [row for row in rows if row not in exact]
         for words, which in (
-            ("Replicated", [row for row in rows if tally.fate(row) == "replicated"]),
-            ("Did not", [row for row in rows if tally.fate(row) not in (None, "replicated")]),
+            ("Replicated", [row for row in told if tally.fate(row) == "replicated"]),
+            ("Did not", [row for row in told if tally.fate(row) not in (None, "replicated")]),
+            ("Exact, with nothing to replicate", exact),
         ):
-            told = "; ".join(in_a_line(row) for row in which) or "none of the claims that matter most here"
-            lines.append(f"**{words}:** {told}.")
+            if which or which is not exact:
+                listed = "; ".join(in_a_line(row) for row in which) or "none of the claims that matter most here"
+                lines.append(f"**{words}:** {listed}.")
         if told := tally.in_words(self.rows):
             lines.append(f'**In all:** {told} (<a href="#all-verdicts">all verdicts</a>).')
         display(Markdown("\n".join(f"- {in_words(line)}" for line in lines)))

@@ -36,11 +36,15 @@ def provenance_line(table: Table) -> str:
 
 #: A formatted number that is none: 'nan', 'nan%', '-nan'.
 _NO_NUMBER = re.compile(r"[+-]?\bnan\b%?")
+#: Code, equations, HTML tags, addresses of links; and a hyphen that stands for a minus sign.
+_VERBATIM = re.compile(r"(```.*?```|`[^`]*`|\$[^$]*\$|<[^>]*>|\]\([^)]*\))", re.DOTALL)
+_HYPHEN = re.compile(r"(?<![\w.)-])-(?=\.?\d)")
 
 
 def in_words(text: str) -> str:
-    """``text`` for a reader: what was not measured is said in words, where a format has left 'nan' or 'nan%'."""
-    return _NO_NUMBER.sub("(not measured)", text)
+    """``text`` for a reader: 'nan' and 'nan%' in words, and a minus sign before numbers outside code and equations."""
+    parts = _VERBATIM.split(_NO_NUMBER.sub("(not measured)", text))
+    return "".join(part if place % 2 else _HYPHEN.sub("\u2212", part) for place, part in enumerate(parts))
 
 
 def control_notes(study: Study, title: str, name: str) -> list[str]:

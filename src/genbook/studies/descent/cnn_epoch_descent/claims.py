@@ -76,7 +76,7 @@ CLAIMS = (
     ),
     claim(
         "cnn-early-stopping-wins",
-        "However long it trains on, it does not come back to the error of its best early step.",
+        "However long it trains on, a convolutional network does not come back to the error of its best early step.",
         "heckel-yilmaz-2021",
         _end_over_first,
         above=1.2,
@@ -86,7 +86,7 @@ CLAIMS = (
     ),
     claim(
         "cnn-worst-before-fitted",
-        "Test error is highest before all of the training labels are fitted.",
+        "While a convolutional network trains on, test error is highest before all of the training labels are fitted.",
         "heckel-yilmaz-2021",
         _peak_from_fitting,
         below=0.8,

@@ -73,7 +73,8 @@ CLAIMS = (
     ),
     claim(
         "channels-peak-in-loss",
-        "So does the test loss.",
+        "With partly wrong labels the test loss of a convolutional network falls, rises and falls again as its "
+        "channels grow in number.",
         "greydanus-kobak-2024",
         _loss_height,
         above=1.25,
@@ -82,7 +83,8 @@ CLAIMS = (
     ),
     claim(
         "narrow-beats-wide",
-        "The widest network does not come back to the test error of the best narrow one.",
+        "The convolutional network with the most channels does not come back to the test error of the best one "
+        "with few.",
         "greydanus-kobak-2024",
         _widest_over_narrow,
         above=1.1,
@@ -102,8 +104,8 @@ CLAIMS = (
     ),
     claim(
         "more-signals-hurt",
-        "For the network at the peak there is a range of sizes of the training set in which more examples raise "
-        "test error.",
+        "For the convolutional network at the peak there is a range of sizes of the training set in which more "
+        "examples raise test error.",
         "nakkiran-et-al-2020",
         _height_by_examples,
         above=0.01,

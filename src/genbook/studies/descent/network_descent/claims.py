@@ -132,7 +132,8 @@ CLAIMS = (
     ),
     claim(
         "width-peak-in-loss",
-        "So does the test loss, and more strongly.",
+        "With partly wrong labels the test loss falls, rises and falls again as the network grows wider, more "
+        "strongly than the error.",
         "nakkiran-et-al-2020",
         ratio(f"times the test loss on the higher side; {CHOSEN}", lambda table, spec: loss_factor(table, "width")),
         above=1.5,
@@ -160,7 +161,7 @@ CLAIMS = (
     ),
     claim(
         "stopping-levels-peak",
-        "Stopped early, the same networks have no peak, or a much lower one.",
+        "Stopped early, networks of all widths have no peak of the test error, or a much lower one.",
         "nakkiran-et-al-2020",
         _end_less_stopped,
         above=0.02,

@@ -160,7 +160,8 @@ CLAIMS = (
     ),
     claim(
         "not-reached-no-peak",
-        "After the fewest steps there is no peak: the optimiser has not got there.",
+        "After the fewest gradient steps random features have no peak of the test loss: the optimiser has not got "
+        "there.",
         _SOURCE,
         ratio(_OF_SIDES, lambda table, spec: height(base(table, spec, spec.steps[0]))),
         below=1.1,
@@ -169,7 +170,7 @@ CLAIMS = (
     ),
     claim(
         "peak-grows",
-        "The peak grows with the number of gradient steps.",
+        "The peak of the test loss of random features grows with the number of gradient steps.",
         _SOURCE,
         _growing,
         above=3,

@@ -21,7 +21,7 @@ CLAIMS = (
     ),
     claim(
         "more-data-hurts-loss",
-        "In that range more data raise the test loss as well.",
+        "For one network there is a range of sizes of the training set in which more data raise the test loss.",
         "nakkiran-et-al-2020",
         ratio(
             f"times the test loss on the higher side; {CHOSEN}",

@@ -131,7 +131,8 @@ CLAIMS = (
     ),
     claim(
         "rise-needs-noise",
-        "Below a critical noise there is no rise: the error only falls, however long training lasts.",
+        "Below a critical noise a linear student of two time scales has no rise of its test error: it only falls, "
+        "however long training lasts.",
         "stephenson-lee-2021",
         _rise_when_silent,
         below=1.02,
@@ -142,7 +143,8 @@ CLAIMS = (
     ),
     claim(
         "waiting-wins-when-quiet",
-        "Where the noise is below a second critical level, the second descent ends lower than the first.",
+        "Where the noise is below a second critical level, the second descent of a linear student of two time "
+        "scales ends lower than the first.",
         "stephenson-lee-2021",
         _second_when_quiet,
         below=0.8,
@@ -151,7 +153,8 @@ CLAIMS = (
     ),
     claim(
         "stopping-wins-when-loud",
-        "Above that level it ends higher: one had better have stopped at the first minimum.",
+        "Where the noise is above a second critical level, the second descent of a linear student of two time "
+        "scales ends higher: one had better have stopped at the first minimum.",
         "stephenson-lee-2021",
         _second_when_loud,
         above=1.2,
@@ -160,7 +163,8 @@ CLAIMS = (
     ),
     claim(
         "critical-noise-predicted",
-        "The level is where the theory for large sizes has it.",
+        "The noise at which both descents of a linear student of two time scales end alike is where the theory "
+        "for large sizes has it.",
         "pezeshki-et-al-2022",
         _critical,
         equals=1,
@@ -171,7 +175,8 @@ CLAIMS = (
     ),
     claim(
         "two-scale-theory",
-        "The student's error follows the theory for large sizes, over training and over all noises.",
+        "The error of a linear student of two time scales follows the theory for large sizes, over training and "
+        "over all noises.",
         "pezeshki-et-al-2022",
         ratio("relative deviation (rms)", deviation, _ROUNDING),
         below=0.1,

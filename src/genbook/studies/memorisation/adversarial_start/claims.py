@@ -114,7 +114,7 @@ CLAIMS = (
     ),
     claim(
         "bad-minimum-fits",
-        "From that start the real training labels are fitted all the same.",
+        "From a start that has memorised random labels, the real training labels are fitted all the same.",
         _PAPER,
         _fitted,
         above=0.95,
@@ -123,7 +123,7 @@ CLAIMS = (
     ),
     claim(
         "regularisers-undo",
-        "With crops, weight decay and momentum together the start costs little.",
+        "With crops, weight decay and momentum together, a start that has memorised random labels costs little.",
         _PAPER,
         _lost_with_all,
         below=0.1,
@@ -133,7 +133,7 @@ CLAIMS = (
     ),
     claim(
         "crops-undo",
-        "Crops alone win back test accuracy.",
+        "After a start that has memorised random labels, crops alone win back test accuracy.",
         _PAPER,
         regained(CROPS),
         above=0.1,
@@ -142,7 +142,7 @@ CLAIMS = (
     ),
     claim(
         "decay-undoes",
-        "Weight decay alone wins back test accuracy.",
+        "After a start that has memorised random labels, weight decay alone wins back test accuracy.",
         _PAPER,
         regained(DECAY),
         above=0.1,
@@ -151,7 +151,7 @@ CLAIMS = (
     ),
     claim(
         "momentum-undoes",
-        "Momentum alone wins back test accuracy.",
+        "After a start that has memorised random labels, momentum alone wins back test accuracy.",
         _PAPER,
         regained(MOMENTUM),
         above=0.1,
@@ -160,7 +160,8 @@ CLAIMS = (
     ),
     claim(
         "adversarial-start-incoherent",
-        "From that start, per-example gradients agree less on the same real labels, at equal training loss.",
+        "From a start that has memorised random labels, per-example gradients agree less on the same real labels, "
+        "at equal training loss.",
         "chatterjee-zielinski-2022",
         _coherence,
         below=0.9,
@@ -169,7 +170,8 @@ CLAIMS = (
     ),
     claim(
         "other-examples-last",
-        "Which examples are learned last depends on that start, by more than on the draw of the first weights.",
+        "Which examples are learned last depends more on whether the start has memorised random labels than on "
+        "the draw of the first weights.",
         "chatterjee-zielinski-2022",
         _other_order,
         above=0.05,

@@ -80,7 +80,8 @@ CLAIMS = (
     ),
     claim(
         "first-convolution-tells",
-        "In the convolution next to the inputs they agree several times more.",
+        "In the convolution next to the inputs, per-example gradients agree several times more on real labels "
+        "than on random ones.",
         "chatterjee-zielinski-2022",
         _first,
         above=4,
@@ -90,7 +91,8 @@ CLAIMS = (
     ),
     claim(
         "every-layer-tells",
-        "They agree more in every layer, the dense one next to the outputs included.",
+        "In every layer of a convolutional network gradients agree more on real labels, the dense layer next to "
+        "the outputs included.",
         "chatterjee-zielinski-2022",
         _least,
         above=1.25,

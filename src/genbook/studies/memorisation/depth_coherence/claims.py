@@ -89,7 +89,7 @@ CLAIMS = (
     ),
     claim(
         "depth-lowers-real",
-        "On real labels they agree less.",
+        "On real labels, gradients of the deepest network agree less than those of the shallowest.",
         "chatterjee-zielinski-2022",
         _real,
         below=1,

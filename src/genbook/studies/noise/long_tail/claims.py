@@ -147,7 +147,7 @@ CLAIMS = (
     ),
     claim(
         "tail-pays",
-        "What it costs is the tail: clusters seen once lose, frequent ones do not.",
+        "Stopping before what is rare is fitted costs the tail: clusters seen once lose, frequent ones do not.",
         "feldman-2020",
         tail_pays,
         origin="consequence",
@@ -156,7 +156,7 @@ CLAIMS = (
     ),
     claim(
         "price-is-mass",
-        "The cost is the mass of the clusters whose examples were not yet fitted.",
+        "What stopping early costs is the mass of the clusters whose examples were not yet fitted.",
         "feldman-2020",
         price_is_mass,
         origin="consequence",
@@ -175,7 +175,7 @@ CLAIMS = (
     ),
     claim(
         "clipping-costs-tail",
-        "So do clipped ones.",
+        "With right labels and a long tail, clipped gradients end worse than plain ones.",
         "feldman-2020",
         suppressing_costs("clipped"),
         above=0.05,

@@ -79,7 +79,7 @@ CLAIMS = (
     ),
     claim(
         "dilution-needs-batches",
-        "They need larger batches: small ones cost much more than they cost without random labels.",
+        "Diluted labels need larger batches: small ones cost much more than they cost without random labels.",
         "rolnick-et-al-2017",
         difference(
             "difference of the losses in test accuracy",

@@ -158,7 +158,8 @@ CLAIMS = (
     ),
     claim(
         "tail-pays-removal",
-        "It costs new images of rare kinds more than new images of frequent ones.",
+        "Training without the most memorised examples costs new images of rare kinds more than new images of "
+        "frequent ones.",
         "feldman-zhang-2020",
         _tail_pays,
         origin="consequence",
@@ -167,7 +168,7 @@ CLAIMS = (
     ),
     claim(
         "removing-memorised-helps-noisy",
-        "Where some labels are wrong, the same removal helps.",
+        "Where some labels are wrong, training without the most memorised examples helps.",
         "feldman-zhang-2020",
         _removal_helps,
         origin="ours",

@@ -134,8 +134,8 @@ CLAIMS = (
     ),
     claim(
         "noise-dilutes",
-        "What slows clean examples down is that there are fewer in a batch: counted in clean examples seen, they are "
-        "learned at the pace without noise.",
+        "Noise slows clean examples down because a batch has fewer of them: counted in clean examples seen, they "
+        "are learned at the pace without noise.",
         "chatterjee-2020",
         _ratio(
             "the clean examples seen without noise",

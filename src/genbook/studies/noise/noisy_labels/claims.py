@@ -145,7 +145,7 @@ CLAIMS = (
     ),
     claim(
         "true-first",
-        "Before it memorises them, the network classifies corrupted examples by the label they lost.",
+        "Before the network memorises corrupted examples, it classifies them by the label they lost.",
         "liu-et-al-2020",
         _true_first,
         origin="paper",
@@ -154,7 +154,7 @@ CLAIMS = (
     ),
     claim(
         "el2n-finds",
-        "The length of its error vector, early in training, tells whether an example's label is wrong.",
+        "The length of an example's error vector, early in training, tells whether its label is wrong.",
         "paul-et-al-2021",
         _finds("EL2N"),
         origin="consequence",
@@ -165,7 +165,7 @@ CLAIMS = (
     ),
     claim(
         "gradient-norm-finds",
-        "So does the norm of an example's gradient.",
+        "The norm of an example's gradient, early in training, tells whether its label is wrong.",
         "paul-et-al-2021",
         _finds("gradient norm"),
         origin="consequence",
@@ -176,7 +176,7 @@ CLAIMS = (
     ),
     claim(
         "scores-fade",
-        "The scores must be taken early: once the wrong labels are memorised, they hide.",
+        "Scores that find wrong labels must be taken early: once these are memorised, they hide.",
         "paul-et-al-2021",
         _fades,
         above=3,

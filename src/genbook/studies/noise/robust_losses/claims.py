@@ -105,7 +105,7 @@ def _true_first(table: pd.DataFrame, spec: RobustLossesSpec) -> pd.Series:
 CLAIMS = (
     claim(
         "convolutions-clean-first",
-        "A convolutional network, too, learns clean examples long before it memorises corrupted ones.",
+        "A convolutional network learns clean examples long before it memorises corrupted ones.",
         "arpit-et-al-2017",
         _corrupted_later,
         origin="paper",
@@ -114,7 +114,7 @@ CLAIMS = (
     ),
     claim(
         "convolutions-true-first",
-        "Before it memorises them, it classifies corrupted examples by the label they lost.",
+        "Before a convolutional network memorises corrupted examples, it classifies them by the label they lost.",
         "liu-et-al-2020",
         _true_first,
         origin="paper",
@@ -132,7 +132,7 @@ CLAIMS = (
     ),
     claim(
         "early-learning-ends-better",
-        "With it descent ends better on new images.",
+        "With early-learning regularisation descent ends better on new images than without.",
         "liu-et-al-2020",
         ends_better("early learning"),
         origin="paper",
@@ -141,7 +141,8 @@ CLAIMS = (
     ),
     claim(
         "early-learning-over-plain",
-        "It is better on new images, too, than plain descent was when it had memorised as much.",
+        "With early-learning regularisation a network is better on new images than plain descent was when it had "
+        "memorised as much.",
         "liu-et-al-2020",
         better_at_share("early learning", "plain"),
         above=0.04,
@@ -151,7 +152,8 @@ CLAIMS = (
     ),
     claim(
         "winsorised-over-plain",
-        "So is winsorised descent, with convolutions.",
+        "With winsorised gradients a convolutional network is better on new images than plain descent was when it "
+        "had memorised as much.",
         "chatterjee-zielinski-2022",
         better_at_share("winsorised", "plain"),
         above=0.02,
@@ -161,7 +163,8 @@ CLAIMS = (
     ),
     claim(
         "early-learning-over-winsorised",
-        "At equal memory the robust loss that remembers is better than the robust average.",
+        "Where both have memorised as much, early-learning regularisation is better on new images than winsorised "
+        "gradients.",
         "liu-et-al-2020",
         better_at_share("early learning", "winsorised"),
         above=0.06,

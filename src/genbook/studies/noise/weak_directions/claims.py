@@ -220,7 +220,8 @@ CLAIMS = (
     ),
     claim(
         "winsorised-beyond-length",
-        "It is the direction of the winsorised mean, not its length: steps as long along the mean memorise.",
+        "What keeps wrong labels out is the direction of the winsorised mean, not its length: steps as long along "
+        "the mean memorise them.",
         "chatterjee-zielinski-2022",
         _less(_THAN_MEAN, memory_at_end, "winsorised", length_of("winsorised")),
         below=0.5,
@@ -247,7 +248,8 @@ CLAIMS = (
     ),
     claim(
         "winsorised-peaks-higher",
-        "It is better, too, at its best step than plain descent at its own, both picked by an oracle.",
+        "At its best step winsorised descent is better on new images than plain descent is at its own, both "
+        "picked by an oracle.",
         "chatterjee-zielinski-2022",
         _peaks_higher,
         above=0.02,
@@ -255,7 +257,7 @@ CLAIMS = (
     ),
     claim(
         "winsorised-leaves-the-path",
-        "At the end it is better on new images than plain descent was when it had memorised as much.",
+        "At its end winsorised descent is better on new images than plain descent was when it had memorised as much.",
         "chatterjee-zielinski-2022",
         difference(
             "difference in test accuracy at equal memory",
@@ -267,7 +269,7 @@ CLAIMS = (
     ),
     claim(
         "winsorised-beats-stopping",
-        "It ends better than plain descent that is stopped early by mislabelled held-out examples.",
+        "Winsorised descent ends better than plain descent that is stopped early by mislabelled held-out examples.",
         "chatterjee-zielinski-2022",
         _beats_stopping,
         above=0.02,
@@ -275,7 +277,7 @@ CLAIMS = (
     ),
     claim(
         "winsorised-beats-smaller-step",
-        "And it ends better than plain descent that takes as many, but smaller steps.",
+        "Winsorised descent ends better than plain descent that takes as many, but smaller steps.",
         "chatterjee-zielinski-2022",
         _beats_smaller_step,
         above=0.02,
@@ -292,7 +294,7 @@ CLAIMS = (
     ),
     claim(
         "rm3-slows-memory",
-        "So has the running median of three gradients (RM3).",
+        "The running median of three gradients (RM3) has memorised much less by the time plain descent has half.",
         "zielinski-et-al-2020",
         _less("times what plain descent has memorised", at_half, "RM3"),
         origin="paper",
@@ -319,7 +321,7 @@ CLAIMS = (
     ),
     claim(
         "clipping-beyond-length",
-        "And it is not that clipped steps are short: steps as long along the mean memorise.",
+        "Clipping does not work by short steps alone: steps as long along the mean memorise wrong labels.",
         "menon-et-al-2020",
         _less(_THAN_MEAN, memory_at_end, "clipped", length_of("clipped")),
         below=0.5,
@@ -345,7 +347,7 @@ CLAIMS = (
     ),
     claim(
         "huberised-ends-better",
-        "With it descent ends better on new images than with the cross-entropy.",
+        "With the partially Huberised loss descent ends better on new images than with the cross-entropy.",
         "menon-et-al-2020",
         _huberised_ends_better,
         origin="paper",

@@ -123,7 +123,8 @@ CLAIMS = (
     ),
     claim(
         "whole-set-bounds-sharpness-alone",
-        "Steps on the whole set end at minima where the trace is far above that border.",
+        "Steps on the whole set end at minima where the trace of the Hessian is far above 2/η, the border of "
+        "single examples.",
         "wu-su-2023",
         ratio(
             "times 2/η, at the largest learning rate",
@@ -147,7 +148,7 @@ CLAIMS = (
     ),
     claim(
         "stable-step-levels-off",
-        "Towards the whole set the growth levels off.",
+        "As the batch comes near to the whole set, the largest stable learning rate grows no further.",
         "granziol-et-al-2022",
         growth("is the power of the batch size with which it grows at last", -2, -1),
         below=0.35,

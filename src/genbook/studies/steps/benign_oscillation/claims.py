@@ -272,7 +272,7 @@ CLAIMS = (
     ),
     claim(
         "full-batch-threshold",
-        "With full batches, half of either label, the threshold is twice as high.",
+        "With full batches, half of either label, the weak feature begins to be learned at a threshold twice as high.",
         "lu-et-al-2024",
         _threshold("full", FULL_BATCH_RATE),
         equals=1,
@@ -332,7 +332,8 @@ CLAIMS = (
     ),
     claim(
         "oscillation-teaches-without-jump",
-        "A small learning rate until all has settled, and a large one from there, teaches it without any first jump.",
+        "A small learning rate until all has settled, and a large one from there, teaches the weak feature "
+        "without any first jump.",
         "lu-et-al-2024",
         ratio(_INITIAL, lambda table, spec: weak_grown(table, "no jump")),
         above=5,
@@ -341,7 +342,7 @@ CLAIMS = (
     ),
     claim(
         "oscillation-lasts",
-        "Inside the window the oscillation lasts.",
+        "Inside the window of learning rates that teach the weak feature, the oscillation lasts.",
         "lu-et-al-2024",
         _still_swinging,
         above=0.9,
@@ -351,7 +352,7 @@ CLAIMS = (
     ),
     claim(
         "oscillation-ends-itself",
-        "It ends when the strong feature's fraction of the output has come down to 1/c.",
+        "The oscillation ends when the strong feature's fraction of the output has come down to 1/c.",
         "damian-et-al-2023",
         _at_rest("strong"),
         equals=0,
@@ -364,7 +365,8 @@ CLAIMS = (
     ),
     claim(
         "weak-takes-over",
-        "The weak feature takes all of the rest, the fraction (1 − 1/c)/(1 − ρ²).",
+        "When the oscillation ends, the weak feature has all of the output that the strong one has lost, the "
+        "fraction (1 − 1/c)/(1 − ρ²).",
         "lu-et-al-2024",
         _at_rest("weak"),
         equals=0,

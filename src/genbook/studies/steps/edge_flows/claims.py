@@ -45,7 +45,7 @@ CLAIMS = (
     ),
     claim(
         "central-flow-follows",
-        "The central flow stays nearer to descent than gradient flow does.",
+        "At the edge of stability the central flow stays nearer to descent than gradient flow does.",
         "cohen-et-al-2025",
         _over("times the distance of gradient flow", "distance", "central flow", "gradient flow"),
         below=0.6,
@@ -55,7 +55,7 @@ CLAIMS = (
     ),
     claim(
         "central-flow-as-sharp",
-        "It is as sharp as descent is on average.",
+        "The central flow is as sharp as descent at the edge of stability is on average.",
         "cohen-et-al-2025",
         _over("times the sharpness of descent", "sharpness", "central flow", "descent"),
         equals=1,
@@ -65,7 +65,7 @@ CLAIMS = (
     ),
     claim(
         "rod-flow-as-close",
-        "Rod flow stays as near to descent as the central flow does.",
+        "Rod flow stays as near to descent at the edge of stability as the central flow does.",
         "regis-chewi-2026",
         _over("times the distance of the central flow", "distance", "rod flow", "central flow"),
         equals=1,

@@ -97,7 +97,7 @@ CLAIMS = (
     ),
     claim(
         "edge-relu",
-        "So it does with ReLU units, whose loss is not smooth.",
+        "With ReLU units, whose loss is not smooth, the sharpness under full-batch descent ends at 2/η as well.",
         "cohen-et-al-2021",
         _edge("ReLU"),
         equals=1,
@@ -107,7 +107,7 @@ CLAIMS = (
     ),
     claim(
         "progressive-sharpening",
-        "Where it begins below the edge, the sharpness rises to it.",
+        "Where the sharpness begins below 2/η, full-batch descent raises it to that edge.",
         "cohen-et-al-2021",
         sharpening,
         above=1.2,

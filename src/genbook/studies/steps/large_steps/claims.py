@@ -215,7 +215,8 @@ CLAIMS = (
     ),
     claim(
         "large-steps-resist-noise",
-        "So it has where a part of the training labels is wrong.",
+        "Where a part of the training labels is wrong, the largest learning rate that trains has a lower test "
+        "error than the smallest at equal training loss.",
         "li-et-al-2019",
         _smaller_error(-1),
         below=0.97,
@@ -246,7 +247,7 @@ CLAIMS = (
     ),
     claim(
         "coherence-goes-with-them",
-        "The agreement is gone as soon as the learning rate is small again.",
+        "The agreement of gradients under a large learning rate is gone as soon as the rate is small again.",
         "mandt-et-al-2017",
         _at_first_noise(
             "m-coherence", "decayed", "undecayed", "of the m-coherence with a learning rate that stays as it began"
@@ -258,7 +259,7 @@ CLAIMS = (
     ),
     claim(
         "large-steps-flatter",
-        "At equal training loss, large learning rates are at a flatter place.",
+        "At equal training loss, networks trained with large learning rates are at a flatter place.",
         "wu-su-2023",
         _at_first_noise("sharpness", "large", "small", "of the smallest learning rate's sharpness"),
         below=0.5,
@@ -279,7 +280,8 @@ CLAIMS = (
     ),
     claim(
         "flat-at-equal-loss",
-        "So it is among networks with the same labels at equal training loss.",
+        "Among networks with the same labels at equal training loss, those at a flatter place have the higher "
+        "test accuracy.",
         "keskar-et-al-2017",
         tau_at_level,
         below=-0.5,

@@ -80,7 +80,7 @@ CLAIMS = (
     ),
     claim(
         "loss-rises-first",
-        "On its way there the largest learning rate raises the loss far above where it began.",
+        "On its way to zero training error the largest learning rate raises the loss far above where it began.",
         _SOURCE,
         rise,
         above=3,
@@ -89,7 +89,7 @@ CLAIMS = (
     ),
     claim(
         "loss-misleads",
-        "Among learning rates, the higher the loss on the way, the sooner the last error is gone.",
+        "Among learning rates on separable data, the higher the loss on the way, the sooner the last error is gone.",
         _SOURCE,
         misled,
         below=-0.5,

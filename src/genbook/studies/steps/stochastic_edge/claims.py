@@ -62,7 +62,7 @@ CLAIMS = (
     ),
     claim(
         "sharpness-held-below",
-        "Meanwhile the sharpness of the whole loss stays well below 2/η.",
+        "With small batches the sharpness of the whole loss stays well below 2/η.",
         "andreyev-beneventano-2024",
         loss_below_edge,
         below=0.85,

@@ -181,7 +181,8 @@ CLAIMS = (
     ),
     claim(
         "corrupted-drive-late",
-        "After it, clean examples drive less of the descent than is their fraction: corrupted ones take over.",
+        "After the best step, clean examples drive less of the descent than is their fraction: corrupted ones "
+        "take over.",
         "chatterjee-2020",
         ratio(
             "times their fraction of the examples",
@@ -204,7 +205,8 @@ CLAIMS = (
     ),
     claim(
         "equal-at-best",
-        "At the best step the two summed gradients are about equally long, unequal as the groups are.",
+        "At the best step the summed gradients of clean and of corrupted examples are about equally long, unequal "
+        "as the groups are.",
         "liu-et-al-2023",
         _length_ratio,
         origin="consequence",

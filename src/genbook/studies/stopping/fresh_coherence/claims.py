@@ -171,7 +171,8 @@ CLAIMS = (
     ),
     claim(
         "error-turns-there",
-        "The test error, on true labels, is least at about the same step.",
+        "In small steps on all examples, the test error on true labels is least at about the step at which "
+        "coherence with fresh examples crosses zero.",
         "liu-jiang-bai-chen-wang-2020",
         _crossing_over_error_turn,
         origin="ours",
@@ -213,7 +214,8 @@ CLAIMS = (
     ),
     claim(
         "error-norm-tells-more",
-        "Where coherence crosses zero, EL2N tells wrong labels better than alignment with fresh examples does.",
+        "Where coherence with fresh examples crosses zero, EL2N tells wrong labels better than alignment with "
+        "fresh examples does.",
         "paul-et-al-2021",
         _error_norm_tells_more,
         origin="ours",

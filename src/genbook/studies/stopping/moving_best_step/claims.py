@@ -209,7 +209,7 @@ CLAIMS = (
     ),
     claim(
         "clean-held-out-over-constant-step",
-        "So does the loss on the same examples with their true labels.",
+        "Loss on held-out examples with their true labels tells better when to stop than one step for all settings.",
         "prechelt-1998",
         over(CLEAN, CONSTANT, _ACCURACY),
         origin="consequence",
@@ -227,7 +227,7 @@ CLAIMS = (
     ),
     claim(
         "clean-stops-later",
-        "By true held-out labels the loss is least later than by noisy ones.",
+        "On held-out examples the loss by true labels is least at a later step than the loss by noisy ones.",
         "prechelt-1998",
         _clean_later,
         above=1.75,

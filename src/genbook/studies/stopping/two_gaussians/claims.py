@@ -60,7 +60,7 @@ CLAIMS = (
     ),
     claim(
         "late-memorised",
-        "In the end it has memorised their wrong labels.",
+        "In the end a linear classifier has memorised the wrong labels.",
         "liu-et-al-2020",
         fraction(
             "of them with their true label, where chance is one half",

@@ -226,7 +226,7 @@ CLAIMS = (
     ),
     claim(
         "chance-after-one-step",
-        "After that step the network is near chance on fresh points.",
+        "After one step of gradient descent the network is near chance on fresh points.",
         _XU,
         fraction(_FRESH, _measured("test accuracy", 1), continuity=_half_point),
         below=_NEAR_CHANCE,
@@ -236,7 +236,7 @@ CLAIMS = (
     ),
     claim(
         "one-step-is-linear",
-        "It then is the linear classifier (η/8n) Σ y_i x_i.",
+        "After one step of gradient descent the network is the linear classifier (η/8n) Σ y_i x_i.",
         _XU,
         fraction("squared cosine of outputs and formula on fresh points", _measured("likeness to the formula", 1)),
         above=0.8,

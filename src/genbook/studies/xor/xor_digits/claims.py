@@ -50,7 +50,7 @@ _XU = "xu-et-al-2024"
 CLAIMS = (
     claim(
         "images-chance-after-one-step",
-        "On pairs of images, too, the network is near chance after one step.",
+        "On pairs of images the network is near chance after one step.",
         _XU,
         fraction(_FRESH, _measured("test accuracy", 1), continuity=_half_pair),
         below=1.25 * CHANCE,
@@ -111,7 +111,7 @@ CLAIMS = (
     ),
     claim(
         "canvas-hides-the-rule",
-        "And the canvas makes overfitting harmful.",
+        "Next to a large canvas of noise, overfitting pairs of images does harm.",
         _XU,
         difference(
             "less test accuracy at the end than without a canvas",

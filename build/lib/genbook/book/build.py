@@ -1,0 +1,215 @@
+"""The book: executed copies and generated pages staged, built by Jupyter Book, and put in place when whole."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import json
+import multiprocessing
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from genbook.base.files import content, disk_errors, make_folder, repository, store_root, write_text
+from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
+from genbook.base.scratch import scratch
+from genbook.base.spec import ParameterError
+from genbook.book import cards, inputs, reference, render
+from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current, notebooks_root
+from genbook.book.front import contents, filled, headed, primary_claims
+from genbook.book.generated import computing_seconds, run_statistics, table_of_contents
+from genbook.book.render import BuildError
+from genbook.book.scoreboard import scoreboard, statistics
+from genbook.book.wording import reword
+from genbook.results import published
+from genbook.results.chapters import chapters, studies_of
+from genbook.results.requests import Request
+from genbook.results.verdicts import Row, evaluate, unfailed_controls
+from genbook.tables import manifest
+from genbook.tables.store import Store
+
+#: Marks a folder that a build made: what lies in it may be replaced.
+_MARK = ".genbook-build"
+#: Beside pages: the hashes of what they were made of.
+_INPUTS = ".genbook-inputs"
+
+
+def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: Callable[[str], None] = print) -> Path:
+    """Build the book from executed copies of all chapters; returns the path of its first page.
+
+    Chapters whose copy is current are not executed again, ``jobs`` others at a time. Warnings are errors. The finished
+    pages replace the old ones in one step: a build that fails leaves the old book as it was. Raises `ManifestError`
+    where a file in ``book/results`` is not the one that its list vouches for.
+    """
+    manifest.check(published.root())
+    usual = repository() / "book" / "_build"
+    out = _own_folder(Path(os.path.realpath(out))) if out is not None else make_folder(usual)
+    index, mark, sources = out / "html" / "index.html", out / "html" / _INPUTS, inputs.of_sources()
+    if _is_of(mark, sources, inputs.of_results(profile)):
+        say(f"nothing changed: {index}")
+        return index
+    _execute_all(profile, jobs, say)
+    rows = judged(profile)
+    results = inputs.of_results(profile)
+    staged = stage(profile, out / "staged", rows)
+    key = _content_key(staged)
+    if index.is_file() and render.said(out / "html") == key:
+        shutil.rmtree(staged)
+        say(f"nothing changed: {index}")
+    else:
+        render.mirror(staged, out / "source")
+        render.render(out, key)
+        say(f"the book: {index}")
+    if inputs.of_results(profile) == results:  # and not another's since it was read
+        write_text(mark, f"{sources} {results}")
+    return index
+
+
+def _is_of(mark: Path, sources: str, results: str) -> bool:
+    """Whether the pages beside ``mark`` were made of these."""
+    return mark.is_file() and mark.read_text(encoding="utf-8") == f"{sources} {results}"
+
+
+def _own_folder(out: Path) -> Path:
+    """``out``, made and marked as a folder of ours; raises `ParameterError` for one that holds anything else."""
+    if out == repository() / "book" / "_build":
+        return make_folder(out)
+    ours = os.path.isfile(out / _MARK) or (os.path.isdir(out) and not os.listdir(out))
+    if os.path.lexists(out) and not ours:
+        raise ParameterError(f"--out {out} is there and is no folder of a build; name an empty or a new one")
+    write_text(out / _MARK, "genbook build may replace what lies here\n")
+    return out
+
+
+def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
+    """Execute the chapters that are not current, ``jobs`` at a time; give the others the words of their notebooks."""
+    waiting = []
+    for chapter in chapters():
+        copy = executed_path(chapter, profile)
+        if is_current(copy, execution_key(chapter, {"profile": profile})):
+            reword(copy, notebooks_root() / f"{chapter}.ipynb")
+        else:
+            waiting.append(chapter)
+
+    # The longest first: a long one that is begun last is what everybody waits for.
+    waiting.sort(key=lambda chapter: -_seconds(chapter, profile))
+    for chapter in waiting:
+        say(f"executing {chapter} ({profile})")
+    if not waiting:
+        return
+    with scratch() as folder, _workers(min(jobs, len(waiting)), folder) as pool:
+        with signals_held():
+            running = {chapter: pool.submit(_execute_one, chapter, profile, folder) for chapter in waiting}
+        concurrent.futures.wait(running.values())
+    mistakes = [f"{job.exception()}" for job in running.values() if job.exception() is not None]
+    if mistakes:
+        raise BuildError("\n".join(dict.fromkeys(mistakes)))
+
+
+def _seconds(chapter: str, profile: str) -> float:
+    """What computing the chapter's tables is said to take."""
+    return sum(study.profile(profile).seconds for study in studies_of(chapter))
+
+
+@contextlib.contextmanager
+def _workers(count: int, folder: Path) -> Iterator[concurrent.futures.Executor]:
+    """A few processes for all chapters: importing what executes a notebook takes longer than many a notebook.
+
+    They end with this process, however it ends, and with them their kernels and the run's ``folder``.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as held:
+        begin = (held.enter_context(lifeline()), folder)
+        pool = concurrent.futures.ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin, initargs=begin)
+        try:
+            yield pool
+        except BaseException:
+            held.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin(parent: Connection, folder: Path) -> None:
+    """What a worker does first."""
+    leave_signals_to_the_parent()
+
+    def tidy() -> None:
+        KERNELS.end(patience=1.0)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    end_with(os.dup(parent.fileno()), tidy)
+
+
+def _execute_one(chapter: str, profile: str, folder: Path) -> None:
+    execute(chapter, {"profile": profile}, executed_path(chapter, profile), within=folder)
+
+
+def judged(profile: str) -> list[Row]:
+    """All claims of the chapters with their verdicts; what is missing for them is computed.
+
+    Raises `BuildError` where the profile judges and a claim does not come out as 'fails' in its control: a check
+    that finds something where there is nothing to find says nothing of the discovery setting either.
+    """
+    told = [study for chapter in chapters() for study in studies_of(chapter)]
+    rows = [row for study in told for row in evaluate(Request.build(study, profile))]
+    if unfailed := unfailed_controls(rows):
+        raise BuildError("\n".join(unfailed))
+    return rows
+
+
+def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
+    """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code."""
+    shutil.rmtree(folder, ignore_errors=True)
+    book = repository() / "book"
+    with disk_errors(folder):
+        shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "*.parquet"))
+    parts = list(Store().provenances())
+    seconds = computing_seconds(parts)
+    for chapter in chapters():
+        text = executed_path(chapter, profile).read_text(encoding="utf-8")
+        needed = sum(seconds.get(study.name, 0) for study in studies_of(chapter))
+        write_text(folder / "chapters" / f"{chapter}.ipynb", json.dumps(headed(json.loads(text), chapter, needed)))
+        for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", text)):
+            shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
+    library = reference.kept_pages()
+    reference.lay_out(folder, library)
+    toc = (book / "_toc.yml").read_text(encoding="utf-8")
+    sources = statistics(study for name in chapters() for study in studies_of(name))
+    for place, page in sources.items():
+        write_text(folder / f"{place}.md", page)
+    write_text(folder / "_toc.yml", table_of_contents(toc, reference.listed(library), list(sources)))
+    write_text(folder / "contents.md", contents(rows, profile, make_folder(folder / "covers")))
+    write_text(folder / "primary.md", primary_claims())
+    write_text(folder / cards.FOLDER / cards.FILE, cards.card_data(rows, book))
+    write_text(folder / "index.md", filled((book / "index.md").read_text(encoding="utf-8"), rows))
+    write_text(folder / "scoreboard.md", scoreboard(rows, profile))
+    write_text(folder / "run-statistics.md", run_statistics(profile, parts))
+    lay_out_code(folder)
+    return folder
+
+
+def lay_out_code(folder: Path) -> None:
+    """Copy below ``folder`` the files that its pages show: this package's, as ``{literalinclude} /genbook/build.py``.
+
+    Raises `BuildError` for a file that is not in the package.
+    """
+    package = Path(__file__).resolve().parents[1]
+    with disk_errors(folder):
+        shutil.copyfile(repository() / "CITATION.cff", folder / "CITATION.cff")
+    for page in [*folder.rglob("*.md"), *folder.rglob("*.ipynb")]:
+        for file in re.findall(r"\{literalinclude\} /genbook/([^\s\"\\]+)", page.read_text(encoding="utf-8")):
+            if not (package / file).is_file():
+                raise BuildError(f"{page.relative_to(folder)} shows genbook/{file}, and the package has no such file")
+            target = folder / "genbook" / file
+            make_folder(target.parent)
+            with disk_errors(target):
+                shutil.copyfile(package / file, target)
+
+
+def _content_key(folder: Path) -> str:
+    """A hash of all that Jupyter Book will read."""
+    return content([repository() / "_config.yml", *folder.rglob("*")], folder)

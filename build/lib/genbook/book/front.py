@@ -1,0 +1,139 @@
+"""The first page: each chapter with its question, its answer and what became of its claims; numbers in its text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from genbook.base.files import write_text
+from genbook.base.spec import nearest
+from genbook.book.execute import executed_path
+from genbook.book.render import BuildError
+from genbook.figures.html import anchor_of, fates_bar, fates_legend, interval, verdict_badge, wanted
+from genbook.figures.svg import themed
+from genbook.results import tally
+from genbook.results.chapters import chapter_of, chapter_title, chapters
+from genbook.results.primary import primaries
+from genbook.results.verdicts import Row
+
+_COVER_TAG = "cover"
+_WORDS_A_MINUTE = 220
+
+
+def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
+    """Cards of all chapters: a figure (put into ``covers``), question, answer, what became of the claims, minutes."""
+    cards = []
+    for chapter in chapters():
+        notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
+        mine = [row for row in rows if chapter_of(row.request.study.name) == chapter]
+        options = [f":link: chapters/{chapter}", ":link-type: doc", ":class-card: chapter"]
+        figure = _cover(notebook)
+        if figure is not None:
+            image, alt = figure
+            write_text(covers / f"{chapter}.svg", image)
+            options += [f":img-top: covers/{chapter}.svg", f":img-alt: {' '.join(alt.split())}"]
+        text = [_box(notebook, "Question"), "", _first_sentence(_box(notebook, "Answer"))]
+        counts = tally.counts(mine)
+        told = f"{tally.in_words(mine) or 'nothing judged'} · {minutes(notebook)} minutes"
+        footer = [":::{card-footer}", fates_bar(counts), "", told, ":::"]
+        title = f"{number_of(chapter)} · {chapter_title(chapter)}"
+        cards += [f"::::{{grid-item-card}} {title}", *options, "", *text, "", *footer, "::::", ""]
+    return "\n".join([":::::{grid} 1 2 2 2", ":gutter: 3", "", *cards, ":::::", "", fates_legend(tally.FATES), ""])
+
+
+def number_of(chapter: str) -> int:
+    """The chapter's number, with which its name begins."""
+    return int(chapter.partition("_")[0])
+
+
+def minutes(notebook: dict[str, Any]) -> int:
+    """How long a chapter takes to read: its prose without code, tables and what is folded at its end."""
+    prose = []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            prose.append("".join(cell["source"]))
+        shown = [output.get("data", {}).get("text/markdown", "") for output in cell.get("outputs", [])]
+        prose += ["".join(text) for text in shown]
+    text = re.sub(r"```.*?```", "", "\n".join(prose), flags=re.DOTALL)
+    words = re.sub(r"^\|.*$", "", text, flags=re.MULTILINE).split()
+    return max(1, round(len(words) / _WORDS_A_MINUTE))
+
+
+def headed(notebook: dict[str, Any], chapter: str, seconds: float) -> dict[str, Any]:
+    """The notebook with a line under its title: the chapter's number, minutes of reading, seconds of computing."""
+    first = notebook["cells"][0]
+    title, _, text = "".join(first["source"]).partition("\n")
+    computed = f"{seconds:.0f} seconds of one core" if seconds < 100 else f"{seconds / 60:.0f} minutes of one core"
+    reading = minutes(notebook)
+    read = f"{reading} minute{'s' if reading > 1 else ''} to read"
+    line = f"Chapter {number_of(chapter)} · {read} · {computed} to compute"
+    head = {**first, "source": f"{title}\n\n{{.chapter-head}}\n{line}\n{text}"}
+    return {**notebook, "cells": [head, *notebook["cells"][1:]]}
+
+
+def primary_claims() -> str:
+    """What became of the claims named beforehand, those that did not hold first: a list for the first page."""
+    order = {"fails": 0, "undecided": 1}
+    found = sorted(primaries(), key=lambda one: order.get(one.judgement.verdict, len(order)))
+    lines = []
+    for one in found:
+        judgement, address = one.judgement, f"scoreboard.html#{anchor_of(one.study.name, one.claim.id)}"
+        numbers = interval(judgement.estimate, judgement.low, judgement.high)
+        lines.append(
+            f'- {verdict_badge(judgement.verdict)} <a href="{address}">{one.claim.statement}</a> '
+            f"{numbers}, asked {wanted(one.claim)}"
+        )
+    return "\n".join([*lines, ""])
+
+
+def filled(text: str, rows: Sequence[Row]) -> str:
+    """The text with its ``{claim}`STUDY/ID@SETTING``` replaced by estimate and interval, each a link to the claim.
+
+    SETTING is discovery, replication or control, or primary for the published table of twenty seeds. Raises
+    `BuildError` for a claim that the book has not.
+    """
+    judged = {f"{row.request.study.name}/{row.claim.id}": row for row in rows}
+    named = {f"{one.study.name}/{one.claim.id}": one.judgement for one in primaries()}
+
+    def number(found: re.Match[str]) -> str:
+        claim, setting = found.groups()
+        try:
+            judgement = named[claim] if setting == "primary" else getattr(judged[claim], setting)
+        except KeyError:
+            raise BuildError(nearest(claim, named if setting == "primary" else judged, f"claim ({setting})")) from None
+        address = f"scoreboard.html#{anchor_of(*claim.split('/'))}"
+        return f'<a class="number" href="{address}">{interval(judgement.estimate, judgement.low, judgement.high)}</a>'
+
+    return re.sub(r"\{claim\}`([\w-]+/[\w-]+)@(discovery|replication|control|primary)`", number, text)
+
+
+def _cover(notebook: dict[str, Any]) -> tuple[str, str] | None:
+    """The figure of the cell tagged 'cover', or else the first one, with its alt text."""
+    drawn = [
+        (cell["metadata"], "".join(output["data"]["image/svg+xml"]))
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if "image/svg+xml" in output.get("data", {})
+    ]
+    chosen = [figure for figure in drawn if _COVER_TAG in figure[0].get("tags", [])] or drawn
+    if not chosen:
+        return None
+    metadata, image = chosen[0]
+    return themed(image), metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+
+
+def _first_sentence(text: str) -> str:
+    """The first sentence of a text, in bold; nothing of an empty one."""
+    first = re.split(r"(?<=[.!?])\s(?=[A-Z])", " ".join(text.split()))[0]
+    return f"**{first}**" if first else ""
+
+
+def _box(notebook: dict[str, Any], title: str) -> str:
+    """The text of the notebook's first box of that title and class, 'Question'; nothing where it has none."""
+    prose = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    opening = rf"^:::\{{admonition\}} {title}\n:class: {title.lower()}\n+"
+    box = re.search(opening + r"(.+?)\n:::", prose, re.MULTILINE | re.DOTALL)
+    return box.group(1) if box else ""

@@ -1,0 +1,144 @@
+"""A Sphinx extension that gives pages their last form: what they load, how large images are, what they are about.
+
+A page loads the scripts and styles that something on it uses, and images when they come near. A box of the class
+``dropdown`` is the browser's own ``<details>``. The page says in which repository the book lies where the configuration
+does (``book_repository``), and nothing of it where that is empty.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.images import get_image_size
+
+#: Scripts that a page does without unless what stands beside them occurs on it; None: always.
+_NEEDED_BY = {
+    "doctools.js": None,
+    "sphinx_highlight.js": None,
+    "design-tabs.js": "sd-tab",
+    "clipboard.min.js": 'class="highlight',
+    "copybutton.js": 'class="highlight',
+    "moving.js": 'class="moving"',
+}
+_STYLES_NEEDED_BY = {
+    "sphinx-design.min.css": "sd-",
+    "copybutton.css": 'class="highlight',
+    "mystnb": 'class="cell',
+    "maths.css": "<math",
+    "moving.css": 'class="moving"',
+}
+#: The theme's own, for menus that the book does not have.
+_UNUSED_SETTINGS = re.compile(r"^DOCUMENTATION_OPTIONS\.\w+ = .*;$")
+_IMAGE = re.compile(r"<img\b[^>]*>")
+_DESCRIPTION = 160  # characters: what a search engine shows
+
+
+class disclosure(nodes.General, nodes.Element):
+    """A box that opens when it is asked to."""
+
+
+class Disclose(SphinxPostTransform):
+    """Make of each admonition of the class ``dropdown`` what the browser itself can open and close."""
+
+    default_priority = 400
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Replace them."""
+        for box in list(self.document.findall(nodes.admonition)):
+            if "dropdown" in box["classes"]:
+                kept = [name for name in box["classes"] if name != "dropdown"]
+                title, *content = box.children
+                about = {"classes": ["admonition", *kept], "ids": box["ids"], "summary": title.astext()}
+                box.replace_self(disclosure("", *content, **about))
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """What Sphinx calls."""
+    app.add_config_value("book_repository", "", "html", str)
+    app.add_config_value("book_licence", "", "html", str)
+    app.add_node(disclosure, html=(_open_disclosure, _close_disclosure))
+    app.add_post_transform(Disclose)
+    # after the extensions that add scripts to a page, and before the maths are looked for
+    app.connect("html-page-context", _give_form, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _open_disclosure(writer: Any, node: Any) -> None:
+    writer.body.append(writer.starttag(node, "details"))
+    writer.body.append(f'<summary class="admonition-title">{writer.encode(node["summary"])}</summary>\n')
+
+
+def _close_disclosure(writer: Any, node: Any) -> None:
+    writer.body.append("</details>\n")
+
+
+def _give_form(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    context["repository"], context["licence"] = app.config.book_repository.rstrip("/"), app.config.book_licence
+    context["description"] = _description(doctree)
+    # the theme says it, and Sphinx, and docutils
+    context["metatags"] = re.sub(r'<meta\b[^>]*name="viewport"[^>]*>', "", context.get("metatags") or "")
+    body = context.get("body") or ""
+    context["script_files"] = [_deferred(file) for file in context["script_files"] if _script_is_used(file, body)]
+    context["css_files"] = [file for file in context["css_files"] if _is_used(file, _STYLES_NEEDED_BY, body)]
+    if body:
+        context["body"] = _sized(_named(body), app)
+
+
+def _description(doctree: Any) -> str:
+    """The first sentences of the page's first paragraph that has some."""
+    for paragraph in doctree.findall(nodes.paragraph) if doctree is not None else ():
+        text = " ".join(paragraph.astext().split())
+        if len(text) > 40:
+            return text if len(text) <= _DESCRIPTION else text[: _DESCRIPTION - 1].rpartition(" ")[0] + "…"
+    return ""
+
+
+def _script_is_used(file: Any, body: str) -> bool:
+    written = file.attributes.get("body", "")
+    return not _UNUSED_SETTINGS.match(written) and _is_used(file, _NEEDED_BY, body)
+
+
+def _is_used(file: Any, needed_by: dict[str, Any], body: str) -> bool:
+    for name, needs in needed_by.items():
+        if name in str(file.filename or ""):
+            return needs is not None and needs in body
+    return True
+
+
+def _deferred(file: Any) -> Any:
+    """The script, run when the page is there; one that is written on the page itself runs at once."""
+    if file.filename:
+        file.attributes.setdefault("defer", "defer")
+    return file
+
+
+def _named(body: str) -> str:
+    """Return a page's body without names and roles that say something else than what is seen, or nothing."""
+    for said in (' aria-label="Toggle hidden content"', ' role="doc-biblioentry"', ' role="list"'):
+        body = body.replace(said, "")
+    return re.sub(r"<th\b[^>]*>\s*</th>", "<td></td>", body)
+
+
+def _sized(body: str, app: Any) -> str:
+    """Return a page's body whose images are asked for when they come near, and have their place before that."""
+    sources = {name: uri for uri, name in app.builder.images.items()}
+
+    def size(found: re.Match[str]) -> str:
+        tag = found[0]
+        source = re.search(r'src="([^"]*/)?([^"/]+)"', tag)
+        uri = sources.get(source[2]) if source else None
+        natural = get_image_size(str(Path(app.srcdir, uri))) if uri else None
+        tag = tag.replace("<img", '<img loading="lazy" decoding="async"', 1)
+        if natural is None:
+            return tag
+        asked = re.search(r'\s*style="width: ?(\d+)(?:px)?;?"', tag)
+        width = int(asked[1]) if asked else natural[0]
+        tag = tag.replace(asked[0], "") if asked else tag
+        return tag.replace("<img", f'<img width="{width}" height="{round(width * natural[1] / natural[0])}"', 1)
+
+    return _IMAGE.sub(size, body)

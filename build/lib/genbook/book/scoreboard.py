@@ -1,0 +1,146 @@
+"""The scoreboard: what became of all claims, the primary ones, each claim; and the pages of their statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from genbook.book.generated import markdown_table
+from genbook.figures.html import Shown, anchor_of, claims_table, fates_legend, interval, squares, verdict_badge, wanted
+from genbook.results import tally
+from genbook.results.chapters import chapter_of, chapter_title
+from genbook.results.pages import published_cells, shown
+from genbook.results.primary import primaries
+from genbook.results.verdicts import Row
+from genbook.studies import Study
+
+
+def scoreboard(rows: Sequence[Row], profile: str) -> str:
+    """The page of all claims: what became of them, the primary ones, and all, chapter by chapter.
+
+    Its script (``scoreboard.js``) filters and sorts the rows, and judges anew where a threshold is moved; without it
+    the page is whole.
+    """
+    by_chapter: dict[str | None, list[Row]] = {}
+    for row in rows:
+        by_chapter.setdefault(chapter_of(row.request.study.name), []).append(row)
+    lines = [
+        "# Scoreboard of claims",
+        "",
+        f"Every claim of the book, as the tables of the profile `{profile}` decide it. {tally.in_words(rows)}. Every "
+        "claim has a control, in which the same statistic must come out as `fails`: "
+        "[how to read this](method/statistics).",
+        "",
+        "## What became of them",
+        "",
+        "One square a claim, a row a chapter; each leads to its claim. A claim counts once: one that holds in "
+        "discovery by its replication, another by discovery.",
+        "",
+        '<div class="unit-chart">',
+        *(_units(chapter, mine) for chapter, mine in by_chapter.items() if chapter),
+        fates_legend(tally.FATES),
+        "</div>",
+        "",
+        markdown_table(_fates(rows)),
+        "## Primary claims",
+        "",
+        *_primary(),
+        "## All claims",
+        "",
+        '<div id="scoreboard-tools" hidden></div>',
+        "",
+    ]
+    for chapter, mine in by_chapter.items():
+        heading = f"### [{chapter_title(chapter)}](chapters/{chapter})" if chapter else "### In no chapter"
+        lines += [heading, "", f"{tally.in_words(mine)}.", "", claims_table(_table(mine), root=""), ""]
+    return "\n".join([*lines, '<script defer src="_static/scoreboard.js"></script>', ""])
+
+
+def _units(chapter: str, rows: Sequence[Row]) -> str:
+    """A chapter's row of squares, the same fates side by side."""
+    found = [(tally.fate(row), row) for row in rows]
+    ordered = sorted(((fate, row) for fate, row in found if fate), key=lambda pair: tally.FATES.index(pair[0]))
+    links = [
+        (fate, f"#{anchor_of(row.request.study.name, row.claim.id)}", f"{row.claim.statement} {fate}.")
+        for fate, row in ordered
+    ]
+    return squares(chapter_title(chapter), links)
+
+
+def _table(rows: Sequence[Row]) -> list[Shown]:
+    """The claims of a chapter as rows, with a column for published tables where a study of it has some."""
+    studies = {row.request.study.name: row.request.study for row in rows}
+    apart = {name: found for name, study in studies.items() if (found := published_cells(study))}
+    table = []
+    for row in rows:
+        one = shown(row, root="", page=f"chapters/{chapter_of(row.request.study.name)}.html")
+        column = {"Published": apart.get(row.request.study.name, {}).get(row.claim.id)} if apart else {}
+        table.append(dataclasses.replace(one, cells={**one.cells, **column}, fate=tally.fate(row) or ""))
+    return table
+
+
+def _fates(rows: Sequence[Row]) -> pd.DataFrame:
+    """A row for each kind of claims and each origin, a column for each fate that some claim has."""
+    counted = [*tally.kinds(rows), *tally.origins(rows)]
+    some = [fate for fate in tally.FATES if any(kind.counts[fate] for kind in counted)]
+    return pd.DataFrame([{"claims": kind.title, **{fate: kind.counts[fate] for fate in some}} for kind in counted])
+
+
+def _primary() -> list[str]:
+    """The primary claims with their verdicts on twenty seeds of the replication."""
+    found = primaries()
+    if not found:
+        return ["None is named.", ""]
+    rows = [
+        {
+            "phenomenon": one.entry.phenomenon,
+            "claim": f'<a href="#{anchor_of(one.study.name, one.claim.id)}">{one.claim.statement}</a>',
+            "verdict": verdict_badge(one.judgement.verdict),
+            "estimate": interval(one.judgement.estimate, one.judgement.low, one.judgement.high),
+            "asked": wanted(one.claim),
+            "seeds": one.judgement.n,
+            "after Holm": "stays" if one.stays else "–",
+        }
+        for one in found
+    ]
+    return [
+        "Named in one file before their replication was computed, and judged on that table of twenty seeds alone, with "
+        f"Holm's correction over these {len(found)}. All other claims are descriptive.",
+        "",
+        markdown_table(rows),
+    ]
+
+
+def statistics(studies: Iterable[Study]) -> dict[str, str]:
+    """Pages with the source of every study's claims, by where they lie; the first one leads to the others."""
+    told = list(studies)
+    names = [f"- [{study.title}]({study.name}): `{study.name}`" for study in told]
+    first = [
+        "# Statistics of the claims",
+        "",
+        "What decides a claim is a function of its study's table. Here is the source of each, study by study.",
+        "",
+        *names,
+        "",
+    ]
+    return {"evidence/index": "\n".join(first)} | {f"evidence/{study.name}": _statistics(study) for study in told}
+
+
+def _statistics(study: Study) -> str:
+    module = study.module.rpartition(".")[0].removeprefix("genbook.").replace(".", "/")
+    return "\n".join(
+        [
+            f"# {study.title}: statistics",
+            "",
+            f"What decides the claims of the study `{study.name}` ([chapter](../chapters/{chapter_of(study.name)}), "
+            "[all verdicts](../scoreboard)): functions of its table. "
+            f"`genbook table {study.name}` prints the table, `genbook claims {study.name}` judges it.",
+            "",
+            f"```{{literalinclude}} /genbook/{module}/claims.py",
+            ":language: python",
+            "```",
+            "",
+        ]
+    )

@@ -1,0 +1,320 @@
+"""Figures that answer the reader's hand, on the page, in print and in JupyterLab, from one description.
+
+`Moving` is drawn from stored tables: each panel is a specification of Vega-Lite, written with altair. It is compiled
+while the chapter is executed. The page carries what it shows at first as SVG, for who has no scripts and for print, the
+compiled panels and the data, from which `book/assets/moving/grammar.js` draws anew at every move of a control, and the
+controls. JupyterLab draws the specification itself. `Live` is for what is computed in the page by a script of the
+book's own. Both go to `genbook.figures.show` like any figure.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from genbook.figures import controls as inputs
+from genbook.figures import style
+from genbook.figures.controls import Choice, Control, Slider, Ticks
+
+if TYPE_CHECKING:
+    import altair as alt
+
+__all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink"]
+
+#: Size of a panel that shares the column with another, in pixels; on a telephone it has the column for itself.
+WIDTH, HEIGHT = 280, 240
+#: Data of one figure as they stand on the page, in bytes; all figures of a page together have no more.
+LIMIT = 150_000
+#: Significant digits of the data on the page.
+_DIGITS = 4
+#: What JupyterLab 4 draws by itself.
+MIME = "application/vnd.vegalite.v5+json"
+_VEGA_LITE = "6.4"
+
+
+def ink(name: str) -> str:
+    """Return the colour of a thing in `style.COLORS`, of 'text', 'axis' or 'grid' as the page has it, light or dark."""
+    usual = {**style.FRAME, **style.COLORS}
+    return f"var(--fig-{name}, {usual[name]})"
+
+
+def chart(data: str) -> alt.Chart:
+    """Return an empty chart of the figure's data of that name; types of its encodings must be told (``width:Q``)."""
+    import altair as alt
+
+    return alt.Chart(alt.NamedData(data))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel.
+
+    Args:
+        chart: it may use the controls' parameters by their names.
+        title: above it.
+        moves: the slider that is moved to where the panel is pointed at, along its x axis (scale ``x``).
+        picks: (field, control): what is pointed at sets the control to its value of the field.
+        size: in pixels.
+    """
+
+    chart: alt.TopLevelMixin
+    title: str = ""
+    moves: Slider | None = None
+    picks: tuple[str, str] = ()
+    size: tuple[int, int] = (WIDTH, HEIGHT)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The data as a table, at the state that is seen: the things of the mark ``mark`` (its chart's name), by column.
+
+    ``columns``: (field, head, format as ``.1%``, empty for words) each.
+    """
+
+    mark: str
+    columns: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A figure from stored tables.
+
+    Args:
+        data: by name, the tidy rows that the charts are drawn from; the page has them to four digits.
+        panels: side by side, one under the other on a telephone.
+        controls: what the reader moves.
+        words: a chart of text marks that say in words what is seen; a screen reader hears it at each move.
+        table: the data as a table.
+    """
+
+    data: Mapping[str, pd.DataFrame]
+    panels: Sequence[Panel]
+    controls: Sequence[Control]
+    words: alt.TopLevelMixin
+    table: Table
+    cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def html(self, name: str, alt: str) -> str:
+        """The figure as the page has it; raises `ValueError` where its data are too many for a page."""
+        columns = {key: columnar(rows) for key, rows in self.data.items()}
+        size = len(_json(columns))
+        if size > LIMIT:
+            raise ValueError(f"{name}: {size / 1000:.0f} kB of data; a page bears {LIMIT / 1000:.0f}")
+        panels = [self._compiled(panel) for panel in self.panels]
+        words = _compiled(self.words, self.controls)
+        stored = {
+            "data": columns,
+            "panels": panels,
+            "words": words,
+            "table": {"mark": f"{self.table.mark}_marks", "columns": [list(column) for column in self.table.columns]},
+        }
+        rounded = {key: whole(column) for key, column in columns.items()}
+        drawn = "".join(
+            f'<div class="panel"{_pointing(panel)}>{_still(spec, rounded, f"{name}-{k}")}</div>'
+            for k, (panel, spec) in enumerate(zip(self.panels, panels, strict=True))
+        )
+        said = " ".join(_texts(_svg(words, rounded)))
+        return _frame(name, alt, "grammar", ("vega.js", "grammar.js"), drawn, self.controls, said, stored, numbers=True)
+
+    def outputs(self) -> dict[str, Any]:
+        """What JupyterLab shows: the panels side by side, with inputs that Vega makes."""
+        import altair as alt
+
+        whole_figure = alt.hconcat(*[_sized(panel.chart, panel.size, panel.title) for panel in self.panels])
+        spec = _specification(whole_figure, self.controls, bound=True)
+        spec["$schema"] = "https://vega.github.io/schema/vega-lite/v5.json"
+        rounded = {key: whole(columnar(rows)) for key, rows in self.data.items()}
+        return {MIME: _in_plain_colours(spec | {"datasets": rounded})}
+
+    def _compiled(self, panel: Panel) -> dict[str, Any]:
+        return _compiled(_sized(panel.chart, panel.size, panel.title), self.controls)
+
+
+@dataclass(frozen=True)
+class Live:
+    """A figure that a script of the book's own computes and draws in the page.
+
+    Args:
+        draw: the drawing, ``genbook.live.DRAW(element, data)``.
+        scripts: files of ``book/assets/moving/`` in their order, such as ``("d3.js", "toy.js")``.
+        still: HTML, usually SVG, of what it shows at first: for who has no scripts, for print, and until it has come.
+            The script finds it as ``.panels`` and puts its drawing in the place.
+        controls: what the reader moves.
+        words: what is seen at first, in words; the script keeps it up in ``.seen``.
+        data: what the script gets, as JSON.
+        numbers: whether the script tells its numbers as a table (``genbook.table``).
+    """
+
+    draw: str
+    scripts: Sequence[str]
+    still: str
+    controls: Sequence[Control]
+    words: str
+    data: Any = None
+    numbers: bool = False
+
+    def html(self, name: str, alt: str) -> str:
+        """The figure as the page has it; raises `ValueError` where its data are too many for a page."""
+        if (size := len(_json(self.data))) > LIMIT:
+            raise ValueError(f"{name}: {size / 1000:.0f} kB of data; a page bears {LIMIT / 1000:.0f}")
+        return _frame(
+            name, alt, self.draw, self.scripts, self.still, self.controls, self.words, self.data, numbers=self.numbers
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        """What JupyterLab shows: the first state."""
+        return {"text/html": self.still}
+
+
+def columnar(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return a table by columns, numbers to four digits; a column of few levels as those and where each stands."""
+    found = {}
+    for name in rows.columns:
+        column = [_short(value) for value in rows[name]]
+        levels = list(dict.fromkeys(column))
+        if len(levels) * 3 < len(column):
+            places = {level: k for k, level in enumerate(levels)}
+            found[str(name)] = {"of": levels, "at": [places[value] for value in column]}
+        else:
+            found[str(name)] = column
+    return found
+
+
+def whole(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of what `columnar` has written."""
+    lists = {k: c if isinstance(c, list) else [c["of"][at] for at in c["at"]] for k, c in columns.items()}
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        if not np.isfinite(value):
+            return None
+        rounded = float(f"{value:.{_DIGITS}g}")
+        return int(rounded) if rounded.is_integer() and abs(rounded) < 1e9 else rounded
+    return str(value)
+
+
+def _frame(
+    name: str,
+    alt: str,
+    draw: str,
+    scripts: Sequence[str],
+    drawn: str,
+    controls: Sequence[Control],
+    said: str,
+    stored: Any,
+    *,
+    numbers: bool,
+) -> str:
+    """The parts of every moving figure, in the order in which they are met."""
+    data = "" if stored is None else f'<script type="application/json">{_json(stored)}</script>'
+    table = '<details class="seen-numbers" hidden><summary>The numbers that are seen</summary></details>'
+    return (
+        f'<div class="moving" data-draw="{draw}" data-scripts="{" ".join(scripts)}">'
+        f'<div class="panels" role="img" aria-label="{html.escape(alt)}">{drawn}</div>'
+        f"{inputs.group(controls, name, 'What the figure shows')}"
+        f'<p class="seen" role="status">{html.escape(said)}</p>{table if numbers else ""}{data}</div>'
+    )
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand in a script element: it does not end there, and no comment begins."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _pointing(panel: Panel) -> str:
+    if panel.moves:
+        steps = html.escape(json.dumps(list(panel.moves.values)))
+        return f' data-moves="{panel.moves.name}_index" data-steps="{steps}"'
+    if panel.picks:
+        return f' data-picks="{panel.picks[0]}" data-control="{panel.picks[1]}"'
+    return ""
+
+
+# --- specifications -------------------------------------------------------------------------------------------------
+
+
+def _sized(drawn: alt.TopLevelMixin, size: tuple[int, int], title: str) -> alt.TopLevelMixin:
+    drawn = drawn.properties(width=size[0], height=size[1])
+    return drawn.properties(title=title) if title else drawn
+
+
+def _config() -> dict[str, Any]:
+    """The look of the book's figures."""
+    text = {"labelColor": ink("text"), "titleColor": ink("text"), "labelFontSize": 11, "titleFontSize": 12}
+    axis = {"domainColor": ink("axis"), "tickColor": ink("axis"), "gridColor": ink("grid"), "titleFontWeight": "normal"}
+    return {
+        "aria": False,
+        "background": "transparent",
+        "font": "DejaVu Sans, sans-serif",
+        "padding": {"left": 2, "right": 4, "top": 2, "bottom": 2},
+        "view": {"stroke": None},
+        "axis": {**text, **axis, "labelOverlap": "greedy", "tickSize": 4, "titlePadding": 6},
+        "axisX": {"grid": False},
+        "axisY": {"ticks": False, "labelPadding": 5},
+        "legend": {**text, "title": None, "orient": "top", "symbolStrokeWidth": 2},
+        "title": {"anchor": "start", "fontWeight": "normal", "fontSize": 12, "color": ink("text")},
+        "text": {"color": ink("text"), "fontSize": 11},
+        "line": {"strokeWidth": 2},
+        "point": {"filled": True, "size": 36},
+    }
+
+
+def _specification(drawn: alt.TopLevelMixin, controls: Sequence[Control], bound: bool) -> dict[str, Any]:
+    """A chart as Vega-Lite, in the book's look, with the controls' parameters."""
+    spec = drawn.to_dict()
+    moved = [parameter for control in controls for parameter in control.parameters(bound)]
+    return {**spec, "config": _config(), "params": [*spec.get("params", []), *moved]}
+
+
+def _compiled(drawn: alt.TopLevelMixin, controls: Sequence[Control]) -> dict[str, Any]:
+    """A chart as a specification of Vega, without its data."""
+    import vl_convert
+
+    spec = _specification(drawn, controls, bound=False)
+    compiled = dict(vl_convert.vegalite_to_vega(spec, vl_version=_VEGA_LITE))
+    compiled.pop("$schema", None)
+    return compiled
+
+
+def _svg(spec: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """What a compiled chart shows of these rows at first."""
+    import vl_convert
+
+    data = [{**source, "values": rows[source["name"]]} if source["name"] in rows else source for source in spec["data"]]
+    return vl_convert.vega_to_svg({**spec, "data": data})
+
+
+def _still(spec: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any]]], prefix: str) -> str:
+    """The SVG for the page: ids of its own, and no more of what is said by the figure's alternative text."""
+    svg = _svg(spec, rows)
+    svg = re.sub(r'((?:id="|url\(#))([\w-]+)', rf"\1{prefix}-\2", svg)
+    svg = re.sub(r' (?:role|aria-[a-z]+|xmlns:xlink|version)="[^"]*"', "", svg)
+    return re.sub(r"(?<=\d\.\d\d)\d+", "", svg)
+
+
+def _texts(svg: str) -> list[str]:
+    return [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg)]
+
+
+@functools.cache
+def _variable() -> re.Pattern[str]:
+    return re.compile(r"var\(--[\w-]+, (#[0-9A-Fa-f]{6})\)")
+
+
+def _in_plain_colours(spec: Any) -> Any:
+    """A specification for a page that does not know the book's variables."""
+    return json.loads(_variable().sub(r"\1", json.dumps(spec)))

@@ -1,0 +1,135 @@
+"""How tables and claims are told on a page: a line of provenance, the cells of a claims table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from genbook.base.claims import JUDGES_NOTHING, Judgement
+from genbook.figures.html import Cell, Shown, anchor_of, interval, wanted
+from genbook.results import published
+from genbook.results.judged import of_published
+from genbook.results.table import Table, dataset_of
+from genbook.results.verdicts import Row
+from genbook.studies import Study
+
+
+def provenance_line(table: Table) -> str:
+    """One line that says where a table comes from."""
+    first = table.provenances[0]
+    seeds = _ranges(table.seeds)
+    data = f"{first['dataset']} {first['data'][:8]}" if first["dataset"] else "data made by the study"
+    words = [
+        f"seeds {seeds} (each draws {', '.join(first['varies'])})",
+        f"data {data}" if first["dataset"] else data,
+        f"{first['device']}, {first['threads']} thread{'s' if first['threads'] != 1 else ''}, "
+        f"{table.wall_seconds:.0f} s",
+        f"torch {first['versions']['torch']}",
+        f"commit {first['commit'] or 'unknown'}",
+        f"table {table.digest[:8]}",
+    ]
+    if table.published:
+        words.append("published table" + (", computed before the code last changed" if table.code_changed else ""))
+    return " · ".join(words)
+
+
+#: A formatted number that is none: 'nan', 'nan%', '-nan'.
+_NO_NUMBER = re.compile(r"[+-]?\bnan\b%?")
+
+
+def in_words(text: str) -> str:
+    """``text`` for a reader: what was not measured is said in words, where a format has left 'nan' or 'nan%'."""
+    return _NO_NUMBER.sub("(not measured)", text)
+
+
+def control_notes(study: Study, title: str, name: str) -> list[str]:
+    """What became of the claims in the controls that were published under ``name``: one line, none without any."""
+    there, failed, others = published.names(study), [], []
+    files = {control: published.name_of(name, control) for control in {claim.control for claim in study.claims}}
+    judged = {control: of_published(study, file) for control, file in files.items() if file in there}
+    for claim in study.claims:
+        if (found := judged.get(claim.control)) is not None:
+            verdict = found[claim.id].verdict
+            (failed if verdict == "fails" else others).append(f"{claim.id} ({verdict})")
+    if not failed and not others:
+        return []
+    astray = f"; not so {', '.join(others)}" if others else ""
+    return [f"{title}, controls: {len(failed)} of {len(failed) + len(others)} claims fail there as they must{astray}"]
+
+
+def shown(row: Row, *, figure: str = "", root: str = "../", page: str = "", anchored: bool = True) -> Shown:
+    """A claim as a row of a page: the replication first, what it rests on behind it.
+
+    ``figure``: the address of the figure that it is read off. ``root``: address of the book's first folder.
+    ``page``: the page on which its argument stands, where that is another one; else the scoreboard is linked.
+    ``anchored``: whether the row is the one on its page that bears the claim's address.
+    """
+    study = row.request.study.name
+    anchor = anchor_of(study, row.claim.id)
+    links = {"its figure": figure} if figure else {}
+    other = {"in its chapter": f"{page}#{anchor}"} if page else {"on the scoreboard": f"{root}scoreboard.html#{anchor}"}
+    return Shown(
+        row.claim,
+        cells(row),
+        row.control,
+        anchor=anchor if anchored else "",
+        links={**links, "its statistic": f"{root}evidence/{study}.html", **other},
+        again=f"genbook claims {study}",
+    )
+
+
+def cells(row: Row) -> dict[str, Cell]:
+    """What a claim came out as where it is judged, by the titles of a page's columns: the replication first."""
+    discovery = row.request.discovery.spec
+    return {
+        "Replication": Cell(row.replication, (*_known(row.replication_dataset), *why(row.replication))),
+        "Discovery": Cell(row.discovery, (*_known(dataset_of(discovery)), *why(row.discovery))),
+    }
+
+
+def in_a_line(row: Row) -> str:
+    """A claim in a line of Markdown, a link to where the page has it whole; with numbers where it did not replicate."""
+    anchor, statement = anchor_of(row.request.study.name, row.claim.id), row.claim.statement.rstrip(".")
+    line = f'<a href="#{anchor}">{statement}</a>'
+    found = row.replication if row.discovery.verdict == "holds" else row.discovery
+    if found.verdict == "holds" or math.isnan(found.estimate):
+        return line
+    return f"{line} ({found.verdict}: {interval(found.estimate, found.low, found.high)}, asked {wanted(row.claim)})"
+
+
+def published_cells(study: Study) -> dict[str, Cell]:
+    """By id, what the study's claims came out as on its published tables of the discovery setting, if there are any.
+
+    Of several tables the one with the most seeds is shown, the others stand under it.
+    """
+    ending = published.ending("discovery")
+    names = [name for name in published.names(study) if name.endswith(ending)]
+    judged = {name.removesuffix(ending): of_published(study, name) for name in names}
+    current = {name: found for name, found in judged.items() if found is not None}
+    if not current:
+        return {}
+    return {claim.id: _widest({name: found[claim.id] for name, found in current.items()}) for claim in study.claims}
+
+
+def _widest(found: Mapping[str, Judgement]) -> Cell:
+    """The judgement of the most seeds, with its table's name, and under it the verdicts on other tables."""
+    (name, widest), *others = sorted(found.items(), key=lambda named: -named[1].n)
+    return Cell(widest, (f"{name}, {widest.n} seeds", *(f"{other}: {one.verdict}" for other, one in others)))
+
+
+def why(judgement: Judgement) -> tuple[str, ...]:
+    """Why a claim could not be judged, in words; nothing where the numbers say it, or nothing was to be judged."""
+    unsaid = judgement.verdict in ("not judged", "not testable") or judgement.censored
+    return (judgement.reason,) if unsaid and judgement.reason not in ("", JUDGES_NOTHING) else ()
+
+
+def _known(dataset: str | None) -> tuple[str, ...]:
+    return () if dataset is None else (dataset,)
+
+
+def _ranges(seeds: tuple[int, ...]) -> str:
+    """'0–4' for consecutive seeds, else a list."""
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}–{seeds[-1]}"
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,1 @@
+"""What coherence is, and what it says of gradient descent."""

@@ -1,0 +1,1 @@
+"""The generalization theorem of coherence, evaluated term by term on a small network along its run."""

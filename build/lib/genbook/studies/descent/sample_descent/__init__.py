@@ -1,0 +1,1 @@
+"""Double descent of one network by the number of its training examples."""

@@ -1,0 +1,1 @@
+"""Coherence on convolutions: one small network on real and on random labels, layer by layer."""

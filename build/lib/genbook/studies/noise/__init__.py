@@ -1,0 +1,1 @@
+"""Wrong labels, and examples that are hard or rare."""

@@ -1,0 +1,1 @@
+"""Robust losses beside robust averages on wrong labels, in a convolutional network."""

@@ -1,0 +1,1 @@
+"""Benign oscillation: learning rates too large to settle on the strong feature teach a network the weak one."""

@@ -1,0 +1,1 @@
+"""Diagonal linear networks: for which teachers large learning rates lower the risk, and for which they raise it."""

@@ -1,0 +1,1 @@
+"""Flows at the edge of stability: what follows gradient descent where gradient flow does not."""

@@ -1,0 +1,1 @@
+"""Edge of stability: the sharpness climbs to 2 / learning rate and stays there."""

@@ -1,0 +1,1 @@
+"""Logistic regression on separable data: as the learning rate grows, descent becomes the batch perceptron."""

@@ -1,0 +1,1 @@
+"""Early learning in its simplest form: a linear classifier on two Gaussians, some of the labels random."""

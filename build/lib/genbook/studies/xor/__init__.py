@@ -1,0 +1,1 @@
+"""Benign overfitting on XOR, and the delay before it generalizes."""

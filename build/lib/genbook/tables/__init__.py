@@ -1,0 +1,1 @@
+"""Reading tidy tables: what is measured (quantities), what is read off a curve (readings), what a claim compares."""
