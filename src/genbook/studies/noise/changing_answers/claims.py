@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook.studies.noise.changing_answers.run import ANSWER, GIVEN, TRUE
-from genbook.studies.noise.changing_answers.spec import ChangingAnswersSpec
+from genbook.studies.noise.changing_answers.spec import ANSWER, GIVEN, TRUE, ChangingAnswersSpec
 from genbook.tables import tidy
 from genbook.tables.statistics import Statistic, claim, difference, fraction, half_example
 

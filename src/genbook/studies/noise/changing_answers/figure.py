@@ -12,8 +12,8 @@ import pandas as pd
 
 from genbook.figures.moving import Live, Slider
 from genbook.studies.noise.changing_answers import claims
-from genbook.studies.noise.changing_answers.run import ANSWER, GIVEN, TRUE, images_of
-from genbook.studies.noise.changing_answers.spec import ChangingAnswersSpec
+from genbook.studies.noise.changing_answers.run import images_of
+from genbook.studies.noise.changing_answers.spec import ANSWER, GIVEN, TRUE, ChangingAnswersSpec
 from genbook.tables import tidy
 
 #: Drawn by, in `book/assets/moving/`.

@@ -14,11 +14,10 @@ from genbook import data
 from genbook.experiments import MLP, Condition, Images, Labels
 from genbook.experiments.run import Drawn
 from genbook.probes import Accuracy, Answer, LogSpaced
-from genbook.studies.noise.changing_answers.spec import ChangingAnswersSpec
+from genbook.studies.noise.changing_answers.spec import GIVEN, TRUE, ChangingAnswersSpec
 from genbook.tables.quantities import name_of
 from genbook.training import Replica, train
 
-ANSWER, GIVEN, TRUE = "answer", "given label", "true label"
 COLUMNS = ["seed", "noise", "step", "epoch", "quantity", "group", "value"]
 
 

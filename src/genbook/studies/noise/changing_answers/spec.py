@@ -9,6 +9,9 @@ from pydantic import model_validator
 from genbook.base.spec import parameter
 from genbook.experiments import Dataset, Descent, Fraction, Growing, HiddenWidths
 
+#: What is kept of every example that is asked.
+ANSWER, GIVEN, TRUE = "answer", "given label", "true label"
+
 
 class ChangingAnswersSpec(Dataset, Descent):
     """Networks whose labels are real, partly random or all random, each asked about the same examples as it learns."""

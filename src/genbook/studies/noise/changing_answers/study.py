@@ -36,6 +36,7 @@ STUDY = Study(
         "true label": "the label that it had before",
     },
     replication=other_images,
+    replication_seed=2000,
     precondition=LEARNS,
     controls={"shuffled labels": {"labels": "shuffled"}},
     varies=("training subset", "corruption", "order", "initialisation"),
