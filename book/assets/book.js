@@ -1,6 +1,18 @@
-// What every page does besides being read: printing, and showing in its contents which section is being read.
+// What every page does besides being read: printing, showing in its contents which section is being read, and letting
+// the keyboard scroll an equation that is wider than the page.
 addEventListener("DOMContentLoaded", () => {
   for (const button of document.querySelectorAll("[data-print]")) button.onclick = () => print();
+
+  const equations = document.querySelectorAll("div.math");
+  const reach = () => {
+    for (const box of equations) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("resize", reach);
+  document.fonts.ready.then(reach);
+  reach();
 
   const links = [...document.querySelectorAll("#book-toc a[href^='#']")].filter(link => link.hash.length > 1);
   const headings = links.map(link => document.getElementById(decodeURIComponent(link.hash.slice(1))));
