@@ -1,1 +1,0 @@
-"""What coherence is, and what it says of gradient descent."""

@@ -1,1 +1,0 @@
-"""The laws of coherence, checked on the per-example gradients of a small network, written out one by one."""

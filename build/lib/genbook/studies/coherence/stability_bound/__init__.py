@@ -1,1 +1,0 @@
-"""The generalization theorem of coherence, evaluated term by term on a small network along its run."""

@@ -1,1 +1,0 @@
-"""Double descent of convolutional networks by their channels and, at the critical number, by their examples."""

@@ -1,1 +1,0 @@
-"""Double descent of one network by the number of its training examples."""

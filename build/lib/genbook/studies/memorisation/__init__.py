@@ -1,1 +1,0 @@
-"""Random labels and real ones."""

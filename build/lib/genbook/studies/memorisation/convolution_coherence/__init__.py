@@ -1,1 +1,0 @@
-"""Coherence on convolutions: one small network on real and on random labels, layer by layer."""

@@ -1,1 +1,0 @@
-"""Weight decay and random labels."""

@@ -1,1 +1,0 @@
-"""Wrong labels, and examples that are hard or rare."""

@@ -1,1 +1,0 @@
-"""Robust losses beside robust averages on wrong labels, in a convolutional network."""

@@ -1,1 +1,0 @@
-"""Suppressing weak gradient directions under label noise, with the controls that make the comparison fair."""

@@ -1,1 +1,0 @@
-"""Large learning rates."""

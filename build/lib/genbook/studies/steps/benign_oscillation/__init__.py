@@ -1,1 +1,0 @@
-"""Benign oscillation: learning rates too large to settle on the strong feature teach a network the weak one."""

@@ -1,1 +1,0 @@
-"""Diagonal linear networks: for which teachers large learning rates lower the risk, and for which they raise it."""

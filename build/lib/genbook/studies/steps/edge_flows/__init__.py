@@ -1,1 +1,0 @@
-"""Flows at the edge of stability: what follows gradient descent where gradient flow does not."""

@@ -1,1 +1,0 @@
-"""Edge of stability: the sharpness climbs to 2 / learning rate and stays there."""

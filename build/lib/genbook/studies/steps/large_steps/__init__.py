@@ -1,1 +1,0 @@
-"""Large learning rates on real data: large against small ones at equal training loss."""

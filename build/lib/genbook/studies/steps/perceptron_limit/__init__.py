@@ -1,1 +1,0 @@
-"""Logistic regression on separable data: as the learning rate grows, descent becomes the batch perceptron."""

@@ -1,1 +1,0 @@
-"""Benign overfitting on XOR, and the delay before it generalizes."""
