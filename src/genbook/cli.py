@@ -315,9 +315,9 @@ def compare(first: str, second: str, everything: bool, as_json: bool) -> None:
         return
     for name, values in changed.items():
         click.echo(f"{name}: {json.dumps(values[0])} -> {json.dumps(values[1])}")
-    otherwise = [(a, b) for a, b in pairs if everything or _outcome(a) != _outcome(b)]
-    _print_pairs(otherwise, first, second)
-    alike = len(pairs) - len([1 for a, b in pairs if _outcome(a) != _outcome(b)])
+    otherwise = [(a, b) for a, b in pairs if _outcome(a) != _outcome(b)]
+    _print_pairs(pairs if everything else otherwise, first, second)
+    alike = len(pairs) - len(otherwise)
     click.echo(
         f"{alike} of {len(pairs)} claims come out alike" + ("" if changed else "; the runs have the same parameters")
     )
@@ -613,9 +613,9 @@ def store_prune(names: tuple[str, ...]) -> None:
     """Remove the parts of each STUDY (all without one) that the present code would not read."""
     from genbook.results import shared_store
 
-    sizes = {part.path: part.bytes for part in shared_store.kept(names)}
-    gone = [part.path for part in shared_store.prune(names)]
-    click.echo(f"{len(gone)} of {len(sizes)} parts removed, {sum(map(sizes.__getitem__, gone)) / 2**20:.1f} MiB")
+    gone = shared_store.prune(names)
+    parts, size = len(gone) + len(shared_store.paths(names)), sum(part.bytes for part in gone)
+    click.echo(f"{len(gone)} of {parts} parts removed, {size / 2**20:.1f} MiB")
 
 
 @store_group.command("export")

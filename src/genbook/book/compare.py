@@ -29,15 +29,15 @@ class Run:
         return [row for request in self.asked.values() for row in evaluate(request, tell=tell)]
 
 
-def run_of(place: str, profile: str | None = None) -> Run:
+def run_of(place: str) -> Run:
     """The run that ``place`` names: an executed copy, or a chapter as the book has it.
 
     Of an executed copy papermill's record says which notebook it is of and which parameters were injected. Raises
     `ParameterError` for what is neither, and for parameters that the chapter no longer takes.
     """
     if Path(place).suffix != ".ipynb":
-        chapter, given = find_chapter(place), {"profile": profile or "quick"}
-        return Run(place, chapter, requests(chapter, given))
+        chapter = find_chapter(place)
+        return Run(place, chapter, requests(chapter, {"profile": "quick"}))
     try:
         record = json.loads(Path(place).read_text(encoding="utf-8"))["metadata"]["papermill"]
         chapter, injected = Path(record["input_path"]).stem, dict(record["parameters"])

@@ -11,6 +11,7 @@ from typing import Any
 from genbook.base.files import write_text
 from genbook.base.spec import nearest
 from genbook.book.execute import executed_path
+from genbook.book.pictures import as_figure
 from genbook.book.render import BuildError
 from genbook.figures.html import anchor_of, fates_bar, fates_legend, interval, verdict_badge, wanted
 from genbook.figures.svg import themed
@@ -94,9 +95,7 @@ def live_figure(profile: str) -> str:
         f'(One network of the study <a href="evidence/changing_answers.html"><code>changing_answers</code></a>, seed '
         f"{table.seeds[0]}.)"
     )
-    drawn = twenty(told).html("fig-front", alt)
-    figure = f'<figure class="plot" id="fig-front">{drawn}<figcaption><p>{caption}</p></figcaption></figure>'
-    return f"```{{raw}} html\n{figure}\n```\n"
+    return as_figure(twenty(told), "fig-front", alt, caption)
 
 
 def primary_claims() -> str:

@@ -36,7 +36,8 @@ def one_page(library: Iterable[str]) -> str:
                 [
                     ("`GENBOOK_STORE`", "the folder of computed tables, by default `.genbook`"),
                     ("`GENBOOK_DATA`", "the folder of downloaded data"),
-                    ("`OMP_NUM_THREADS`", "threads of one computation"),
+                    ("`GENBOOK_THREADS`", "threads of the arithmetic on a CPU, by default 1"),
+                    ("`GENBOOK_FRESH`", "1: read no table that comes with the book"),
                     ("`CHROMIUM`", "the browser that prints the PDF and looks at pages"),
                 ],
             ),

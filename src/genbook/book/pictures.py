@@ -148,14 +148,21 @@ def live_pages() -> dict[str, str]:
     """Figures that answer the hand, by name: what a page includes of each."""
     with plt.rc_context():
         style.use()
-        drawn = six_gradients().html("fig-six-gradients", _SIX_ALT)
+        drawn = six_gradients()
     caption = (
         "Six gradients and their sum. A small step along the sum helps each example whose arrow makes an acute angle "
         "with it: five of these six. The longer the sum is for the length of the arrows, the more they have in common. "
         "Drag a tip, or choose an arrow and turn it."
     )
-    figure = f'<figure class="plot" id="fig-six-gradients">{drawn}<figcaption><p>{caption}</p></figcaption></figure>'
-    return {"six-gradients": f"```{{raw}} html\n{figure}\n```\n"}
+    return {"six-gradients": as_figure(drawn, "fig-six-gradients", _SIX_ALT, caption)}
+
+
+def as_figure(drawn: Live, name: str, alt: str, caption: str) -> str:
+    """A figure that answers the hand, with its caption, as what a page that is no notebook includes."""
+    figure = (
+        f'<figure class="plot" id="{name}">{drawn.html(name, alt)}<figcaption><p>{caption}</p></figcaption></figure>'
+    )
+    return f"```{{raw}} html\n{figure}\n```\n"
 
 
 _SIX_ALT = (

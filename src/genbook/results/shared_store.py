@@ -37,25 +37,24 @@ class Kept:
     path: Path
     provenance: dict[str, Any] | None
     wrong: str
+    bytes: int
 
     @property
     def study(self) -> str:
         """Whose table it is, by its place."""
         return self.path.parent.parent.name
 
-    @property
-    def bytes(self) -> int:
-        """Its size."""
-        return self.path.stat().st_size
-
 
 def kept(names: Collection[str] = ()) -> Iterator[Kept]:
     """All parts of the store, or those of the studies named; raises `ParameterError` for an unknown study."""
+    return map(_looked_at, paths(names))
+
+
+def paths(names: Collection[str] = ()) -> list[Path]:
+    """Their files, which are not looked into; raises as `kept` does."""
     for name in names:
         studies.get(name)
-    for path in Store().paths():
-        if not names or path.parent.parent.name in names:
-            yield _looked_at(path)
+    return [path for path in Store().paths() if not names or path.parent.parent.name in names]
 
 
 def prune(names: Collection[str] = ()) -> list[Kept]:
@@ -139,11 +138,12 @@ def _unfit(member: tarfile.TarInfo) -> str:
 
 
 def _looked_at(path: Path) -> Kept:
+    size = path.stat().st_size
     found = _MEMBER.fullmatch(f"{path.parent.parent.name}/{path.parent.name}/{path.name}")
     if found is None:
-        return Kept(path, None, "is no part of a table")
+        return Kept(path, None, "is no part of a table", size)
     part, wrong = _proven(path, found["key"], int(found["seed"]))
-    return Kept(path, None if part is None else part.provenance, wrong)
+    return Kept(path, None if part is None else part.provenance, wrong, size)
 
 
 def _proven(path: Path, key: str, seed: int) -> tuple[Part | None, str]:
