@@ -35,6 +35,32 @@ def store(tmp_path, monkeypatch):
     return tmp_path / "store"
 
 
+@pytest.fixture(scope="module")
+def running():
+    """A running browser; where there is none the test is skipped."""
+    from tests import browser
+
+    with browser.chromium() as found:
+        if found is None:
+            pytest.skip("no Chromium here")
+        yield found
+
+
+@pytest.fixture
+def ax():
+    """The axes of a figure in the book's style, closed afterwards."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    from genbook import figures
+
+    with mpl.rc_context():
+        figures.use()
+        fig, ax = figures.subplots()
+        yield ax
+        plt.close(fig)
+
+
 def pytest_collection_modifyitems(items):
     """The built book first: it takes longest, and the other worker does the rest meanwhile."""
     items.sort(key=lambda item: item.path.name != "test_book.py")

@@ -137,15 +137,6 @@ def table():
     return pd.DataFrame(rows, columns=["seed", "labels", "step", "quantity", "value"])
 
 
-@pytest.fixture
-def ax():
-    with mpl.rc_context():
-        figures.use()
-        fig, ax = figures.subplots()
-        yield ax
-        plt.close(fig)
-
-
 def test_intervals_are_student_t_over_seeds(table):
     real = table[table["labels"] == "real"]
     summary = figures.intervals(real, "step", "accuracy")

@@ -20,15 +20,6 @@ from genbook.studies.noise.changing_answers.run import run
 from genbook.studies.noise.changing_answers.spec import ChangingAnswersSpec
 from genbook.studies.steps.benign_oscillation import figure as orbits
 from genbook.studies.steps.benign_oscillation import theory as bouncing
-from tests import browser
-
-
-@pytest.fixture(scope="module")
-def running():
-    with browser.chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium here")
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from genbook.base import stats
 from genbook.base.files import repository
 from genbook.figures import controls, grammar, moving
 from genbook.figures.moving import Choice, Live, Moving, Panel, Slider, Table, Ticks
-from tests import browser
 from tests.test_figures import ABOUT, notebook_of, shown
 
 STEPS, SEEDS, WIDTHS = (0, 10, 100), (0, 1, 2), (2, 8, 32)
@@ -197,14 +196,6 @@ def test_the_book_gets_the_page_and_the_notebook_the_specification(monkeypatch):
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def running():
-    with browser.chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium here")
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 
 from genbook.base.files import repository
 from genbook.results.chapters import chapters
-from tests import browser
 
 BOX = re.compile(r":::\{admonition\} Your prediction\n:class: prediction\n(.*?)\n:::", re.DOTALL)
 
@@ -40,14 +39,6 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>t</t
 <ul class="simple"><li><p>none of them … all of them</p></li></ul></div>
 <div class="claims-frame"><table class="claims"><tbody><tr><td>holds</td></tr></tbody></table></div>
 </article></body></html>"""
-
-
-@pytest.fixture(scope="module")
-def running():
-    with browser.chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium here")
-        yield found
 
 
 @pytest.fixture

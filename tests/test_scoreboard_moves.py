@@ -9,7 +9,6 @@ from genbook.base.claims import Judgement, decide
 from genbook.base.files import repository
 from genbook.figures import html
 from genbook.results import tally
-from tests import browser
 from tests.test_figures import CLAIM
 
 #: By claim: the ends of discovery's and of the replication's interval; the threshold is 0.5.
@@ -19,14 +18,6 @@ INTERVALS = {
     "third-one": ((0.7, 0.9), (0.4, 0.6)),
 }
 FATES = {"first-one": "replicated", "second-one": "fails in discovery", "third-one": "undecided in the replication"}
-
-
-@pytest.fixture(scope="module")
-def running():
-    with browser.chromium() as found:
-        if found is None:
-            pytest.skip("no Chromium here")
-        yield found
 
 
 @pytest.fixture

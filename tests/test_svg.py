@@ -8,19 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib import pyplot as plt
 
 from genbook import figures
 from genbook.figures import style, svg
-
-
-@pytest.fixture
-def ax():
-    with mpl.rc_context():
-        figures.use()
-        fig, ax = figures.subplots()
-        yield ax
-        plt.close(fig)
 
 
 def colors(image):
