@@ -123,4 +123,3 @@ def _write(app: Any, exception: Exception | None) -> None:
         rows += [[page, anchor, found[0][1], title, text] for anchor, title, text in found]
     data = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
     (out / FILE).write_text(f"window.bookSections = {data};\n", encoding="utf-8")
-    (out / "searchindex.js").unlink(missing_ok=True)  # Sphinx's own, which nothing asks
