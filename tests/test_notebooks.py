@@ -7,7 +7,7 @@ import pytest
 from genbook import studies
 from genbook.base.spec import ParameterError
 from genbook.book.execute import notebooks_root
-from genbook.cli import read_parameters
+from genbook.cli.asking import read_parameters
 from genbook.results.chapters import chapter_title, chapters, studies_of
 from genbook.results.requests import requests
 

@@ -1,0 +1,59 @@
+"""The command ``genbook``: run, build, check and list, with one message and no traceback where something is wrong."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from genbook import __version__
+from genbook.base.errors import ForeseenError
+from genbook.base.processes import interruptible
+from genbook.cli import chapters, checking, data, making, store, tables
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 done, 1 something went wrong, 2 asked wrongly, 130 interrupted (what was stored stays).",
+)
+@click.version_option(__version__, prog_name="genbook")
+def cli() -> None:
+    """A reproducible study book on why neural networks generalize."""
+
+
+for _command in (
+    chapters.run,
+    chapters.build,
+    tables.claims,
+    chapters.compare,
+    checking.verify,
+    checking.check,
+    making.new,
+    making.list_studies,
+    chapters.params,
+    tables.table,
+    tables.publish,
+    tables.ship,
+    store.store_group,
+    data.data_group,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; a foreseen mistake is one message and status 2 (asked wrongly) or 1 (went wrong)."""
+    with interruptible():
+        try:
+            cli(standalone_mode=False)
+        except click.exceptions.Exit as stop:
+            sys.exit(stop.exit_code)
+        except click.Abort:  # how click passes an interrupt on
+            raise KeyboardInterrupt from None
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except ForeseenError as error:
+            click.echo(f"genbook: {error}", err=True)
+            sys.exit(error.status)
+        except BrokenPipeError:
+            sys.exit(0)

@@ -1,0 +1,74 @@
+"""Commands that check: a number of the book by training again, a study by the contract of all studies."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from genbook.base import progress
+from genbook.cli.asking import DEVICE, option, specs, studies
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[STUDY/CLAIM@SETTING]...")
+@option("--seed", type=click.IntRange(min=0), help="Retrain this seed (default: one at random).")
+@DEVICE
+@click.option("--all", "everything", is_flag=True, help="Every study's discovery setting, a seed each (minutes).")
+@click.option("--checksums", "sums", is_flag=True, help="Check every published and stored file; train nothing.")
+def verify(names: tuple[str, ...], seed: int | None, device: str | None, everything: bool, sums: bool) -> None:
+    """Retrain one seed behind a number of the book, and see whether the number comes out again; status 1 if not.
+
+    \b
+    genbook verify random_labels/all-fit               in discovery
+    genbook verify random_labels/all-fit@replication   on other data; also @control, or a published table:
+    genbook verify random_labels@primary-replication   all claims that are judged on it
+    genbook verify --all --checksums                   every file, in seconds
+    """
+    from genbook.results import verify as verifying
+
+    if sums:
+        if names or seed is not None:
+            raise specs.ParameterError("--checksums checks every file; leave out the names and --seed")
+        found = list(verifying.checksums())
+        wrong = [f"{path}: {what}" for path, what in found if what]
+        click.echo("\n".join([*wrong, f"{len(found) - len(wrong)} of {len(found)} files are as they were written"]))
+        sys.exit(1 if wrong else 0)
+    if everything == bool(names):
+        raise specs.ParameterError(
+            "want one STUDY/CLAIM@SETTING or more, such as random_labels/all-fit@control, or --all"
+        )
+    asked = [one for name in (studies.names() if everything else names) for one in verifying.numbers(name)]
+    matches = True
+    for one in asked:
+        with progress.bar(f"{one.table.study.title}, {one.setting}") as tell:
+            again = verifying.retrain(one, seed, device or "auto", tell)
+        matches &= again.matches
+        click.echo(f"{one.table.study.name}, {one.setting}: seed {again.seed} in {again.seconds:.0f} s, {again.rows}")
+        for number in again.numbers:
+            said = "ok     " if number.matches else "DIFFERS"
+            verdict = number.verdicts[1] if len(set(number.verdicts)) == 1 else " became ".join(number.verdicts)
+            click.echo(f"{said} {number.name}: {number.again:.4g}, in the book {number.stored:.4g} ({verdict})")
+    sys.exit(0 if matches else 1)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="STUDY...")
+def check(names: tuple[str, ...]) -> None:
+    """Check that each STUDY keeps what every study promises; status 1 where one does not."""
+    chosen = [studies.get(name) for name in names]
+    from genbook import contract
+
+    said: set[str] = set()
+    for study in chosen:
+        for promise, error in contract.check(study):
+            if error is None:
+                click.echo(f"ok      {study.name}: {promise}")
+            elif isinstance(error, contract.NotApplicableError):
+                click.echo(f"--      {study.name}: {promise} ({error})")
+            else:
+                reason = str(error) if isinstance(error, contract.CheckError) else repr(error)
+                click.echo(f"BROKEN  {study.name}: {promise}\n        {'as above' if reason in said else reason}")
+                said.add(reason)
+    if said:
+        sys.exit(1)
