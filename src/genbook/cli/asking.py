@@ -48,11 +48,7 @@ def option(*names: str, **words: Any) -> Callable[[Any], Any]:
 PARAMETER = click.option(
     "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated."
 )
-
-
 PROFILE = option("--profile", metavar="P", help="smoke, quick or full (default: quick).")
-
-
 DEVICE = option("--device", metavar="D", help="auto (the default), cpu or cuda.")
 
 
