@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from genbook.studies import get
-from genbook.studies.steps.edge_flows.flows import central_substep, complementary, courses, rod_substep
+from genbook.studies.steps.edge_flows.flows import (
+    Counted,
+    central_substep,
+    complementary,
+    courses,
+    edge_substep,
+    rod_substep,
+)
 from genbook.studies.steps.edge_flows.network import made
 from genbook.studies.steps.edge_flows.run import COLUMNS, run
 from genbook.studies.steps.edge_flows.spec import EdgeFlowsSpec
@@ -88,12 +95,12 @@ def test_the_rod_rests_at_the_two_cycle_of_descent():
     sharp, bent, rate = 1.1, 0.5, 2.0
     middle, square = np.zeros(1), np.array([[0.01]])
     for _ in range(4000):
-        middle, square = rod_substep(Quartic(sharp, bent), middle, square, rate, 0.05)
+        middle, square = rod_substep(Counted(Quartic(sharp, bent)), middle, square, rate, 0.05)
     assert square[0, 0] == pytest.approx((sharp - 2 / rate) / bent, rel=1e-3)
     assert middle[0] == pytest.approx(0, abs=1e-9)
     flat = np.array([[0.01]])
     for _ in range(200):
-        _, flat = rod_substep(Quartic(0.9, bent), np.zeros(1), flat, rate, 0.05)
+        _, flat = rod_substep(Counted(Quartic(0.9, bent)), np.zeros(1), flat, rate, 0.05)
     assert flat[0, 0] < 0.01
 
 
@@ -114,28 +121,72 @@ class Valley:
 def test_the_central_flow_is_held_where_the_sharpness_is_the_edge():
     w = np.zeros(2)
     for _ in range(200):
-        w = central_substep(Valley(), w, 0.5, 0.25, 1.95)
+        w = central_substep(Counted(Valley()), w, 0.5, 0.25, 1.95)
     assert w == pytest.approx([3.0, 0.0])  # 1 + a = 2 / 0.5
     free = np.zeros(2)
     for _ in range(200):
-        free = central_substep(Valley(), free, 0.5, 0.25, 1000.0)
+        free = central_substep(Counted(Valley()), free, 0.5, 0.25, 1000.0)
     assert free == pytest.approx([25.0, 0.0])
 
 
-def test_far_from_the_edge_the_central_flow_is_gradient_flow(network):
+def test_edge_flow_turns_around_the_edge_in_the_valley():
+    """With s = 1 + a along the floor, ds/dt = η(1 - ρ²/2) and dρ/dt = (ηs - 2)ρ: orbits around s = 2/η, ρ² = 2.
+
+    Over a whole orbit log ρ comes back and s comes back, so the means of s and of ρ² are those of its centre.
+    """
+    rate, dt = 0.5, 1e-3
+    net, centre, direction, magnitude = Counted(Valley()), np.array([2.5, 0.0]), np.array([0.0, 1.0]), np.sqrt(2)
+    sharp, squares, crossings = [], [], []
+    for step in range(60_000):
+        before = magnitude
+        centre, direction, magnitude = edge_substep(net, centre, direction, magnitude, rate, dt, 1.0)
+        sharp.append(1 + centre[0])
+        squares.append(magnitude**2)
+        if before**2 < 2 <= magnitude**2:
+            crossings.append(step)
+    assert len(crossings) > 3
+    orbits = slice(crossings[0], crossings[-1])
+    assert np.mean(sharp[orbits]) == pytest.approx(2 / rate, rel=2e-3)
+    assert np.mean(squares[orbits]) == pytest.approx(2, rel=2e-2)
+    assert max(sharp[orbits]) > 4.3
+
+
+def test_edge_flows_direction_turns_to_the_sharpest():
+    net, direction = Counted(Valley()), np.array([np.cos(0.3), np.sin(0.3)])
+    centre = np.array([1.0, 0.0])
+    for _ in range(200):
+        _, direction, _ = edge_substep(net, centre, direction, 0.0, 0.5, 0.1, 1.0)
+    assert abs(direction) == pytest.approx([0, 1], abs=1e-6)
+    _, fixed, _ = edge_substep(net, centre, np.array([0.6, 0.8]), 0.0, 0.5, 0.1, 0.0)
+    assert fixed == pytest.approx([0.6, 0.8])
+
+
+def test_far_from_the_edge_all_flows_are_gradient_flow(network):
     network, w = network
-    paths = courses(network, w, 0.01, 10, 4, 1.95)
-    assert paths["central flow"] == pytest.approx(paths["gradient flow"])
-    for name in ("gradient flow", "rod flow"):
-        assert paths[name] == pytest.approx(paths["descent"], abs=2e-3)
+    found = courses(network, w, 0.01, SMALL)
+    assert found["central flow"].path == pytest.approx(found["gradient flow"].path)
+    for name in ("gradient flow", "rod flow", "edge flow"):
+        assert found[name].path == pytest.approx(found["descent"].path, abs=4e-3)
+
+
+def test_a_path_costs_what_its_equations_ask_for(network):
+    network, w = network
+    found = courses(network, w, 0.01, SMALL)
+    parts = np.arange(SMALL.steps) * SMALL.substeps
+    assert found["descent"].gradients.tolist() == list(range(1, SMALL.steps + 1))
+    # Far from the edge the central flow asks for a gradient and a Hessian; rod flow for two gradients and two products
+    # of a Hessian with a vector; edge flow for two gradients and one product.
+    each = {"gradient flow": 1, "central flow": 1 + 2 * len(w), "rod flow": 6, "edge flow": 4}
+    for name, cost in each.items():
+        assert found[name].gradients.tolist() == (cost * parts).tolist()
 
 
 SPEC = EdgeFlowsSpec.build(steps=100)
 
 
 def synthetic(sharp, apart):
-    """Sharpnesses of descent (1) and the three flows, and the flows' distances; twice as much before the late half."""
-    names = ("gradient flow", "central flow", "rod flow")
+    """Sharpnesses of descent (1) and the four flows, and the flows' distances; twice as much before the late half."""
+    names = ("gradient flow", "central flow", "rod flow", "edge flow")
     rows = []
     for seed in (0, 1, 2):
         own = 1 + 0.01 * seed
@@ -147,19 +198,21 @@ def synthetic(sharp, apart):
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-AS_SAID = synthetic((1.8, 1.0, 1.1), (0.8, 0.2, 0.2))
-CONTRARY = synthetic((1.0, 1.6, 1.1), (0.4, 0.5, 1.2))
+AS_SAID = synthetic((1.8, 1.0, 1.1, 1.0), (0.8, 0.2, 0.2, 0.2))
+CONTRARY = synthetic((1.0, 1.6, 1.1, 1.4), (0.4, 0.5, 1.2, 1.0))
 GROWN = np.array([1, 1.01, 1.02])
 KNOWN = {
     "gradient-flow-leaves": Known(Answer(AS_SAID, 1.8 * GROWN, SPEC), Answer(CONTRARY, GROWN, SPEC)),
     "central-flow-follows": Known(Answer(AS_SAID, 0.25 * GROWN, SPEC), Answer(CONTRARY, 1.25 * GROWN, SPEC)),
     "central-flow-as-sharp": Known(Answer(AS_SAID, GROWN, SPEC), Answer(CONTRARY, 1.6 * GROWN, SPEC)),
     "rod-flow-as-close": Known(Answer(AS_SAID, 1 / GROWN, SPEC), Answer(CONTRARY, 2.4 / GROWN, SPEC)),
+    "edge-flow-as-close": Known(Answer(AS_SAID, 1 / GROWN, SPEC), Answer(CONTRARY, 2 / GROWN, SPEC)),
+    "edge-flow-as-sharp": Known(Answer(AS_SAID, GROWN, SPEC), Answer(CONTRARY, 1.4 * GROWN, SPEC)),
 }
 
 
 def test_all_paths_begin_at_one_place():
     table = run(SMALL, [0], "cpu")
     begun = table[(table["step"] == 0) & (table["quantity"] == "distance")]
-    assert begun["value"].tolist() == pytest.approx([0] * 4)
-    assert len(begun) == 4
+    assert begun["value"].tolist() == pytest.approx([0] * 5)
+    assert len(begun) == 5

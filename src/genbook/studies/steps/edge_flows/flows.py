@@ -5,17 +5,20 @@ the oscillation exerts, dw/dt = -η (∇L + ½ ∇⟨H, Σ⟩), where the covari
 of H whose eigenvalues are at 2/η, and is what keeps them from passing it: a semidefinite complementarity problem,
 discretised as in the authors' minimal program. Rod flow (Regis and Chewi, 2026): the middle of two iterates and the
 square Σ of their half-difference δ, which see the loss at both ends of the rod; where Σ has more than one direction,
-δ is here its largest.
+δ is here its largest. Edge flow (Marion, 2026): a centre, a direction u and a magnitude ρ of the oscillation. The
+centre follows the gradient of the loss averaged over both ends, u turns to a top eigenvector as the Rayleigh quotient's
+flow does, and ρ grows at the rate ηuᵀHu - 2: the system that the paper's abstract describes, with rates of our choice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from genbook.studies.steps.edge_flows.network import Network
+from genbook.studies.steps.edge_flows.spec import EdgeFlowsSpec
 
 _MOST = 500  # iterations of the complementarity problem
 _CLOSE = 1e-12  # relative change at which it is solved
@@ -50,7 +53,41 @@ def complementary(slack: np.ndarray, effect: np.ndarray) -> np.ndarray:
     return solution
 
 
-def central_substep(network: Network, w: np.ndarray, rate: float, dt: float, threshold: float) -> np.ndarray:
+@dataclass
+class Counted:
+    """A network whose evaluations are counted.
+
+    Attributes:
+        network: what is evaluated.
+        gradients: what that has cost so far, in gradients: a Hessian times a vector costs two, a Hessian one such
+            product for each parameter.
+    """
+
+    network: Network
+    gradients: int = 0
+
+    def gradient(self, w: np.ndarray) -> np.ndarray:
+        """Of the loss, [P]."""
+        self.gradients += 1
+        return self.network.gradient(w)
+
+    def product(self, w: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """The Hessian of the loss times a vector, [P]."""
+        self.gradients += 2
+        return self.network.hessian(w) @ vector
+
+    def hessian(self, w: np.ndarray) -> np.ndarray:
+        """Of the loss, [P, P]."""
+        self.gradients += 2 * len(w)
+        return self.network.hessian(w)
+
+    def turning(self, w: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Derivatives of the Hessian between directions [P, k], [k, k, P]: two Hessians for each of them."""
+        self.gradients += directions.shape[1] * 4 * len(w)
+        return self.network.turning(w, directions)
+
+
+def central_substep(network: Counted, w: np.ndarray, rate: float, dt: float, threshold: float) -> np.ndarray:
     """The central flow's weights after the time ``dt``."""
     moving = -rate * network.gradient(w)
     values, vectors = np.linalg.eigh(network.hessian(w))
@@ -65,48 +102,79 @@ def central_substep(network: Network, w: np.ndarray, rate: float, dt: float, thr
     return w + dt * (moving - rate / 2 * force)
 
 
-def rod_substep(network: Network, middle: np.ndarray, square: np.ndarray, rate: float, dt: float) -> Any:
+def rod_substep(network: Counted, middle: np.ndarray, square: np.ndarray, rate: float, dt: float) -> Any:
     """The rod's middle [P] and the square of its half-length [P, P] after the time ``dt``."""
     values, vectors = np.linalg.eigh(square)
     half = np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
     ends = middle + half, middle - half
     gradients = [network.gradient(end) for end in ends]
     summed = gradients[0] + gradients[1]
-    bent = sum(network.hessian(end) @ summed for end in ends)
+    bent = sum(network.product(end, summed) for end in ends)
     grown = rate**2 / 4 * sum(np.outer(gradient, gradient) for gradient in gradients) - 2 * square
     return middle + dt * (-rate / 2 * summed - rate**2 / 8 * bent), square + dt * grown
 
 
-def courses(network: Network, w: np.ndarray, rate: float, steps: int, substeps: int, threshold: float) -> Any:
-    """Descent's midpoints of two iterates and what the flows are at the same times: by name, [steps, P].
+def edge_substep(
+    network: Counted, centre: np.ndarray, direction: np.ndarray, magnitude: float, rate: float, dt: float, turns: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Edge flow's centre [P], direction [P] of length one and magnitude after the time ``dt``."""
+    pulled = network.product(centre, direction)
+    curvature = float(direction @ pulled)
+    ends = centre + magnitude * direction, centre - magnitude * direction
+    moving = -rate / 2 * (network.gradient(ends[0]) + network.gradient(ends[1]))
+    turned = direction + dt * turns * rate * (pulled - curvature * direction)
+    grown = magnitude * float(np.exp(dt * (rate * curvature - 2)))
+    return centre + dt * moving, turned / np.linalg.norm(turned), grown
 
-    The flows begin at the first midpoint.
+
+@dataclass(frozen=True)
+class Course:
+    """Where descent or a flow is after each step, and what that has cost.
+
+    Attributes:
+        path: [steps, P]; of descent, the midpoints of two iterates.
+        gradients: spent until then, [steps].
     """
-    descent = [w]
+
+    path: np.ndarray
+    gradients: np.ndarray
+
+
+def _descent(network: Network, w: np.ndarray, rate: float, steps: int) -> tuple[np.ndarray, Course]:
+    """All iterates of descent, [steps + 1, P], and the course of its midpoints."""
+    iterates = [w]
     for _ in range(steps):
-        descent.append(descent[-1] - rate * network.gradient(descent[-1]))
-    iterates = np.stack(descent)
-    begun = (iterates[0] + iterates[1]) / 2
-    dt = 1 / substeps
-    flows: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "gradient flow": lambda at: at - dt * rate * network.gradient(at),
-        "central flow": lambda at: central_substep(network, at, rate, dt, threshold),
+        iterates.append(iterates[-1] - rate * network.gradient(iterates[-1]))
+    found = np.stack(iterates)
+    return found, Course((found[1:] + found[:-1]) / 2, np.arange(1, steps + 1))
+
+
+def courses(network: Network, w: np.ndarray, rate: float, spec: EdgeFlowsSpec) -> dict[str, Course]:
+    """The courses of descent from ``w`` and of the flows, which begin at its first midpoint, by name."""
+    iterates, descent = _descent(network, w, rate, spec.steps)
+    begun, half = descent.path[0], (iterates[1] - iterates[0]) / 2
+    length, dt = float(np.linalg.norm(half)), 1 / spec.substeps
+    # The state of each flow, whose first part is where it is, and the state after a part of a step.
+    flows: dict[str, tuple[tuple[Any, ...], Any]] = {
+        "gradient flow": ((begun,), lambda net, at: (at - dt * rate * net.gradient(at),)),
+        "central flow": ((begun,), lambda net, at: (central_substep(net, at, rate, dt, spec.threshold),)),
+        "rod flow": (
+            (begun, np.outer(half, half)),
+            lambda net, middle, square: rod_substep(net, middle, square, rate, dt),
+        ),
+        "edge flow": (
+            (begun, half / length, length),
+            lambda net, *state: edge_substep(net, *state, rate=rate, dt=dt, turns=spec.turns),
+        ),
     }
-    found = {"descent": (iterates[1:] + iterates[:-1]) / 2}
-    for name, substep in flows.items():
-        path = [begun]
-        for _ in range(steps - 1):
-            at = path[-1]
-            for _ in range(substeps):
-                at = substep(at)
-            path.append(at)
-        found[name] = np.stack(path)
-    half = (iterates[1] - iterates[0]) / 2
-    rod = [(begun, np.outer(half, half))]
-    for _ in range(steps - 1):
-        state = rod[-1]
-        for _ in range(substeps):
-            state = rod_substep(network, *state, rate, dt)
-        rod.append(state)
-    found["rod flow"] = np.stack([middle for middle, _ in rod])
+    found = {"descent": descent}
+    for name, (state, substep) in flows.items():
+        counted = Counted(network)
+        path, spent = [state[0]], [0]
+        for _ in range(spec.steps - 1):
+            for _ in range(spec.substeps):
+                state = substep(counted, *state)
+            path.append(state[0])
+            spent.append(counted.gradients)
+        found[name] = Course(np.stack(path), np.array(spent))
     return found

@@ -21,13 +21,17 @@ def run(spec: EdgeFlowsSpec, seeds: Sequence[int], device: str) -> pd.DataFrame:
         network, start = made(spec, seed)
         rate = 2 * spec.start / float(np.linalg.eigvalsh(network.hessian(start))[-1])
         with np.errstate(over="ignore", invalid="ignore"):
-            paths = courses(network, start, rate, spec.steps, spec.substeps, spec.threshold)
-        travelled = np.linalg.norm(paths["descent"] - start, axis=1)
-        for name, path in paths.items():
+            found = courses(network, start, rate, spec)
+        descent = found["descent"].path
+        travelled = np.linalg.norm(descent - start, axis=1)
+        for name, course in found.items():
             for step in range(0, spec.steps, spec.every):
-                sharpest = float(np.linalg.eigvalsh(network.hessian(path[step]))[-1])
-                apart = float(np.linalg.norm(path[step] - paths["descent"][step]) / travelled[step])
-                rows.append((seed, name, step, "sharpness", sharpest * rate / 2))
-                rows.append((seed, name, step, "loss", network.loss(path[step])))
-                rows.append((seed, name, step, "distance", apart))
+                at = course.path[step]
+                measured = {
+                    "sharpness": float(np.linalg.eigvalsh(network.hessian(at))[-1]) * rate / 2,
+                    "loss": network.loss(at),
+                    "distance": float(np.linalg.norm(at - descent[step]) / travelled[step]),
+                    "gradients": float(course.gradients[step]),
+                }
+                rows += [(seed, name, step, quantity, value) for quantity, value in measured.items()]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -19,4 +19,10 @@ class EdgeFlowsSpec(Spec):
     threshold: float = parameter(
         1.95, "an eigenvalue concerns the central flow above this over the learning rate (1000: none ever)", "", gt=0
     )
+    turns: float = parameter(
+        1.0,
+        "how fast edge flow's direction turns to a top eigenvector, over the learning rate (0: not at all)",
+        "",
+        ge=0,
+    )
     every: int = parameter(4, "steps between measurements", "steps", ge=1, le=1000)

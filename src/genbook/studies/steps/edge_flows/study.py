@@ -19,7 +19,7 @@ def _replication(spec: EdgeFlowsSpec) -> Mapping[str, Any]:
 STUDY = Study(
     name="edge_flows",
     title="Flows at the edge of stability",
-    version=1,
+    version=2,
     spec=EdgeFlowsSpec,
     profiles={
         "smoke": Profile(
@@ -29,12 +29,13 @@ STUDY = Study(
             judged=False,
         ),
         "quick": Profile(seeds=2, parameters={"steps": 160}, seconds=10, judged=False),
-        "full": Profile(seeds=8, parameters={}, seconds=100),
+        "full": Profile(seeds=20, parameters={}, seconds=300),
     },
     claims=CLAIMS,
     columns={
         "seed": "the seed",
-        "path": "'descent' (midpoints of two iterates), 'gradient flow', 'central flow' or 'rod flow', from one start",
+        "path": "'descent' (midpoints of two iterates), 'gradient flow', 'central flow', 'rod flow' or "
+        "'edge flow', from one start",
         "step": "gradient steps taken, or as much time",
         "quantity": "what was measured (see the quantities)",
         "value": "the measured value",
@@ -43,12 +44,14 @@ STUDY = Study(
         "sharpness": "largest eigenvalue of the loss's Hessian, in units of 2 / learning rate",
         "loss": "mean squared error on the training points",
         "distance": "distance of the parameters from those of descent, over how far descent has come from its start",
+        "gradients": "gradients spent: a Hessian's product with a vector costs two, a Hessian two for each parameter",
     },
     replication=_replication,
     replication_seed=2000,
     controls={
         "far from the edge": {"start": 0.2, "steps": 100},
         "without the force": {"threshold": 1000.0},
+        "a fixed direction": {"turns": 0.0},
     },
     varies=("points", "initialisation"),
 )
