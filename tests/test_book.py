@@ -47,9 +47,10 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-#: `make check` asks for everything anew; `make test` for a sample, since executing all chapters again takes minutes.
+#: `make check` asks for everything anew; `make test` for the chapter whose networks train fastest, since executing all
+#: chapters again takes minutes.
 WHOLE = bool(os.environ.get("GENBOOK_WHOLE"))
-EXECUTED_AGAIN = chapters() if WHOLE else chapters()[::4]
+EXECUTED_AGAIN = chapters() if WHOLE else ["07_benign_overfitting_xor"]
 
 
 class Built(NamedTuple):

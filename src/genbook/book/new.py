@@ -65,7 +65,18 @@ def _chapters_file() -> Path:
 
 
 def _filled(template: str, words: dict[str, str]) -> str:
-    return Template((_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")).substitute(words)
+    return _in_order(Template((_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")).substitute(words))
+
+
+def _in_order(text: str) -> str:
+    """Imports from the package by their modules' names, among which the name of the part has its place."""
+    blocks = r"(^from genbook[\w.]* import [^(\n]+\n)+"
+    return re.sub(
+        blocks,
+        lambda block: "".join(sorted(block[0].splitlines(keepends=True), key=str.split)),
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def _told(text: str, chapter: str, study: str) -> str:
