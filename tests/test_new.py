@@ -63,7 +63,7 @@ def test_imports_are_in_order_whatever_the_part_is_called(part, template):
     words = {"name": "label_noise", "Name": "LabelNoise", "id": "label-noise", "part": part, "title": "Noise"}
     # The modules of a study that is not there are nobody's to ruff, which looks for them.
     own = 'lint.isort.known-first-party = ["genbook"]'
-    words_of_ruff = "check --select=I --no-cache --stdin-filename=it.py --config".split()
+    words_of_ruff = ["check", "--select=I", "--no-cache", "--stdin-filename=it.py", "--config"]
     command = [sys.executable, "-m", "ruff", *words_of_ruff, own, "-"]
     text = _filled(template, words)
     done = subprocess.run(command, input=text, cwd=ROOT, capture_output=True, text=True, check=False)
