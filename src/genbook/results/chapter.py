@@ -85,6 +85,11 @@ def _assignments(cell: str) -> dict[str, Any]:
     return found
 
 
+def _file(study: Study, name: str) -> str:
+    """The published table called ``name``, or the discovery table of those published under it."""
+    return name if name in published_tables.names(study) else published_tables.name_of(name, "discovery")
+
+
 class Chapter:
     """The running chapter: resolves its parameters once and hands out tables, figures, sentences and verdicts.
 
@@ -235,11 +240,13 @@ class Chapter:
         display(HTML(figures.claims_table(table)))
 
     def published(self, study: str, name: str) -> Table | None:
-        """The study's discovery table as ``genbook publish`` wrote it under ``name``, for a figure of its own.
+        """A table of the study as ``genbook publish`` wrote it, for a figure of its own.
 
-        None where it belongs to another version of the study.
+        ``name``: the one under which it was published, for the discovery table, or the name of one table, such as
+        'full-replication'. None where the table belongs to another version of the study.
         """
-        table = published_tables.table(self.request(study).study, f"{name}-discovery")
+        told = self.request(study).study
+        table = published_tables.table(told, _file(told, name))
         if table is not None:
             self._tables[study, f"published {name}"] = table
         return table
@@ -263,8 +270,7 @@ class Chapter:
         columns: dict[str, Mapping[str, Judgement]] = {"this page": judge_all(claims, here.frame, here.spec, trusted)}
         notes = [f"this page: {provenance_line(here)}"]
         for title, name in published.items():
-            single = name in published_tables.names(request.study)
-            file = name if single else published_tables.name_of(name, "discovery")
+            file = _file(request.study, name)
             table = published_tables.table(request.study, file)
             found = of_published(request.study, file)
             columns[title] = {claim.id: NOT_RUN if found is None else found[claim.id] for claim in claims}
