@@ -1,6 +1,7 @@
 """genbook's command line that notes each part as it begins to write it and once it is stored: a script for the tests.
 
-``JOURNAL`` names the file; a line is 'began' or 'stored', the key, and the seed. ``PAUSE`` are seconds to wait between the two.
+``JOURNAL`` names the file; a line is 'began' or 'stored', the key, and the seed. ``PAUSE``
+are seconds to wait between the two.
 """
 
 import os
