@@ -37,7 +37,7 @@ def place():
         yield Path(folder)
 
 
-def submit(one, place, shards, tasks, *more):
+def submit(one, place, shards, tasks, pause=1):
     """The array of workflow/array.sbatch, with a genbook that keeps a journal; returns its job's number."""
     (place / "bin").mkdir(exist_ok=True)
     (place / "logs").mkdir(exist_ok=True)
@@ -50,10 +50,10 @@ def submit(one, place, shards, tasks, *more):
         "PYTHONPATH": str(repository()),
         "GENBOOK_STORE": str(place / "store"),
         "JOURNAL": str(place / "journal"),
-        "PAUSE": "1",
+        "PAUSE": str(pause),
     }
     script = str(repository() / "workflow" / "array.sbatch")
-    words = ("sbatch", "--parsable", "--mem=1500M", f"--array=1-{tasks}", *more, script, str(place / "shards"))
+    words = ("sbatch", "--parsable", "--mem=1500M", f"--array=1-{tasks}", script, str(place / "shards"))
     return one.run(*words, cwd=place).strip()
 
 

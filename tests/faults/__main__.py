@@ -9,7 +9,7 @@ python -m tests.faults --print             the figures that were kept last; 1 wh
 import argparse
 import sys
 
-from tests.faults import disks, forgeries, forked, fuzz, kills, report, writers
+from tests.faults import disks, forgeries, forked, fuzz, kills, report, slurm, writers
 
 
 def campaigns(sample, kills_tried, sets):
@@ -23,6 +23,7 @@ def campaigns(sample, kills_tried, sets):
         "writers": lambda: [writers.at_once((2,) if sample else (2, 10, 2, 10))],
         "clock": lambda: [writers.set_back(1 if sample else 3)] if writers.clock_moves() else [],
         "fuzz": lambda: [fuzz.parameters(20 if sample else sets)],
+        "slurm": lambda: [slurm.many(200, ((1, 20), (2, 20)))] if slurm.possible() and not sample else [],
         "forgeries": lambda: [] if sample else [forgeries.tried()],
     }
 
@@ -30,7 +31,7 @@ def campaigns(sample, kills_tried, sets):
 def main():
     """Run the campaigns asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="kills, processes, disks, writers, clock, fuzz, forgeries")
+    parser.add_argument("names", nargs="*", help="kills, processes, disks, writers, clock, fuzz, slurm, forgeries")
     parser.add_argument("--sample", action="store_true")
     parser.add_argument("--print", action="store_true", dest="printed")
     parser.add_argument("--kills", type=int, default=200)
