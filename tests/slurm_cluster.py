@@ -93,8 +93,19 @@ class Cluster:
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
-        self.environment = {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": _SEARCHED}
+        path = os.pathsep.join((str(self._named_commands()), _SEARCHED))
+        self.environment = {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": path}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def _named_commands(self) -> Path:
+        """A folder of Slurm's commands that find this cluster even where their environment was emptied of its name."""
+        folder = self.folder / "bin"
+        folder.mkdir(exist_ok=True)
+        for name in ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo"):
+            if program := shutil.which(name, path=_SEARCHED):
+                (folder / name).write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {program} "$@"\n')
+                (folder / name).chmod(0o755)
+        return folder
 
     def start(self, name: str) -> None:
         """Start 'munged', 'slurmctld' or a node by its name."""
@@ -188,6 +199,7 @@ def main() -> int:
         sys.exit(__doc__)
     if lacking := absent():
         sys.exit(f"not installed: {', '.join(lacking)} (Debian: apt-get install slurm-wlm munge)")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with cluster(Path(sys.argv[1])) as one:
         return subprocess.run(
             sys.argv[2:] or [os.environ.get("SHELL", "sh")], env=one.environment, check=False
