@@ -23,7 +23,9 @@ def campaigns(sample, kills_tried, sets):
         "writers": lambda: [writers.at_once((2,) if sample else (2, 10, 2, 10))],
         "clock": lambda: [writers.set_back(1 if sample else 3)] if writers.clock_moves() else [],
         "fuzz": lambda: [fuzz.parameters(20 if sample else sets)],
-        "slurm": lambda: [slurm.many(200, ((1, 20), (2, 20)))] if slurm.possible() and not sample else [],
+        "slurm": lambda: (
+            [slurm.many(((40, 1, 4), (40, 2, 4), (200, 2, 20)))] if slurm.possible() and not sample else []
+        ),
         "forgeries": lambda: [] if sample else [forgeries.tried()],
     }
 

@@ -28,14 +28,17 @@ def file():
     return published.root() / "benchmarks" / "slurm.csv"
 
 
-def many(seeds, runs):
-    """``seeds`` seeds of each setting, a shard each, for each (nodes, tasks) of ``runs``."""
+def many(runs):
+    """A shard for each seed of each setting, for each (seeds, nodes, tasks) of ``runs``."""
     figures, measured = Figures("small shards on Slurm"), []
     with figures.timed():
-        for nodes, tasks in runs:
+        for seeds, nodes, tasks in runs:
             measured.append(_one_run(figures, seeds, nodes, tasks))
+    new = pd.DataFrame(measured)
+    if file().is_file():  # a run of the same size takes the place of its older one
+        new = pd.concat([pd.read_csv(file()), new]).drop_duplicates(["workers", "shards", "tasks"], keep="last")
     file().parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(measured).to_csv(file(), index=False)
+    new.sort_values(["shards", "workers"]).to_csv(file(), index=False)
     manifest.enter(published.root(), file())
     return figures
 
@@ -64,7 +67,7 @@ def _one_run(figures, seeds, nodes, tasks):
         "shards a minute": round(60 * len(names) / wall, 1),
         "own work, s a shard": round(own / len(names), 3),
         "overhead, s a shard": round((wall * nodes - own) / len(names), 3),
-        "load": round(os.getloadavg()[0] - nodes, 1),
+        "other processes": round(max(os.getloadavg()[0] - nodes, 0)),
     }
 
 
