@@ -1,6 +1,6 @@
 # Two commands are enough: make book, make test. Each sets up .venv first and goes on.
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test test-processors check style lab lock bench clean
+.PHONY: help book pdf test test-processors check faults style lab lock bench clean
 
 # Python compiles what is imported at its first import and keeps it: quicker than compiling all that is installed.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,9 @@ test-processors: $(READY)  ## the tests of all arithmetic, for each way in which
 
 check: book  ## what a careful reader would do: files, controls, a seed of each study, chapters twice, all pages (an hour)
 	@$(BIN)/python -m tests.check
+
+faults: $(READY)  ## provoke every fault (kills, full disks, many writers, senseless parameters, lost nodes) and keep the figures (hours)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults
 
 pdf: $(READY)  ## build the book and print it as one PDF, book/_build/book.pdf (needs Chromium)
 	@$(BIN)/genbook build --pdf

@@ -14,10 +14,11 @@ from genbook.base.files import repository
 
 
 class Step(NamedTuple):
-    """What is checked, and the command that ends with status 0 where all is well."""
+    """What is checked, the command that ends with status 0 where all is well, and whether what it prints is shown."""
 
     what: str
     command: tuple[str, ...]
+    shown: bool = False
 
 
 def pytest(*words):
@@ -32,6 +33,7 @@ STEPS = (
         pytest("tests/test_setup.py", "tests/test_dependencies.py"),
     ),
     Step("citations are used and exist, plain Sphinx builds the pages", pytest("tests/test_book_config.py")),
+    Step("what provoked faults have lost: nothing", ("-m", "tests.faults", "--print"), shown=True),
     Step("one seed of every study comes out again", ("-m", "genbook", "verify", "--all")),
     Step("every study on a pretended accelerator", ("-m", "tests.accelerator")),
     Step("every page in a browser: light, dark, three widths; links; PDF", ("-m", "tests.browser")),
@@ -59,6 +61,8 @@ def checked(steps, show=print):
         )
         rows.append((step.what, done.returncode == 0, time.monotonic() - start))
         show(f"{'ok    ' if done.returncode == 0 else 'FAILED'} {rows[-1][2]:6.0f} s  {step.what}")
+        if step.shown and not done.returncode:
+            show(done.stdout.rstrip())
         if done.returncode:
             show(f"       {' '.join(step.command)}\n{done.stdout[-6000:]}")
     return rows

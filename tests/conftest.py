@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 import torch
 
@@ -33,6 +35,44 @@ def store(tmp_path, monkeypatch):
     """An empty store for this test and for every process that it starts."""
     monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "store"))
     return tmp_path / "store"
+
+
+@pytest.fixture
+def genbook(monkeypatch, capsys):
+    """Run the command line in this process: (status, standard output, standard error)."""
+    from genbook import cli
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["genbook", *words])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+        out = capsys.readouterr()
+        return status, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def toy(store, monkeypatch):
+    """The toy as the only study."""
+    from genbook import data, studies
+    from genbook.results import chapters, primary
+    from tests.toy import ToyStudy, toy_study
+
+    study, real = toy_study(), studies.get
+    monkeypatch.setattr(ToyStudy, "computed", [])
+    monkeypatch.setattr(studies, "names", lambda: ("toy",))
+    told = chapters.Entry(name="99_toy", title="A toy", part="toys", studies=("toy",))
+    monkeypatch.setattr(chapters, "entries", lambda: (told,))
+    monkeypatch.setattr(primary, "entries", tuple)
+    monkeypatch.setattr(studies, "get", lambda name: study if name == "toy" else real(name))
+    monkeypatch.setattr(data, "available", lambda name: True)
+    monkeypatch.setattr(data, "fingerprint", lambda name: "f" * 64)
+    monkeypatch.setattr(data, "load", lambda name: None)
+    return study
 
 
 @pytest.fixture(scope="module")

@@ -13,49 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
-from genbook import cli, data, studies
 from genbook.base.spec import ParameterError
 from genbook.book import execute
-from genbook.results import chapters, primary, published, verify
+from genbook.results import published, verify
 from genbook.tables import manifest
 from genbook.tables.store import Store
-from tests.toy import ToyStudy, toy_study
-
-
-@pytest.fixture
-def genbook(monkeypatch, capsys):
-    """Run the command line in this process: (status, standard output, standard error)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["genbook", *words])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            status = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
-        out = capsys.readouterr()
-        return status, out.out, out.err
-
-    return call
-
-
-@pytest.fixture
-def toy(store, monkeypatch):
-    """The toy as the only study."""
-    study = toy_study()
-    monkeypatch.setattr(ToyStudy, "computed", [])
-    monkeypatch.setattr(studies, "names", lambda: ("toy",))
-    told = chapters.Entry(name="99_toy", title="A toy", part="toys", studies=("toy",))
-    monkeypatch.setattr(chapters, "entries", lambda: (told,))
-    monkeypatch.setattr(primary, "entries", tuple)
-    monkeypatch.setattr(studies, "get", lambda name: study if name == "toy" else studies_get(name))
-    monkeypatch.setattr(data, "available", lambda name: True)
-    monkeypatch.setattr(data, "fingerprint", lambda name: "f" * 64)
-    monkeypatch.setattr(data, "load", lambda name: None)
-    return study
-
-
-studies_get = studies.get
+from tests.toy import ToyStudy
 
 
 def test_help_names_every_command(genbook):

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from genbook import models
+from genbook.base.files import StorageError
 from genbook.probes import Accuracy, DistanceFromInitialisation, Every, MeanLoss
 from genbook.training import (
     SGD,
@@ -396,6 +397,16 @@ def test_a_checkpoint_of_one_training_does_not_hold_another_ones_tensors(begun):
 def test_a_training_that_writes_nothing_more_still_clears_up_after_a_killed_write(tmp_path):
     (tmp_path / ".one.safetensors.abc.part").write_text("half")
     train([one()], checkpoint=tmp_path / "one.safetensors", checkpoint_every=3600.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_refused_in_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("genbook.training.checkpoint.save_file", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        train(grid(), PROBES, checkpoint=tmp_path / "run.safetensors", checkpoint_every=0.0)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ import click
 from genbook import __version__
 from genbook.base.errors import ForeseenError
 from genbook.base.processes import interruptible
-from genbook.cli import chapters, checking, data, making, store, tables
+from genbook.cli import chapters, checking, data, making, shards, store, tables
 
 
 @click.group(
@@ -34,6 +34,9 @@ for _command in (
     tables.table,
     tables.publish,
     tables.ship,
+    shards.pending,
+    shards.compute,
+    shards.gather,
     store.store_group,
     data.data_group,
 ):

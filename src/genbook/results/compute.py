@@ -18,6 +18,7 @@ from genbook.base.files import make_folder, sha256
 from genbook.base.progress import Progress, context
 from genbook.base.spec import ParameterError, Spec
 from genbook.results import published, shipped
+from genbook.results.footprint import peak
 from genbook.results.provenance import provenance
 from genbook.results.table import Table, dataset_of, identity_of, key_of
 from genbook.studies import REPLICATION_SEED, Study
@@ -155,8 +156,9 @@ def computed(
     torch.set_num_threads(number)
     start = time.perf_counter()
     try:
-        with context(progress, make_folder(state)), threadpool_limits(number):
+        with context(progress, make_folder(state)), threadpool_limits(number), peak() as mebibytes:
             frame = study.run(spec, seeds, resolved)
+            memory = mebibytes()
     finally:
         torch.set_num_threads(before)
     wall = (time.perf_counter() - start) / len(seeds)
@@ -167,4 +169,4 @@ def computed(
         rows = frame[frame["seed"] == seed].reset_index(drop=True)
         if rows.empty:
             raise RuntimeError(f"study {study.name} returned no rows for seed {seed}")
-        yield seed, Part(rows, provenance(study, spec, seed, resolved, number, wall))
+        yield seed, Part(rows, provenance(study, spec, seed, resolved, number, wall, memory))

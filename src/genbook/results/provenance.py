@@ -17,8 +17,13 @@ from genbook.results.table import identity_of
 from genbook.studies import Study
 
 
-def provenance(study: Study, spec: Spec, seed: int, device: str, threads: int, wall: float) -> dict[str, Any]:
-    """Everything that says where a part comes from, as plain JSON values."""
+def provenance(
+    study: Study, spec: Spec, seed: int, device: str, threads: int, wall: float, peak: int | None = None
+) -> dict[str, Any]:
+    """Everything that says where a part comes from, as plain JSON values.
+
+    ``wall``: seconds a seed. ``peak``: MiB of the process that computed it, of all seeds that trained side by side.
+    """
     return {
         **identity_of(study, spec),
         "seed": seed,
@@ -33,6 +38,7 @@ def provenance(study: Study, spec: Spec, seed: int, device: str, threads: int, w
         "arithmetic": _arithmetic(),
         "commit": _commit(),
         "wall_seconds": round(wall, 3),
+        "peak_mib": peak,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 

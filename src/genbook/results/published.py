@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,18 +78,27 @@ def parts(study: Study, spec: Spec, seeds: Sequence[int]) -> dict[int, Part]:
     return found
 
 
+def provenances(study: Study) -> Iterator[Mapping[str, Any]]:
+    """What each published table of ``study`` says of itself, whatever its parameters and version; no rows are read."""
+    return (_said(_file(study, name)) for name in names(study))
+
+
 def seeds_held(study: Study, spec: Spec, seeds: Sequence[int]) -> set[int]:
     """Which of ``seeds`` published tables with the same spec and version hold; no rows are read."""
     return set().union(*(here for _, _, here in _holding(study, spec, seeds)))
 
 
 def publish(table: Table, name: str) -> Path:
-    """Write ``table`` as ``book/results/STUDY/NAME.parquet``, at most 2 MiB, and enter it in the list."""
+    """Write ``table`` as ``book/results/STUDY/NAME.parquet``, at most 2 MiB, and enter it in the list.
+
+    It says of itself what its first seed's part does; where others differ (another machine, say), it says in what.
+    """
     first = table.provenances[0]
     whole = {
         **{key: value for key, value in first.items() if key not in ("seed", "published")},
         "seeds": list(table.seeds),
         "wall_seconds": round(table.wall_seconds / len(table.seeds), 3),
+        **_varied(table.provenances),
     }
     path = _path(table.study, _plain(name))
     content = encoded(table.frame, whole, _key(table.study, name))
@@ -102,6 +111,15 @@ def publish(table: Table, name: str) -> Path:
         temporary.write_bytes(content)
     manifest.enter(root(), path)
     return path
+
+
+def _varied(provenances: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Under 'varied', what is not the same for all seeds, each value once; nothing where all are alike."""
+    rest = set().union(*provenances) - {"seed", "wall_seconds", "peak_mib", "created", "published"}
+    told = {name: [one.get(name) for one in provenances] for name in sorted(rest)}
+    each = {name: [v for place, v in enumerate(values) if v not in values[:place]] for name, values in told.items()}
+    varied = {name: values for name, values in each.items() if len(values) > 1}
+    return {"varied": varied} if varied else {}
 
 
 class _File(NamedTuple):

@@ -4,10 +4,12 @@ Batches are drawn anew from (seed, epoch), so a state is the vectors of paramete
 stands, and what has been measured. The file names the training that it belongs to and carries a checksum of all of it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -65,6 +67,18 @@ def fingerprint(replicas: Sequence[Replica], probes: Sequence[object]) -> str:
     return digest.hexdigest()
 
 
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """What the system refuses safetensors to write, as the `OSError` that it was: only its words come through."""
+    try:
+        yield
+    except SafetensorError as error:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+
+
 def _checksum(about: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of all that a checkpoint says."""
     return sha256(about.encode(), *(f"{name} {_content(tensors[name])}".encode() for name in sorted(tensors)))
@@ -93,8 +107,9 @@ class Checkpoint:
             "endings": {r: (e.steps, e.fitted, e.diverged, list(e.state)) for r, e in endings.items()},
         }
         said = json.dumps(about)
-        with atomic(self.path) as temporary:
-            save_file(tensors, temporary, metadata={"training": said, "checksum": _checksum(said, tensors)})
+        metadata = {"training": said, "checksum": _checksum(said, tensors)}
+        with atomic(self.path) as temporary, _system_errors():
+            save_file(tensors, temporary, metadata=metadata)
 
     def load(self) -> tuple[int, dict | None, dict[str, Tensor], Records, dict[int, Ending]] | None:
         """What `save` was given, the run as its position and its tensors; `None` where there is no file.
