@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+import yaml
 
 from genbook.base.files import repository, sha256, store_root
 from genbook.book.execute import executed_path, execution_key, is_current
@@ -227,6 +228,13 @@ def test_the_book_comes_with_its_tables_and_the_record_of_how_each_was_made(buil
     assert {name.split("/")[1] for name in told} == {study.name for name in chapters() for study in studies_of(name)}
     if WHOLE:
         assert broken_rules(built.html, tmp_path / "cache") == []
+
+
+def test_the_build_gives_every_file_that_codecheck_lists(built):
+    listed = [item["file"] for item in yaml.safe_load((repository() / "codecheck.yml").read_text())["manifest"]]
+    assert listed
+    for file in listed:
+        assert (built.html / Path(file).relative_to("book/_build/html")).is_file(), file
 
 
 def test_run_statistics_name_chapters_and_versions(pages):
