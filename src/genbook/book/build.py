@@ -25,6 +25,7 @@ from genbook.book.generated import computing_seconds, run_statistics, table_of_c
 from genbook.book.one_page import one_page
 from genbook.book.pictures import draw_pictures, live_pages
 from genbook.book.render import BuildError
+from genbook.book.said import marked
 from genbook.book.scoreboard import scoreboard, statistics
 from genbook.book.wording import reword
 from genbook.results import published
@@ -176,7 +177,10 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     for chapter in chapters():
         text = executed_path(chapter, profile).read_text(encoding="utf-8")
         needed = sum(seconds.get(study.name, 0) for study in studies_of(chapter))
-        write_text(folder / "chapters" / f"{chapter}.ipynb", json.dumps(headed(json.loads(text), chapter, needed)))
+        write_text(
+            folder / "chapters" / f"{chapter}.ipynb",
+            json.dumps(marked(headed(json.loads(text), chapter, needed), chapter)),
+        )
         for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", text)):
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
     library = reference.kept_pages()
