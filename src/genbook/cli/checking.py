@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genbook.base import progress
+from genbook.cli import completing
 from genbook.cli.asking import DEVICE, option, specs, studies
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[STUDY/NAME@SETTING]...")
+@click.argument("names", nargs=-1, metavar="[STUDY/NAME@SETTING]...", shell_complete=completing.a_number)
 @option("--seed", type=click.IntRange(min=0), help="Retrain this seed (default: one at random).")
 @DEVICE
 @click.option("--all", "everything", is_flag=True, help="Every study's discovery setting, a seed each (minutes).")
@@ -99,7 +100,7 @@ def _say_number(matches: bool, what: str) -> None:
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="STUDY...")
+@click.argument("names", nargs=-1, required=True, metavar="STUDY...", shell_complete=completing.a_study)
 def check(names: tuple[str, ...]) -> None:
     """Check that each STUDY keeps what every study promises; status 1 where one does not."""
     chosen = [studies.get(name) for name in names]
