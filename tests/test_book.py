@@ -15,13 +15,15 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+import yaml
 
-from genbook.base.files import repository, store_root
+from genbook.base.files import repository, sha256, store_root
 from genbook.book.execute import executed_path, execution_key, is_current
 from genbook.figures.html import anchor_of
 from genbook.figures.page import _footer
 from genbook.results.chapters import chapter_title, chapters, studies_of
 from tests import browser
+from tests.crates import broken_rules
 
 
 class Page(HTMLParser):
@@ -213,6 +215,27 @@ def test_no_page_shows_a_traceback_or_a_number_that_is_none(pages):
         assert "Judgement(" not in page.path.read_text(encoding="utf-8"), f"{name} shows a value meant for its notebook"
         if name.startswith("chapters/"):
             assert not re.search(r"\bnan\b", text), name
+
+
+def test_the_book_comes_with_its_tables_and_the_record_of_how_each_was_made(built, tmp_path):
+    """An RO-Crate: its record speaks of every table beside the pages; `make check` holds the whole to its profile."""
+    record = json.loads((built.html / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    told = {one["@id"]: one["sha256"] for one in record["@graph"] if one["@type"] == "File" and "sha256" in one}
+    there = {path.relative_to(built.html).as_posix(): path for path in built.html.rglob("*.parquet")}
+    assert set(told) == set(there)
+    assert all(told[name] == sha256(path.read_bytes()) for name, path in there.items())
+    actions = [one for one in record["@graph"] if one["@type"] == "CreateAction"]
+    assert sorted(action["result"]["@id"] for action in actions) == sorted(told)
+    assert {name.split("/")[1] for name in told} == {study.name for name in chapters() for study in studies_of(name)}
+    if WHOLE:
+        assert broken_rules(built.html, tmp_path / "cache") == []
+
+
+def test_the_build_gives_every_file_that_codecheck_lists(built):
+    listed = [item["file"] for item in yaml.safe_load((repository() / "codecheck.yml").read_text())["manifest"]]
+    assert listed
+    for file in listed:
+        assert (built.html / Path(file).relative_to("book/_build/html")).is_file(), file
 
 
 def test_run_statistics_name_chapters_and_versions(pages):

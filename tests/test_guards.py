@@ -139,14 +139,28 @@ def test_the_python_that_is_named_is_the_one_that_is_set_up(copy):
 def test_each_leg_of_the_workflow_uses_its_own_python_and_may_read_the_repository():
     workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
     legs, publish = workflow["jobs"]["test"], workflow["jobs"]["publish"]
-    (run,) = [step for step in legs["steps"] if "run" in step]
-    assert run["run"] == "bash .ci/run"
-    assert run["env"]["PYTHON"] == "python${{ matrix.python }}"
+    (run,) = [step for step in legs["steps"] if step.get("run") == "bash .ci/run"]
+    assert legs["env"]["PYTHON"] == "python${{ matrix.python }}"
+    assert "'schedule'" in run["env"]["FRESH"]
     assert legs["strategy"]["matrix"]["python"] == ["3.11", "3.12"]
     for job in (legs, publish):
         permissions = job.get("permissions", workflow["permissions"])
         assert permissions["contents"] == "read", "checkout needs it, and a job's permissions replace the workflow's"
         assert 15 < job["timeout-minutes"] <= 60, "a cold run takes up to 15 minutes; a hung one should end"
+
+
+def test_the_workflow_caches_what_the_lock_installs_and_goes_without_caches_every_week():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())
+    steps = workflow["jobs"]["test"]["steps"]
+    cached = {step["with"]["path"].split()[0]: step for step in steps if "/cache" in step.get("uses", "")}
+    assert set(cached) == {".venv", ".genbook"}
+    assert all("hashFiles('requirements.lock.txt'" in step["with"]["key"] for step in cached.values())
+    assert all(step["if"] == "github.event_name != 'schedule'" for step in cached.values())
+    (newest,) = [place for place, step in enumerate(steps) if step.get("run", "").startswith("make lock")]
+    assert steps[newest]["if"] == "github.event_name == 'schedule'"
+    assert newest < [step.get("run") for step in steps].index("bash .ci/run")
+    asked = subprocess.run(["make", "-C", str(ROOT), "-n", "lock"], capture_output=True, text=True, check=True).stdout
+    assert "--upgrade" in asked, "else the weekly run would have the versions of the lock again"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Pages written on top of an older build are those of a whole one, and a reworded page is written alone."""
 
+import json
 import shutil
 
 import pytest
@@ -38,7 +39,8 @@ def built(folder):
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     source, out, known = (str(folder / name) for name in ("source", "html", "known"))
-    config = {"extensions": ["genbook.book.incremental"], "numfig": True, "html_theme": "basic", "project": "book"}
+    extensions = ["genbook.book.incremental", "genbook.book.search_data"]
+    config = {"extensions": extensions, "numfig": True, "html_theme": "basic", "project": "book"}
     with patch_docutils(source), docutils_namespace():
         app = Sphinx(source, None, out, known, "html", config, status=None, warning=None, warningiserror=True)
         app.build()
@@ -67,6 +69,17 @@ def test_a_reworded_page_is_written_alone(book):
     change(book, "Thin.", "Thick.")
     assert "Thick." in built(book)["a"]
     assert (book / "html" / "b.html").stat().st_mtime_ns == old
+
+
+def test_what_is_searched_in_is_whole_after_a_page_was_reworded(book):
+    """Sphinx reads its index again for the pages that stay, and a warning that it cannot would end the build."""
+    change(book, "Thin.", "Thick.")
+    built(book)
+    index = (book / "html" / "searchindex.js").read_text()
+    terms = json.loads(index.removeprefix("Search.setIndex(").removesuffix(")"))["terms"]
+    assert {"thick", "red", "stem"} <= set(terms)
+    assert not terms.get("thin"), "no page says it any more"
+    assert (book / "html" / "search-data.js").is_file()
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,24 @@ def test_a_build_that_fails_leaves_the_old_pages_and_the_next_one_begins_with_th
     assert (folder / "html" / "a.html").read_text() == "mended"
 
 
+def test_what_belongs_beside_the_pages_is_put_there_before_they_are_shown(out):
+    folder, _ = out
+
+    def beside(pages):
+        assert not (folder / "html" / "record").exists()
+        (pages / "record").write_text("made")
+
+    render.render(folder, "second", beside)
+    assert (folder / "html" / "record").read_text() == "made"
+
+    def fails(pages):
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        render.render(folder, "third", fails)
+    assert render.said(folder / "html") == "second"
+
+
 def test_a_source_that_is_the_same_keeps_its_time_and_one_that_is_not_staged_goes(tmp_path):
     staged, source = tmp_path / "staged", tmp_path / "source"
     for folder, names in ((staged, ("same", "other", "new")), (source, ("same", "other", "old"))):

@@ -13,17 +13,19 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from genbook.base.files import content, disk_errors, make_folder, repository, store_root, write_text
+from genbook.base.files import content, disk_errors, make_folder, repository, sha256, store_root, write_text
 from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.book import cards, inputs, reference, render
+from genbook.book.crate import crate
 from genbook.book.execute import KERNELS, execute, executed_path, execution_key, is_current, notebooks_root
 from genbook.book.front import contents, filled, headed, live_figure, primary_claims
 from genbook.book.generated import computing_seconds, run_statistics, table_of_contents
 from genbook.book.one_page import one_page
 from genbook.book.pictures import draw_pictures, live_pages
 from genbook.book.render import BuildError
+from genbook.book.said import marked
 from genbook.book.scoreboard import scoreboard, statistics
 from genbook.book.wording import reword
 from genbook.results import published
@@ -57,13 +59,14 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     rows = judged(profile)
     results = inputs.of_results(profile)
     staged = stage(profile, out / "staged", rows)
-    key = _content_key(staged)
+    made = crate(profile)
+    key = sha256(_content_key(staged).encode(), made.record.encode())
     if index.is_file() and render.said(out / "html") == key:
         shutil.rmtree(staged)
         say(f"nothing changed: {index}")
     else:
         render.mirror(staged, out / "source")
-        render.render(out, key)
+        render.render(out, key, made.write)
         say(f"the book: {index}")
     if inputs.of_results(profile) == results:  # and not another's since it was read
         write_text(mark, f"{sources} {results}")
@@ -174,7 +177,10 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     for chapter in chapters():
         text = executed_path(chapter, profile).read_text(encoding="utf-8")
         needed = sum(seconds.get(study.name, 0) for study in studies_of(chapter))
-        write_text(folder / "chapters" / f"{chapter}.ipynb", json.dumps(headed(json.loads(text), chapter, needed)))
+        write_text(
+            folder / "chapters" / f"{chapter}.ipynb",
+            json.dumps(marked(headed(json.loads(text), chapter, needed), chapter)),
+        )
         for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", text)):
             shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
     library = reference.kept_pages()

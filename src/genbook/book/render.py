@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from genbook.base.errors import ForeseenError
@@ -27,9 +28,10 @@ class BuildError(ForeseenError):
     """The book could not be built; the message holds what Sphinx said, or which claims did not fail where they must."""
 
 
-def render(out: Path, key: str) -> None:
+def render(out: Path, key: str, beside: Callable[[Path], None] | None = None) -> None:
     """Have Jupyter Book make ``html`` of ``source``, both below ``out``, beginning with the pages that are there.
 
+    ``beside`` is given the folder of the new pages before they take the place of the old ones, to put files there.
     The pages and what Sphinx has read (``known``) belong together and were made for one frame: where one of the three
     is not as the last build left it, all is read and written.
     """
@@ -41,6 +43,8 @@ def render(out: Path, key: str) -> None:
             shutil.copytree(out / "known", fresh / "_build")
             shutil.copytree(out / "html", fresh / "_build" / "html")
     _jupyter_book(out / "source", fresh, again)
+    if beside is not None:
+        beside(fresh / "_build" / "html")
     write_text(fresh / "_build" / "html" / _CONTENT, key)
     write_text(fresh / "_build" / _CONTENT, f"{key} {frame}")
     _swap(fresh / "_build" / "html", out / "html")

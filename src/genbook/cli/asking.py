@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genbook.cli import completing
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -46,10 +48,18 @@ def option(*names: str, **words: Any) -> Callable[[Any], Any]:
 
 
 PARAMETER = click.option(
-    "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter; may be repeated."
+    "-p",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter; may be repeated.",
+    shell_complete=completing.a_parameter,
 )
-PROFILE = option("--profile", metavar="P", help="smoke, quick or full (default: quick).")
-DEVICE = option("--device", metavar="D", help="auto (the default), cpu or cuda.")
+PROFILE = option(
+    "--profile", metavar="P", help="smoke, quick or full (default: quick).", shell_complete=completing.a_profile
+)
+DEVICE = option("--device", metavar="D", help="auto (the default), cpu or cuda.", shell_complete=completing.a_device)
 
 
 def read_parameters(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from genbook.base import progress
+from genbook.cli import completing, kept
 from genbook.cli.asking import DEVICE, PARAMETER, PROFILE, option, read_parameters, studies
 from genbook.cli.printing import print_table, verdict_cell
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("chapter")
+@click.argument("chapter", shell_complete=completing.a_chapter)
 @PROFILE
 @DEVICE
 @option("--seeds", metavar="N", help="A number of seeds, or a list of them such as 3,5,8.")
@@ -96,8 +97,8 @@ def build(profile: str | None, out: Path | None, jobs: int | None, pdf: bool) ->
 
 
 @click.command()
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", shell_complete=completing.a_run)
+@click.argument("second", metavar="B", shell_complete=completing.a_run)
 @click.option("--all", "everything", is_flag=True, help="Every claim, not only those that came out otherwise.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object on standard output and nothing else.")
 def compare(first: str, second: str, everything: bool, as_json: bool) -> None:
@@ -154,33 +155,38 @@ def _print_pairs(pairs: Collection[tuple[Any, Any]], first: str, second: str) ->
 
 
 @click.command()
-@click.argument("chapter")
+@click.argument("chapter", shell_complete=completing.a_chapter_or_study)
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output.")
 @click.option("--schema", is_flag=True, help="A JSON schema on standard output, for a program that checks requests.")
 def params(chapter: str, as_json: bool, schema: bool) -> None:
     """List every parameter of CHAPTER (or of a study): type, bounds, default and meaning."""
+    click.echo(kept.text(["params", chapter, as_json, schema], lambda: _parameters(chapter, as_json, schema)))
+
+
+def _parameters(chapter: str, as_json: bool, schema: bool) -> str:
     from genbook.book.execute import find_chapter
     from genbook.results.chapters import studies_of
 
     told = [studies.get(chapter)] if chapter in studies.names() else studies_of(find_chapter(chapter))
     if schema:
-        click.echo(json.dumps(_schema(chapter, told), indent=1, ensure_ascii=False))
-        return
-    rows = [{"study": study.name, **row} for study in told for row in study.spec.described()]
+        return json.dumps(_schema(chapter, told), indent=1, ensure_ascii=False)
     if as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
-        return
-    for study in told:
-        click.echo(f"{study.name}: {study.title}")
-        for row in study.spec.described():
-            unit = f" [{row['unit']}]" if row["unit"] else ""
-            bounds = f", {row['bounds']}" if row["bounds"] else ""
-            click.echo(f"  {row['name']} = {json.dumps(row['default'])}  ({row['type']}{bounds})")
-            click.echo(f"      {row['meaning']}{unit}")
-        for name, preset in study.profiles.items():
-            values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in preset.parameters.items())
-            click.echo(f"  profile {name}: seeds = {preset.seeds}{', ' if values else ''}{values}")
-    click.echo("of every run: profile, seeds (a number or a list), device (auto, cpu, cuda)")
+        rows = [{"study": study.name, **row} for study in told for row in study.spec.described()]
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+    lines = [line for study in told for line in _described(study)]
+    return "\n".join([*lines, "of every run: profile, seeds (a number or a list), device (auto, cpu, cuda)"])
+
+
+def _described(study: Study) -> Iterator[str]:
+    yield f"{study.name}: {study.title}"
+    for row in study.spec.described():
+        unit = f" [{row['unit']}]" if row["unit"] else ""
+        bounds = f", {row['bounds']}" if row["bounds"] else ""
+        yield f"  {row['name']} = {json.dumps(row['default'])}  ({row['type']}{bounds})"
+        yield f"      {row['meaning']}{unit}"
+    for name, preset in study.profiles.items():
+        values = ", ".join(f"{key} = {json.dumps(value)}" for key, value in preset.parameters.items())
+        yield f"  profile {name}: seeds = {preset.seeds}{', ' if values else ''}{values}"
 
 
 def _schema(chapter: str, told: Collection[Study]) -> dict[str, Any]:

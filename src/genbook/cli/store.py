@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from genbook.cli import completing
 from genbook.cli.asking import specs, studies
 from genbook.cli.printing import print_table
 
@@ -20,7 +21,7 @@ def store_group() -> None:
 
 
 @store_group.command("ls")
-@click.argument("names", nargs=-1, metavar="[STUDY]...")
+@click.argument("names", nargs=-1, metavar="[STUDY]...", shell_complete=completing.a_study)
 def store_list(names: tuple[str, ...]) -> None:
     """Say what the store holds of each STUDY (all without one): parts that serve, and parts of older code."""
     from genbook.results import shared_store
@@ -41,7 +42,7 @@ def store_list(names: tuple[str, ...]) -> None:
 
 
 @store_group.command("show")
-@click.argument("study")
+@click.argument("study", shell_complete=completing.a_study)
 def store_show(study: str) -> None:
     """List every part of STUDY: key, seed, what its parameters change, when and how long it was computed."""
     from genbook.results import shared_store
@@ -61,7 +62,7 @@ def store_show(study: str) -> None:
 
 
 @store_group.command("prune")
-@click.argument("names", nargs=-1, metavar="[STUDY]...")
+@click.argument("names", nargs=-1, metavar="[STUDY]...", shell_complete=completing.a_study)
 def store_prune(names: tuple[str, ...]) -> None:
     """Remove the parts of each STUDY (all without one) that the present code would not read."""
     from genbook.results import shared_store
@@ -73,7 +74,7 @@ def store_prune(names: tuple[str, ...]) -> None:
 
 @store_group.command("export")
 @click.argument("archive", type=click.Path(path_type=Path))
-@click.argument("names", nargs=-1, metavar="[STUDY]...")
+@click.argument("names", nargs=-1, metavar="[STUDY]...", shell_complete=completing.a_study)
 def store_export(archive: Path, names: tuple[str, ...]) -> None:
     """Write the parts of each STUDY (all without one) that serve into ARCHIVE, a new .tar file."""
     from genbook.results import shared_store

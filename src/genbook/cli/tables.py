@@ -11,12 +11,13 @@ import click
 
 from genbook.base import progress
 from genbook.base.files import atomic
+from genbook.cli import completing
 from genbook.cli.asking import DEVICE, PARAMETER, PROFILE, option, request_of, specs, studies
 from genbook.cli.printing import print_table, verdict_cell
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[STUDY]...")
+@click.argument("names", nargs=-1, metavar="[STUDY]...", shell_complete=completing.a_study)
 @PROFILE
 @DEVICE
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output and nothing else.")
@@ -64,8 +65,12 @@ def _print_rows(rows: list[Any]) -> None:
 
 
 @click.command()
-@click.argument("study")
-@option("--setting", help="discovery (the default), replication, or the name of a control.")
+@click.argument("study", shell_complete=completing.a_study)
+@option(
+    "--setting",
+    help="discovery (the default), replication, or the name of a control.",
+    shell_complete=completing.a_setting,
+)
 @PROFILE
 @DEVICE
 @click.option("--columns", is_flag=True, help="Say what the columns and quantities mean instead.")
@@ -108,11 +113,17 @@ def _check_new(out: Path) -> None:
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", shell_complete=completing.a_study)
 @PROFILE
 @DEVICE
 @option("--name", help="Name of the files in book/results/STUDY (default: the profile).")
-@click.option("--setting", "chosen_settings", multiple=True, help="Publish this setting alone; may be repeated.")
+@click.option(
+    "--setting",
+    "chosen_settings",
+    multiple=True,
+    help="Publish this setting alone; may be repeated.",
+    shell_complete=completing.a_setting,
+)
 @PARAMETER
 def publish(
     study: str,

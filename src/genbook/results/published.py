@@ -39,8 +39,7 @@ def ending(setting: str) -> str:
 
 def names(study: Study) -> list[str]:
     """The names of the study's published tables, those included that are listed but not there."""
-    listed = (Path(name) for name in manifest.read(root()))
-    found = {path.stem for path in listed if path.parent.as_posix() == study.name and path.suffix == ".parquet"}
+    found = {name for folder, name in _tables_listed(*_list()) if folder == study.name}
     return sorted(found | {path.stem for path in (root() / study.name).glob("*.parquet")})
 
 
@@ -66,6 +65,16 @@ def digest(study: Study, name: str) -> str:
     if name not in (known := names(study)):
         raise ParameterError(nearest(name, known, f"published table of {study.name}"))
     return _file(study, name).digest
+
+
+def listed(study: Study, name: str) -> tuple[Path, str, Mapping[str, Any]]:
+    """Of the table published under ``name`` the file, its SHA-256 by the list and its provenance.
+
+    Raises as `table` does.
+    """
+    digest(study, name)
+    file = _file(study, name)
+    return file.path, file.digest, _said(file)
 
 
 def parts(study: Study, spec: Spec, seeds: Sequence[int]) -> dict[int, Part]:
@@ -135,7 +144,7 @@ class _File(NamedTuple):
 def _file(study: Study, name: str) -> _File:
     """The file of that name; raises `DamagedTable` where it is not listed or not there."""
     path, lines = _path(study, name), root() / manifest.NAME
-    digest = manifest.read(root()).get(f"{study.name}/{path.name}")
+    digest = _lines(*_list()).get(f"{study.name}/{path.name}")
     if digest is None:
         raise DamagedTable(f"{path} is not listed in {lines}: genbook publish lists what it writes")
     try:
@@ -143,6 +152,29 @@ def _file(study: Study, name: str) -> _File:
     except FileNotFoundError:
         raise DamagedTable(f"{path} is missing, but {lines} lists it") from None
     return _File(path, _key(study, name), study.name, digest, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+def _list() -> tuple[Path, tuple[int, int, int] | None]:
+    """The folder whose list is in force and the list's stamp: what was read of it holds while both are the same."""
+    folder = root()
+    try:
+        state = (folder / manifest.NAME).lstat()
+    except OSError:
+        return folder, None
+    return folder, (state.st_mtime_ns, state.st_size, state.st_ino)
+
+
+@functools.lru_cache(maxsize=2)
+def _lines(folder: Path, stamp: tuple[int, int, int] | None) -> Mapping[str, str]:
+    """The list as `manifest.read` gives it."""
+    return manifest.read(folder)
+
+
+@functools.lru_cache(maxsize=2)
+def _tables_listed(folder: Path, stamp: tuple[int, int, int] | None) -> tuple[tuple[str, str], ...]:
+    """Of every table that the list names, the folder and the name without its ending."""
+    paths = (Path(name) for name in _lines(folder, stamp))
+    return tuple((path.parent.as_posix(), path.stem) for path in paths if path.suffix == ".parquet")
 
 
 @functools.cache

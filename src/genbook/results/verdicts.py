@@ -182,6 +182,11 @@ def evaluate(
     ]
 
 
+def settings_read(request: Request) -> list[Setting]:
+    """The settings whose tables `evaluate` and a chapter's page read: all, of a demonstration the discovery alone."""
+    return [request.discovery] if is_demonstration(request) else request.settings()
+
+
 class Decided(NamedTuple):
     """What was asked of a study when its published tables were made, and the fingerprint of its data."""
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -135,23 +136,36 @@ def retrain(asked: Numbers, seed: int | None = None, device: str = "auto", tell:
     tolerance. Raises `ParameterError` for a seed that the table does not hold.
     """
     table = asked.table
+    again = train_again(table, asked.setting, seed, device, tell)
+    found = tuple(
+        _compared(claim, f"{table.study.name}/{claim.id}@{asked.setting}", table, again.frame, again.seed)
+        for claim in asked.claims
+    )
+    return Retrained(again.seed, again.astray, again.seconds, found)
+
+
+class Again(NamedTuple):
+    """A table with the rows of one seed computed anew in the place of those that it had; else as `Retrained` says."""
+
+    seed: int
+    frame: pd.DataFrame
+    astray: float
+    seconds: float
+
+
+def train_again(table: Table, setting: str, seed: int | None, device: str, tell: Progress | None) -> Again:
+    """Compute one seed of a table anew: ``seed``, or one at random. Raises `ParameterError` for one that it has not."""
     if seed is None:
         seed = random.SystemRandom().choice(table.seeds)
     elif seed not in table.seeds:
-        raise ParameterError(
-            f"seed {seed}: the book's table of {asked.setting} holds {', '.join(map(str, table.seeds))}"
-        )
+        raise ParameterError(f"seed {seed}: the book's table of {setting} holds {', '.join(map(str, table.seeds))}")
     start = time.perf_counter()
     with scratch() as folder:
         ((_, part),) = computed(table.study, table.spec, [seed], device, tell, folder)
     seconds = time.perf_counter() - start
     here = table.frame["seed"] == seed
     changed = pd.concat([table.frame[~here], part.frame.astype(table.frame.dtypes)], ignore_index=True)
-    found = tuple(
-        _compared(claim, f"{table.study.name}/{claim.id}@{asked.setting}", table, changed, seed)
-        for claim in asked.claims
-    )
-    return Retrained(seed, _astray(table.frame[here], part.frame), seconds, found)
+    return Again(seed, changed, _astray(table.frame[here], part.frame), seconds)
 
 
 def _published(study: Study, name: str) -> Table:
