@@ -20,7 +20,8 @@ from genbook.base.files import repository
 from genbook.book.execute import find_chapter
 from genbook.results.requests import Request, requests
 
-_BOX = re.compile(r":::\{admonition\} Exercise (\d+)\n:class: exercise\n(.*?)\n:::", re.DOTALL)
+#: An exercise that names commands, with its solution.
+_BOX = re.compile(r":::\{admonition\} Exercise (\d+)\n:class: exercise\n(.*?\n:class: solution.*?)\n:::", re.DOTALL)
 _CODE = re.compile(r"`([^`]*)`")
 
 
