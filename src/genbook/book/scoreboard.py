@@ -55,7 +55,11 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
         "",
     ]
     for chapter, mine in by_chapter.items():
-        heading = f"### {number_of(chapter)} · [{chapter_title(chapter)}](chapters/{chapter})" if chapter else "### In no chapter"
+        heading = (
+            f"### {number_of(chapter)} · [{chapter_title(chapter)}](chapters/{chapter})"
+            if chapter
+            else "### In no chapter"
+        )
         lines += [heading, "", f"{tally.in_words(mine)}.", "", claims_table(_table(mine), root=""), ""]
     return "\n".join([*lines, '<script defer src="_static/scoreboard.js"></script>', ""])
 

@@ -318,7 +318,11 @@ class Chapter:
             }
             for row in type(request.discovery.spec).described()
         ]
-        listing = pd.DataFrame(rows).to_html(index=False, escape=False, border=0, justify="unset").replace("dataframe", "table")
+        listing = (
+            pd.DataFrame(rows)
+            .to_html(index=False, escape=False, border=0, justify="unset")
+            .replace("dataframe", "table")
+        )
         title = f"Parameters: {escape(request.study.title)}, <code>{request.study.name}</code>"
         display(HTML(f'<details class="genbook-source"><summary>{title}</summary>{listing}</details>'))
 

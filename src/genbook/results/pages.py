@@ -44,7 +44,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def in_words(text: str) -> str:
-    """``text`` for a reader: 'nan' and 'nan%' in words, and outside of code and equations minus signs and no '1e+06'."""
+    """``text`` for a reader: 'nan' and 'nan%' in words, and, outside code and equations, minus signs and no '1e+06'."""
     parts = _VERBATIM.split(_NO_NUMBER.sub("(not measured)", text))
     return "".join(
         part if place % 2 else _HYPHEN.sub("\u2212", _POWER.sub(_written_out, part)) for place, part in enumerate(parts)

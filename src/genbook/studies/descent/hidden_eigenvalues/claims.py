@@ -97,7 +97,8 @@ CLAIMS = (
     ),
     claim(
         "whole-is-past-its-peak",
-        "Networks trained whole are past their peak by then: with as many units as examples they test better than with an eighth.",
+        "Networks trained whole are past their peak by then: with as many units as examples they test better than with "
+        "an eighth.",
         "belkin-et-al-2019",
         past_n,
         below=0.9,
