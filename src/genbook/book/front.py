@@ -31,7 +31,7 @@ _CAME_OUT = {"holds": "held", "undecided": "could not be decided", "fails": "fai
 
 
 def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
-    """What became of all claims, then a card for each chapter: figure (put into ``covers``), question, answer, fates."""
+    """What became of all claims, then a card a chapter: figure (put into ``covers``), question, answer, fates."""
     told = f"{tally.in_words(rows)}. The [scoreboard](scoreboard) has them one by one."
     cards = [told, "", fates_bar(tally.counts(rows)), "", fates_legend(tally.FATES), "", ":::::{grid} 1 2 2 2"]
     cards += [":gutter: 3", ""]
