@@ -35,6 +35,7 @@ STEPS = (
     Step("citations are used and exist, plain Sphinx builds the pages", pytest("tests/test_book_config.py")),
     Step("what provoked faults have lost: nothing", ("-m", "tests.faults", "--print"), shown=True),
     Step("one seed of every study comes out again", ("-m", "genbook", "verify", "--all")),
+    Step("every exercise comes out as its solution says", ("-m", "tests.exercises")),
     Step("every study on a pretended accelerator", ("-m", "tests.accelerator")),
     Step("every page in a browser: light, dark, three widths; links; PDF", ("-m", "tests.browser")),
     Step(

@@ -1,6 +1,7 @@
 """Figures: colours that stay apart, intervals as drawn, labels that do not collide, and what reaches the page."""
 
 import dataclasses
+import math
 import re
 from itertools import combinations, pairwise
 
@@ -322,8 +323,10 @@ def test_the_footer_says_in_the_notebook_what_the_legend_says_in_the_book(monkey
     text = outputs[1]["data"]["text/markdown"]
     assert "The loss falls as $t^{-1}$." in text
     cell = figures.annotate(notebook_of(outputs)).cells[0]
-    caption, *legend = cell.metadata["mystnb"]["figure"]["caption"].split("\n\n")
+    caption, box, *legend = cell.metadata["mystnb"]["figure"]["caption"].split("\n\n")
     assert caption == "The loss falls as $t^{-1}$."
+    assert box.endswith(":class: behind dropdown")
+    assert legend[-1].endswith("\n:::")
     for part in ("study · quick", "```sh\ngenbook run 02\n```", "{download}`rows.csv <../tables/rows.csv>`"):
         assert part in "\n\n".join(legend)
 
@@ -479,7 +482,8 @@ def test_a_brief_claims_table_has_a_column_for_each_table_and_notes():
     assert text.count("<td ") == 3
     assert 'data-label="larger &lt;set&gt;"' in text
     assert "2 of 20 not observed" in text
-    assert '<th colspan="4"><span class="details">from &amp; to</span></th>' in text
+    assert '<tfoot><tr><th colspan="4"><details' in text
+    assert "<li>from &amp; to</li>" in text
     assert not any(words in text for words in ("reported there", "a note", "Zhang"))
     assert "\n\n" not in text
 
@@ -530,6 +534,11 @@ def test_numbers(value, text):
 def test_intervals_share_their_decimals():
     assert html.interval(0.101, 0.098, 0.104) == '0.101 <span class="interval">[0.098, 0.104]</span>'
     assert html.interval(1.0, 1.0, 1.0) == "1.00"
+    assert html.interval(-0.0611, -0.121, -0.00093) == '−0.0611 <span class="interval">[−0.1210, −0.0009]</span>'
+    assert html.interval(-6.9e-18, -0.258, 0.258) == '0 <span class="interval">[−0.258, 0.258]</span>'
+    assert html.interval(2.0, -math.inf, 1e-12) == '2.00 <span class="interval">[−∞, 0]</span>'
+    assert html.interval(0.001, 8.4e-5, 0.0102).startswith("0.001")
+    assert "8.4" in html.interval(0.001, 8.4e-5, 0.0102)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def test_what_did_not_hold_comes_first_on_the_first_page(monkeypatch):
         for entry, verdict in zip(named, ("holds", "undecided", "fails"), strict=True)
     ]
     monkeypatch.setattr(front, "primaries", lambda: found)
-    lines = front.primary_claims().splitlines()
+    said, _, *lines = front.primary_claims().splitlines()
+    assert said == "Of 3, 1 held, 1 could not be decided, 1 failed."
     assert [re.search(r">(holds|fails|undecided)<", line)[1] for line in lines] == ["fails", "undecided", "holds"]
 
 
@@ -88,8 +89,23 @@ def test_the_line_under_the_title_says_number_minutes_and_computing():
     assert made["cells"][1] == markdown("more")
 
 
+def test_the_summary_says_what_its_figure_shows():
+    summary = {"data": {"text/markdown": "- **In one figure:** {numref}`fig-a`.\n- **In all:** 1 of 2."}}
+    figure = {"name": "fig-a", "caption": "It falls at $x$. Lines: means.\n\n:::{admonition} Where\n:::"}
+    cells = [
+        markdown("# T"),
+        {"cell_type": "code", "outputs": [summary], "metadata": {}},
+        {"cell_type": "code", "outputs": [], "metadata": {"mystnb": {"figure": figure}}},
+    ]
+    made = front.headed({"cells": cells}, chapters()[0], 1.0)
+    said = made["cells"][1]["outputs"][0]["data"]["text/markdown"]
+    assert said == "- **In one figure:** It falls at $x$ ({numref}`fig-a`).\n- **In all:** 1 of 2."
+    unknown = front.headed({"cells": cells[:2]}, chapters()[0], 1.0)
+    assert unknown["cells"][1]["outputs"] == [summary]
+
+
 def test_a_card_ends_with_the_first_sentence_of_the_answer():
-    assert front._first_sentence("It is so, e.g. here. It is not.") == "**It is so, e.g. here.**"
-    assert front._first_sentence("") == ""
+    assert front.first_sentence("It is so, e.g. here. It is not.") == "It is so, e.g. here."
+    assert front.first_sentence("") == ""
     box = ":::{admonition} Answer\n:class: answer\nYes,\nit is. No.\n:::"
     assert front._box({"cells": [markdown(f"# T\n\n{box}\n")]}, "Answer") == "Yes,\nit is. No."

@@ -190,3 +190,45 @@ def test_search_data_is_a_script_that_a_page_read_from_a_file_may_load(tmp_path)
     said = (tmp_path / search_data.FILE).read_text(encoding="utf-8")
     rows = json.loads(said.removeprefix("window.bookSections = ").removesuffix(";\n"))
     assert rows[0] == ["one.html", "top", "Title", "Title", "First words."]
+
+
+# --- tables on a phone ---
+
+
+def table(head, *rows):
+    def line(cells, tag):
+        return "<tr>" + "".join(f"<{tag}><p>{cell}</p></{tag}>" for cell in cells) + "</tr>"
+
+    body = "".join(line(row, "td") for row in rows)
+    return f'<table class="table"><thead>{line(head, "th")}</thead><tbody>{body}</tbody></table>'
+
+
+SENTENCE = "what is too long for a column of a few letters"
+
+
+def test_a_table_too_wide_for_a_phone_has_its_titles_in_its_cells():
+    page = html_pages.stacked(table(("name", "a & b", "what"), ("one", "", SENTENCE), ("two", "2", "short")))
+    assert page.startswith('<table class="stacks table">')
+    assert '<td data-label="what"><p>' + SENTENCE in page
+    assert '<td data-label="a &amp; b" class="empty"><p></p></td>' in page.replace("&amp;amp;", "&amp;")
+    assert page.count("data-label") == 6
+    assert "data-label" not in page.partition("</thead>")[0]
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        table(("name", "what"), ("one", SENTENCE)),
+        table(("a", "b", "c"), ("1", "2", "3")),
+        table(("a", "b", "c"), ("1", SENTENCE)),
+        table(("name", "a", "what"), ("one", "2", SENTENCE)).replace('class="table"', 'class="claims"'),
+    ],
+    ids=["two columns", "narrow", "cells that are missing", "of claims"],
+)
+def test_any_other_table_stays_as_it_is(plain):
+    assert html_pages.stacked(plain) == plain
+
+
+def test_words_that_cannot_be_broken_make_a_table_wide():
+    long = table(("a" * 30, "b" * 30, "c"), ("1", "2", "3"))
+    assert "stacks" in html_pages.stacked(long)

@@ -18,6 +18,8 @@ from genbook.results import chapter, pages
         (f"**{math.nan:.3g}** times", "**(not measured)** times"),
         ("Nan and the dominant nanometre, `np.nanmean`", "Nan and the dominant nanometre, `np.nanmean`"),
         (f"{0.25:.0%} of 3", "25% of 3"),
+        (f"{3643:.2g} and {-1e6:.0e}, {0.0000213:.2g}", "3,600 and −1,000,000, 2.1 × 10⁻⁵"),
+        ("2e-06, 1e+09; `1e-3`", "2 × 10⁻⁶, 1 × 10⁹; `1e-3`"),
     ],
 )
 def test_a_number_that_is_none_is_said_in_words(text, said):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,15 @@ from genbook.studies.noise.changing_answers.figure import Told, twenty
 
 _COVER_TAG = "cover"
 _WORDS_A_MINUTE = 220
+#: How many primary claims came out as what, in words.
+_CAME_OUT = {"holds": "held", "undecided": "could not be decided", "fails": "failed"}
 
 
 def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
-    """Cards of all chapters: a figure (put into ``covers``), question, answer, what became of the claims, minutes."""
-    cards = []
+    """What became of all claims, then a card a chapter: figure (put into ``covers``), question, answer, fates."""
+    told = f"{tally.in_words(rows)}. The [scoreboard](scoreboard) has them one by one."
+    cards = [told, "", fates_bar(tally.counts(rows)), "", fates_legend(tally.FATES), "", ":::::{grid} 1 2 2 2"]
+    cards += [":gutter: 3", ""]
     for chapter in chapters():
         notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
         mine = [row for row in rows if chapter_of(row.request.study.name) == chapter]
@@ -39,13 +44,14 @@ def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
             image, alt = figure
             write_text(covers / f"{chapter}.svg", image)
             options += [f":img-top: covers/{chapter}.svg", f":img-alt: {' '.join(alt.split())}"]
-        text = [_box(notebook, "Question"), "", _first_sentence(_box(notebook, "Answer"))]
+        answer = first_sentence(_box(notebook, "Answer"))
+        text = [_box(notebook, "Question"), "", f"**{answer}**" if answer else ""]
         counts = tally.counts(mine)
         told = f"{tally.in_words(mine) or 'nothing judged'} · {minutes(notebook)} minutes"
         footer = [":::{card-footer}", fates_bar(counts), "", told, ":::"]
         title = f"{number_of(chapter)} · {chapter_title(chapter)}"
         cards += [f"::::{{grid-item-card}} {title}", *options, "", *text, "", *footer, "::::", ""]
-    return "\n".join([":::::{grid} 1 2 2 2", ":gutter: 3", "", *cards, ":::::", "", fates_legend(tally.FATES), ""])
+    return "\n".join([*cards, ":::::", ""])
 
 
 def number_of(chapter: str) -> int:
@@ -75,7 +81,28 @@ def headed(notebook: dict[str, Any], chapter: str, seconds: float) -> dict[str, 
     read = f"{reading} minute{'s' if reading > 1 else ''} to read"
     line = f"Chapter {number_of(chapter)} · {read} · {computed} to compute"
     head = {**first, "source": f"{title}\n\n{{.chapter-head}}\n{line}\n{text}"}
-    return {**notebook, "cells": [head, *notebook["cells"][1:]]}
+    return _with_findings({**notebook, "cells": [head, *notebook["cells"][1:]]})
+
+
+def _with_findings(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook with what the summary's figure shows before its number: the first sentence of the caption."""
+    figures = [cell.get("metadata", {}).get("mystnb", {}).get("figure", {}) for cell in notebook["cells"]]
+    seen = {one["name"]: first_sentence(one["caption"].partition("\n\n")[0]) for one in figures if "name" in one}
+
+    def told(found: re.Match[str]) -> str:
+        sentence = seen.get(found[2], "").rstrip(".:")
+        return f"{found[1]} {sentence} ({{numref}}`{found[2]}`)." if sentence else found[0]
+
+    def with_finding(output: dict[str, Any]) -> dict[str, Any]:
+        text = "".join(output.get("data", {}).get("text/markdown", ""))
+        changed = re.sub(r"(\*\*In one figure:\*\*) \{numref\}`([\w-]+)`\.", told, text)
+        return output if changed == text else {**output, "data": {**output["data"], "text/markdown": changed}}
+
+    cells = [
+        {**cell, "outputs": [with_finding(output) for output in cell["outputs"]]} if "outputs" in cell else cell
+        for cell in notebook["cells"]
+    ]
+    return {**notebook, "cells": cells}
 
 
 def live_figure(profile: str) -> str:
@@ -99,10 +126,12 @@ def live_figure(profile: str) -> str:
 
 
 def primary_claims() -> str:
-    """What became of the claims named beforehand, those that did not hold first: a list for the first page."""
+    """What became of the claims named beforehand, in a sentence and a list: those that did not hold come first."""
     order = {"fails": 0, "undecided": 1}
     found = sorted(primaries(), key=lambda one: order.get(one.judgement.verdict, len(order)))
-    lines = []
+    counted = Counter(one.judgement.verdict for one in found)
+    said = [f"{counted[verdict]} {words}" for verdict, words in _CAME_OUT.items() if counted[verdict]]
+    lines = [f"Of {len(found)}, {', '.join(said)}.", ""] if said else []
     for one in found:
         judgement, address = one.judgement, f"scoreboard.html#{anchor_of(one.study.name, one.claim.id)}"
         numbers = interval(judgement.estimate, judgement.low, judgement.high)
@@ -149,10 +178,9 @@ def _cover(notebook: dict[str, Any]) -> tuple[str, str] | None:
     return themed(image), metadata.get("mystnb", {}).get("image", {}).get("alt", "")
 
 
-def _first_sentence(text: str) -> str:
-    """The first sentence of a text, in bold; nothing of an empty one."""
-    first = re.split(r"(?<=[.!?])\s(?=[A-Z])", " ".join(text.split()))[0]
-    return f"**{first}**" if first else ""
+def first_sentence(text: str) -> str:
+    """The first sentence of a text; nothing of an empty one."""
+    return re.split(r"(?<=[.!?])\s(?=[A-Z$])", " ".join(text.split()))[0]
 
 
 def _box(notebook: dict[str, Any], title: str) -> str:

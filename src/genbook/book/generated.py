@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from genbook.book.execute import executed_path
+from genbook.book.front import number_of
 from genbook.results.chapters import chapter_title, chapters
 
 
@@ -22,7 +23,9 @@ def table_of_contents(toc: str, library: dict[str, Any], statistics: Sequence[st
     """
     told = yaml.safe_load(toc)
     parts = {part["caption"]: part for part in told["parts"]}
-    parts["Chapters"]["chapters"] = [{"file": f"chapters/{name}"} for name in chapters()]
+    parts["Chapters"]["chapters"] = [
+        {"file": f"chapters/{name}", "title": f"{number_of(name)} · {chapter_title(name)}"} for name in chapters()
+    ]
     parts["Reference"]["chapters"].append(library)
     (board,) = [page for page in parts["Verdicts"]["chapters"] if page["file"] == "scoreboard"]
     first, *others = statistics

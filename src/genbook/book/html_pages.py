@@ -7,6 +7,7 @@ does (``book_repository``), and nothing of it where that is empty.
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ _STYLES_NEEDED_BY = {
 #: The theme's own, for menus that the book does not have.
 _UNUSED_SETTINGS = re.compile(r"^DOCUMENTATION_OPTIONS\.\w+ = .*;$")
 _IMAGE = re.compile(r"<img\b[^>]*>")
+#: A table of a page, but those of claims, which have a form of their own.
+_TABLE = re.compile(r'<table class="(?=[^"]*\b(?:table|dataframe)\b)[^"]*"[^>]*>.*?</table>', re.DOTALL)
+#: What a phone has room for, in letters: a row of words, the space between two columns; and a cell that is a sentence.
+_PHONE, _GUTTER, _SENTENCE = 57, 2, 40
 _DESCRIPTION = 160  # characters: what a search engine shows
 
 
@@ -87,7 +92,7 @@ def _give_form(app: Any, pagename: str, templatename: str, context: dict[str, An
     context["script_files"] = [_deferred(file) for file in context["script_files"] if _script_is_used(file, body)]
     context["css_files"] = [file for file in context["css_files"] if _is_used(file, _STYLES_NEEDED_BY, body)]
     if body:
-        context["body"] = _sized(_named(body), app)
+        context["body"] = stacked(_sized(_named(body), app))
 
 
 def _description(doctree: Any) -> str:
@@ -123,6 +128,42 @@ def _named(body: str) -> str:
     for said in (' aria-label="Toggle hidden content"', ' role="doc-biblioentry"', ' role="list"'):
         body = body.replace(said, "")
     return re.sub(r"<th\b[^>]*>\s*</th>", "<td></td>", body)
+
+
+def stacked(body: str) -> str:
+    """Return a page's body whose tables that a phone is too narrow for can be shown there row by row, cell under cell.
+
+    Such a table gets the class ``stacks``, each cell the title of its column as ``data-label``; an empty cell gets the
+    class ``empty``. The style sheet does the rest.
+    """
+    return _TABLE.sub(lambda found: _stacked(found[0]), body)
+
+
+def _stacked(table: str) -> str:
+    head, _, rows = table.partition("</thead>")
+    titles = [_text(cell) for cell in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", head, re.DOTALL)]
+    cells = [re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows.split("</tr>")[:-1]]
+    if len(titles) < 3 or not cells or any(len(row) != len(titles) for row in cells):
+        return table
+    texts = [[_text(cell) for cell in column] for column in zip(titles, *cells, strict=True)]
+    words = sum(max(len(word) for text in column for word in [*text.split(), ""]) + _GUTTER for column in texts)
+    if words <= _PHONE and max(len(text) for column in texts for text in column) <= _SENTENCE:
+        return table
+    count = 0
+
+    def labelled(found: re.Match[str]) -> str:
+        nonlocal count
+        title, text = titles[count % len(titles)], _text(found[3])
+        count += 1
+        empty = "" if text else ' class="empty"'
+        return f'<{found[1]}{found[2]} data-label="{html.escape(title)}"{empty}>{found[3]}</{found[1]}>'
+
+    rows = re.sub(r"<(t[hd])\b([^>]*)>(.*?)</\1>", labelled, rows, flags=re.DOTALL)
+    return re.sub(r'^<table class="', '<table class="stacks ', head, count=1) + "</thead>" + rows
+
+
+def _text(cell: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", cell)).split())
 
 
 def _sized(body: str, app: Any) -> str:

@@ -26,7 +26,7 @@ def one_page(library: Iterable[str]) -> str:
             "The number is what `genbook run` and `genbook params` take; a study's name is what `genbook claims`, "
             "`check`, `table` and `publish` take. Seconds are those of the profile `quick` on one core, all settings "
             "together.\n",
-            *_table(("chapter", "study", "its claims", "seconds"), _studies()),
+            *_table(("chapter", "study", "claims", "seconds"), _studies()),
             "\n## Names of the library\n",
             "Each leads to its page of the [library reference](reference/index).\n",
             *_table(("from", "import"), _names(library)),

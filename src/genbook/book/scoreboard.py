@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from genbook.book.front import number_of
 from genbook.book.generated import markdown_table
 from genbook.figures.html import Shown, anchor_of, claims_table, fates_legend, interval, squares, verdict_badge, wanted
 from genbook.results import tally
@@ -29,9 +30,10 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     lines = [
         "# Scoreboard of claims",
         "",
-        f"Every claim of the book, as the tables of the profile `{profile}` decide it; where those only demonstrate, "
-        f"published ones of the profile `full` do. {tally.in_words(rows)}. Every claim has a control, where the same "
-        "statistic must come out as `fails`: [how to read this](method/statistics).",
+        f"Every claim of the book, and what became of it. {tally.in_words(rows)}. Each is judged where it was found, "
+        "again on other data with fresh seeds, and in a control, where it has to fail: "
+        f"[how to read this](method/statistics). The tables of the profile `{profile}` decide; where those are too "
+        "small to decide anything, published ones of the profile `full` do.",
         "",
         "## What became of them",
         "",
@@ -53,7 +55,11 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
         "",
     ]
     for chapter, mine in by_chapter.items():
-        heading = f"### [{chapter_title(chapter)}](chapters/{chapter})" if chapter else "### In no chapter"
+        heading = (
+            f"### {number_of(chapter)} · [{chapter_title(chapter)}](chapters/{chapter})"
+            if chapter
+            else "### In no chapter"
+        )
         lines += [heading, "", f"{tally.in_words(mine)}.", "", claims_table(_table(mine), root=""), ""]
     return "\n".join([*lines, '<script defer src="_static/scoreboard.js"></script>', ""])
 
@@ -66,7 +72,7 @@ def _units(chapter: str, rows: Sequence[Row]) -> str:
         (fate, f"#{anchor_of(row.request.study.name, row.claim.id)}", f"{row.claim.statement} {fate}.")
         for fate, row in ordered
     ]
-    return squares(chapter_title(chapter), links)
+    return squares(f"{number_of(chapter)} · {chapter_title(chapter)}", links)
 
 
 def _table(rows: Sequence[Row]) -> list[Shown]:
@@ -96,12 +102,11 @@ def _primary() -> list[str]:
         return ["None is named.", ""]
     rows = [
         {
-            "phenomenon": one.entry.phenomenon,
-            "claim": f'<a href="#{anchor_of(one.study.name, one.claim.id)}">{one.claim.statement}</a>',
+            "claim": f"**{one.entry.phenomenon.capitalize()}.** "
+            f'<a href="#{anchor_of(one.study.name, one.claim.id)}">{one.claim.statement}</a>',
             "verdict": verdict_badge(one.judgement.verdict),
             "estimate": interval(one.judgement.estimate, one.judgement.low, one.judgement.high),
             "asked": wanted(one.claim),
-            "seeds": one.judgement.n,
             "after Holm": "stays" if one.stays else "–",
         }
         for one in found

@@ -52,8 +52,9 @@ data-fate="{{ row.fate }}"><th scope="row">
 {%- endfor %}
 </tbody>
 {%- if notes %}
-<tfoot><tr><th colspan="{{ 1 + titles | length }}">
-{%- for note in notes %}<span class="details">{{ note }}</span>{% endfor %}</th></tr></tfoot>
+<tfoot><tr><th colspan="{{ 1 + titles | length }}"><details class="evidence">
+<summary>Where these columns come from</summary><ul>
+{%- for note in notes %}<li>{{ note }}</li>{% endfor %}</ul></details></th></tr></tfoot>
 {%- endif %}</table></div>"""
 
 
@@ -238,13 +239,19 @@ def number(value: float | None, decimals: int | None = None) -> str:
 def interval(estimate: float | None, low: float | None, high: float | None) -> str:
     """Return an estimate with its interval, ``0.981 [0.977, 0.985]``; an exact one without.
 
-    The three have as many decimals as the one that needs fewest for three significant digits.
+    The three have as many decimals as the one that needs fewest for three significant digits, and more only where one
+    of them would be rounded to zero.
     """
     if low is None or high is None or math.isnan(low) or math.isnan(high) or low == high:
         return number(estimate)
-    ends = [value for value in (estimate, low, high) if value and math.isfinite(value)]
-    plain = ends and all(1e-3 <= abs(value) < 1e4 for value in ends)
-    decimals = min(map(_decimals, ends)) if plain else None
+    finite = [abs(value) for value in (estimate, low, high) if value and math.isfinite(value)]
+    negligible = 1e-9 * max(finite, default=0.0)  # beside the others no more than an error of rounding
+    estimate, low, high = (
+        0.0 if value is not None and abs(value) <= negligible else value for value in (estimate, low, high)
+    )
+    sizes = [size for size in finite if size > negligible]
+    plain = sizes and 1e-3 <= max(sizes) < 1e4 and min(sizes) >= 1e-4
+    decimals = max(min(map(_decimals, sizes)), _decimals(min(sizes)) - 2) if plain else None
     low_text, high_text = number(low, decimals), number(high, decimals)
     return f'{number(estimate, decimals)} <span class="interval">[{low_text}, {high_text}]</span>'
 

@@ -112,8 +112,10 @@ def annotate(notebook: NotebookNode) -> NotebookNode:
 
 def _annotate_cell(cell: NotebookNode, about: Mapping[str, Any]) -> list[NotebookNode]:
     """Write a figure's metadata into its cell; return a cell with the other rich outputs, if there are any."""
-    legend = _footer(about, in_book=True)
-    caption = "\n\n".join([about["caption"], *legend])
+    legend = "\n\n".join(_footer(about, in_book=True))
+    # a box that the book folds (`genbook.book.html_pages`)
+    folded = f":::{{admonition}} Where these numbers come from\n:class: behind dropdown\n\n{legend}\n:::"
+    caption = f"{about['caption']}\n\n{folded}" if legend else about["caption"]
     cell.metadata["mystnb"] = {
         **cell.metadata.get("mystnb", {}),
         "figure": {"name": about["name"], "caption": caption, "classes": "plot"},

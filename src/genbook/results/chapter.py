@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import inspect
 import json
@@ -208,12 +209,13 @@ class Chapter:
         told = [row for row in rows if row not in exact]
         for words, which in (
             ("Replicated", [row for row in told if tally.fate(row) == "replicated"]),
-            ("Did not", [row for row in told if tally.fate(row) not in (None, "replicated")]),
+            ("Did not replicate", [row for row in told if tally.fate(row) not in (None, "replicated")]),
             ("Exact, with nothing to replicate", exact),
         ):
-            if which or which is not exact:
-                listed = "; ".join(in_a_line(row) for row in which) or "none of the claims that matter most here"
-                lines.append(f"**{words}:** {listed}.")
+            if which:
+                lines.append("\n".join([f"**{words}:**", *(f"  - {in_a_line(row)}" for row in which)]))
+            elif which is not exact:
+                lines.append(f"**{words}:** none of the claims that matter most here.")
         if told := tally.in_words(self.rows):
             lines.append(f'**In all:** {told} (<a href="#all-verdicts">all verdicts</a>).')
         display(Markdown("\n".join(f"- {in_words(line)}" for line in lines)))
@@ -234,10 +236,14 @@ class Chapter:
         """Show claims whole; the first row of a claim on the page is the one that links lead to."""
         if not rows:
             return
+        display(HTML(figures.claims_table([self._whole(row.claim.id) for row in rows])))
+
+    def _whole(self, claim: str) -> Shown:
+        """A claim as a row with all that belongs to it; the first one of a claim bears its address on the page."""
         figure = f"#{self._figure}" if self._figure else ""
-        table = [shown(row, figure=figure, anchored=row.claim.id not in self._told) for row in rows]
-        self._told |= dict.fromkeys(row.claim.id for row in rows)
-        display(HTML(figures.claims_table(table)))
+        row = shown(self.row(claim), figure=figure, anchored=claim not in self._told)
+        self._told[claim] = None
+        return row
 
     def published(self, study: str, name: str) -> Table | None:
         """A table of the study as ``genbook publish`` wrote it, for a figure of its own.
@@ -276,11 +282,15 @@ class Chapter:
             columns[title] = {claim.id: NOT_RUN if found is None else found[claim.id] for claim in claims}
             notes.append(f"{title}: " + ("outdated" if table is None else provenance_line(table)))
             notes += control_notes(request.study, title, name)
-        rows = [
-            Shown(claim, {title: Cell(found[claim.id], why(found[claim.id])) for title, found in columns.items()})
+        cells = {
+            claim.id: {title: Cell(found[claim.id], why(found[claim.id])) for title, found in columns.items()}
             for claim in claims
-        ]
-        display(HTML(figures.claims_table(rows, notes, brief=True)))
+        }
+        # Where this page's table judges nothing the others decide, and the page need not list these claims once more.
+        whole = not trusted
+        rows = [self._whole(claim.id) if whole else Shown(claim, {}) for claim in claims]
+        rows = [dataclasses.replace(row, cells=cells[row.claim.id]) for row in rows]
+        display(HTML(figures.claims_table(rows, notes, brief=not whole)))
         return columns
 
     def source(self, study: str | None = None, of: Callable[..., Any] | None = None) -> None:
@@ -303,18 +313,24 @@ class Chapter:
         )
 
     def parameters(self, study: str | None = None) -> None:
-        """Show the parameters that this page was computed with, each with its meaning."""
+        """Show, folded, the parameters that this page was computed with, each with its meaning."""
         request = self.request(study)
         values = request.discovery.spec.model_dump(mode="json")
         rows = [
             {
-                "parameter": f"`{row['name']}`",
-                "value": f"`{json.dumps(values[row['name']])}`",
-                "meaning": row["meaning"],
+                "parameter": f"<code>{escape(row['name'])}</code>",
+                "value": f"<code>{escape(json.dumps(values[row['name']]), quote=False)}</code>",
+                "meaning": escape(row["meaning"], quote=False),
             }
             for row in type(request.discovery.spec).described()
         ]
-        display(Markdown(pd.DataFrame(rows).to_markdown(index=False)))
+        listing = (
+            pd.DataFrame(rows)
+            .to_html(index=False, escape=False, border=0, justify="unset")
+            .replace("dataframe", "table")
+        )
+        title = f"Parameters: {escape(request.study.title)}, <code>{request.study.name}</code>"
+        display(HTML(f'<details class="genbook-source"><summary>{title}</summary>{listing}</details>'))
 
     def _csv(self, table: Table) -> tuple[str, str]:
         """Label and book-relative path of a table as CSV; the file waits in the store for the book to be built."""

@@ -39,12 +39,25 @@ _NO_NUMBER = re.compile(r"[+-]?\bnan\b%?")
 #: Code, equations, HTML tags, addresses of links; and a hyphen that stands for a minus sign.
 _VERBATIM = re.compile(r"(```.*?```|`[^`]*`|\$[^$]*\$|<[^>]*>|\]\([^)]*\))", re.DOTALL)
 _HYPHEN = re.compile(r"(?<![\w.)-])-(?=\.?\d)")
+_POWER = re.compile(r"\b(\d(?:\.\d+)?)e([+-]\d+)\b")
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def in_words(text: str) -> str:
-    """``text`` for a reader: 'nan' and 'nan%' in words, and a minus sign before numbers outside code and equations."""
+    """``text`` for a reader: 'nan' and 'nan%' in words, and, outside code and equations, minus signs and no '1e+06'."""
     parts = _VERBATIM.split(_NO_NUMBER.sub("(not measured)", text))
-    return "".join(part if place % 2 else _HYPHEN.sub("\u2212", part) for place, part in enumerate(parts))
+    return "".join(
+        part if place % 2 else _HYPHEN.sub("\u2212", _POWER.sub(_written_out, part)) for place, part in enumerate(parts)
+    )
+
+
+def _written_out(found: re.Match[str]) -> str:
+    """A number such as 3.6e+03 in digits, 3,600; one of more than seven with a power of ten."""
+    digits, exponent = found[1], int(found[2])
+    if not -5 < exponent < 7:
+        return f"{digits} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+    places = max(0, len(digits.partition(".")[2]) - exponent)
+    return f"{float(found[0]):,.{places}f}"
 
 
 def control_notes(study: Study, title: str, name: str) -> list[str]:

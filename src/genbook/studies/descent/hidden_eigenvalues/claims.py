@@ -66,7 +66,7 @@ CLAIMS = (
     ),
     claim(
         "peak-over-fixed-layer",
-        "Where the last layer alone learns, the test loss has its peak there.",
+        "Where the last layer alone learns, the test loss peaks with as many units as examples.",
         _SOURCE,
         ratio(_OF_SIDES, _peak("last layer")),
         above=1.05,
@@ -77,7 +77,7 @@ CLAIMS = (
     ),
     claim(
         "peak-grows-over-fixed-layer",
-        "It grows with the steps, as a rate of descent set by that eigenvalue would have it.",
+        "Where the last layer alone learns, the peak grows with the steps, as the least eigenvalue would have it.",
         _SOURCE,
         growing,
         above=1.1,
@@ -86,7 +86,7 @@ CLAIMS = (
     ),
     claim(
         "peak-trained-whole",
-        "The test loss of networks trained whole has a peak there too.",
+        "Networks trained whole have the peak of their test loss there too, with as many units as examples.",
         _SOURCE,
         ratio(_OF_SIDES, _peak("whole")),
         above=1.05,
@@ -97,7 +97,8 @@ CLAIMS = (
     ),
     claim(
         "whole-is-past-its-peak",
-        "They are past their peak by then: with as many units as examples they test better than with an eighth.",
+        "Networks trained whole are past their peak by then: with as many units as examples they test better than with "
+        "an eighth.",
         "belkin-et-al-2019",
         past_n,
         below=0.9,

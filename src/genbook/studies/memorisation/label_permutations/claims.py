@@ -60,7 +60,7 @@ CLAIMS = (
         "annealed.",
         "chatterjee-zielinski-2022",
         slope(
-            "is the power of the number of blocks with which m-coherence falls, at equal training loss",
+            "(the power of the number of blocks with which m-coherence changes, at equal training loss)",
             lambda table, spec: power(annealed_at_equal_loss(table, spec).drop(columns=0)),
         ),
         below=-0.5,
@@ -74,7 +74,7 @@ CLAIMS = (
         "What large steps add to m-coherence grows as the blocks shrink: it follows no pattern.",
         "chatterjee-zielinski-2020",
         slope(
-            "is the power of the number of blocks with which the factor grows that large steps add",
+            "(the power of the number of blocks with which the factor grows that large steps add)",
             lambda table, spec: power(added(table, spec).drop(columns=0)),
         ),
         above=0.4,

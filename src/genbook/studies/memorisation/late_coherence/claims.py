@@ -83,7 +83,7 @@ def projected(table: pd.DataFrame, given: str) -> pd.Series:
     return np.exp(logs[[factor for factor in logs.columns if factor >= 1]].mean(axis=1))
 
 
-@slope("is the power of the learning rate with which it grows")
+@slope("(the power of the learning rate with which it grows)")
 def _growth(table: pd.DataFrame, spec: LateCoherenceSpec) -> pd.Series:
     """Power of the learning rate with which late coherence grows, up to the plain one.
 

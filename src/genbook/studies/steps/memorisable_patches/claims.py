@@ -97,7 +97,7 @@ CLAIMS = (
     ),
     claim(
         "patches-let-in",
-        "They are learned once the large rate is lowered.",
+        "The patches are learned once the large learning rate is lowered.",
         _SOURCE,
         let_in,
         above=0.1,
@@ -117,7 +117,7 @@ CLAIMS = (
     ),
     claim(
         "no-patches-no-cost",
-        "It does so because of the patches: without them it loses less.",
+        "A small learning rate does worse because of the patches: without them it loses less.",
         _SOURCE,
         by_patches,
         above=0.03,
@@ -126,7 +126,7 @@ CLAIMS = (
     ),
     claim(
         "time-makes-up",
-        "Given time at the small learning rate, the network makes up what it lost.",
+        "Given more steps at the small learning rate, the network makes up what the patches cost it.",
         _SOURCE,
         made_up,
         equals=0.0,
@@ -138,8 +138,8 @@ CLAIMS = (
     ),
     claim(
         "patched-images-teach-little",
-        "And what the large rate ends with is what the bare images teach by themselves: those seen with a patch add "
-        "next to nothing.",
+        "A large learning rate ends with what the bare images teach by themselves: those seen with a patch add next to "
+        "nothing.",
         _SOURCE,
         taught,
         below=0.02,

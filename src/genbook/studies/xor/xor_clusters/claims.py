@@ -236,7 +236,7 @@ CLAIMS = (
     ),
     claim(
         "one-step-is-linear",
-        "After one step of gradient descent the network is the linear classifier (η/8n) Σ y_i x_i.",
+        "After one step of gradient descent the network is the linear classifier (η/8n) Σᵢ yᵢxᵢ.",
         _XU,
         fraction("squared cosine of outputs and formula on fresh points", _measured("likeness to the formula", 1)),
         above=0.8,
