@@ -23,13 +23,13 @@ import pandas as pd
 from genbook.base.stats import Scale
 from genbook.figures import controls as inputs
 from genbook.figures import style
-from genbook.figures.controls import Choice, Control, Slider, Ticks
+from genbook.figures.controls import Choice, Control, Slider, Ticks, link, task
 from genbook.figures.draw import intervals
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink", "summaries"]
+__all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink", "link", "summaries", "task"]
 
 #: Size of a panel that shares the column with another, in pixels; on a telephone it has the column for itself.
 WIDTH, HEIGHT = 330, 290
