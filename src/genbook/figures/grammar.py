@@ -23,7 +23,7 @@ from scipy import special
 
 from genbook.base.stats import Scale
 from genbook.figures.controls import Choice, Slider, Ticks
-from genbook.figures.moving import chart, ink
+from genbook.figures.moving import APART, chart, ink
 
 if TYPE_CHECKING:
     import altair as alt
@@ -252,9 +252,13 @@ def level(data: str, value: float, ink: Any = "reference", **more: Any) -> alt.C
     return _marked("rule", chart(data), [], ink, {"y": alt.datum(value), **more})
 
 
-def label(drawn: alt.Chart, x: alt.X, y: alt.Y, text: str, ink: Any = "text", **more: Any) -> alt.Chart:
-    """Words beside rows; ``text``: a column, or a sentence (`spoken`) of one."""
-    return _marked("text", drawn.transform_calculate(said=sentence(text)), [x, y], ink, {"text": "said:N", **more})
+def label(drawn: alt.Chart, x: alt.X, y: Any, text: str, ink: Any = "text", **more: Any) -> alt.Chart:
+    """Words beside rows, which move aside where they would lie on each other, or give way, at every state.
+
+    ``text``: the words, with columns in braces as in `spoken`; ``align``, ``dx``, ``dy``: on which side, and how far.
+    """
+    kept = {"style": APART, "text": "said:N", **more}
+    return _marked("text", drawn.transform_calculate(said=sentence(text)), [x, y], ink, kept)
 
 
 def ends(drawn: alt.Chart, x: alt.X, *, of: Sequence[str], first: bool = False) -> alt.Chart:
