@@ -387,13 +387,18 @@ def test_words_in_the_text_set_the_figure(running, page_of, motion):
 
 def test_a_task_tells_whether_it_is_done_when_it_is_asked(running, page_of):
     page = running.new_page()
-    page.goto(page_of(a_figure(), "fig-task", f"Stop it at ten steps. {moving.task('fig-task', (STOP, [10]))}"))
+    task = moving.task("fig-task", (STOP, [10]), (AXIS, ["none"]))
+    page.goto(page_of(a_figure(), "fig-task", f"Stop it at ten steps, without an axis. {task}"))
     told = page.locator(".task [role=status]")
     page.click("text=Is it so?")
     page.wait_for_selector(".task .not-yet")
     assert told.inner_text().startswith("Not there")
     page.focus("input[type=range]")
     page.keyboard.press("ArrowLeft")
+    page.click("text=Is it so?")
+    page.wait_for_timeout(100)
+    assert told.inner_text().startswith("Not there")  # one of the two controls is not enough
+    page.check("input[type=radio][value=none]")
     page.click("text=Is it so?")
     page.wait_for_selector(".task .right")
     assert told.inner_text().startswith("Yes")
