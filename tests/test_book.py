@@ -22,7 +22,7 @@ from genbook.book.execute import executed_path, execution_key, is_current
 from genbook.figures.html import anchor_of
 from genbook.figures.page import _footer
 from genbook.results.chapters import chapter_title, chapters, studies_of
-from tests import browser
+from tests import browser, figure_numbers
 from tests.crates import broken_rules
 
 
@@ -271,6 +271,37 @@ def test_every_page_is_as_it_must_be_in_a_real_browser(built):
         wrong += browser.unmoved(running, html, names)
         wrong += browser.not_found(running, html, {**browser.SEARCHES, claim: f"chapters/{chapters()[1]}.html"})
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_moving_figure_draws_the_numbers_of_its_tables(built, monkeypatch):
+    """As it is seen at first and after a move of its controls; a figure without its computation is one too many."""
+    monkeypatch.setenv("GENBOOK_STORE", str(built.store))
+    table = figure_numbers.tables("smoke" if "smoke" in built.command else "quick")
+    wrong, compared = [], set()
+    with browser.chromium() as running:
+        if running is None:
+            pytest.skip("no Chromium here")
+        page = running.new_page()
+        for chapter in chapters():
+            page.goto((built.html / "chapters" / f"{chapter}.html").as_uri(), wait_until="load")
+            there = page.eval_on_selector_all(
+                ".moving[data-draw=grammar]", "all => all.map(one => one.closest('figure').id)"
+            )
+            assert set(there) <= set(figure_numbers.FIGURES), "add what it must show to tests/figure_numbers.py"
+            for name in there:
+                number, keys, compute, changes = figure_numbers.FIGURES[name]
+                assert chapter.startswith(number)
+                page.locator(f"#{name}").scroll_into_view_if_needed()
+                page.wait_for_selector(f"#{name} .moving[data-alive]", timeout=20_000)
+                for when in ("at first", "after a move"):
+                    state, rows = figure_numbers.shown(page, name)
+                    found = figure_numbers.differences(rows, keys, compute(table, state))
+                    wrong += [f"{name}, {when}, at {state}: {one}" for one in found]
+                    compared |= {name} if rows else set()
+                    figure_numbers.change(page, name, changes)
+    assert not wrong, "\n".join(wrong)
+    if "smoke" not in built.command:
+        assert compared == set(figure_numbers.FIGURES)
 
 
 #: How long a table took to compute is all that two runs on one machine may say differently.

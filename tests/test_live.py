@@ -56,6 +56,15 @@ def said(page, **places):
     return page.text_content(".seen")
 
 
+def numbers(page):
+    """The rows of the table of what is seen."""
+    page.eval_on_selector("details.seen-numbers", "box => { box.open = true }")
+    page.wait_for_selector("table.numbers")
+    return page.eval_on_selector_all(
+        "table.numbers tbody tr", "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
+    )
+
+
 def student_table(spec):
     """A table in which the students follow the formula exactly, but for a seed's factor."""
     rows = [
@@ -87,6 +96,11 @@ def test_the_toy_says_what_its_sliders_ask(opened):
     for s, m, step in ((10, 3, 60), (0, 0, 1), (20, 11, 7)):
         expected = toys.toy_in_words(toys.STRENGTHS[s], toys.SIZES[m], toys.STEPS[step], 0.1)
         assert said(page, strength=s, examples=m, step=step) == expected
+        strength, size, at = toys.STRENGTHS[s], toys.SIZES[m], toys.STEPS[step]
+        output = float(shared.training_output(at, size, strength, 0.1))
+        own, part = output / (1 + size * strength**2), float(shared.shared_part(size, strength))
+        told = [float(shared.coherence(size, strength)), own, size * strength * own, output, part * output]
+        assert [float(value) for _, value in numbers(page)] == pytest.approx(told, abs=5.1e-4)
 
 
 def test_m_coherence_of_arrows_is_the_studys(opened):
@@ -111,6 +125,11 @@ def test_arrows_are_turned_by_choices_sliders_and_the_pointer(opened):
     angle, length = pictures.ANGLES.index(90), pictures.LENGTHS.index(0.5)
     expected[2] = [0, 0.5]
     assert said(page, angle=angle, length=length) == pictures.arrows_in_words(expected)
+    *each, total = numbers(page)
+    assert [[float(value) for value in row[1:]] for row in each] == pytest.approx(
+        np.column_stack([expected, expected @ expected.sum(0)]), abs=5.1e-3
+    )
+    assert [float(value) for value in total[1:3]] == pytest.approx(expected.sum(0), abs=5.1e-3)
     page.check("input[value=some]")
     before, tip = page.text_content(".seen"), page.locator(".panel circle[fill=transparent]").nth(4)
     box = tip.bounding_box()
@@ -146,6 +165,12 @@ def test_the_cobweb_says_whether_the_orbit_settles_bounces_or_escapes(opened, ra
     page = opened(orbits.cobweb(0.1), "cobweb")
     words = said(page, rate=orbits.RATES.index(rate))
     assert words == orbits.cobweb_in_words(rate, 0.1)
+    outputs, grown = orbits.orbit(rate, 0.1, orbits.VISITS[-1])
+    rows = numbers(page)
+    assert "escapes" in words or len(rows) == 41  # visits that are shown at first, and the start
+    for visit, output, growth in rows[:20]:  # what is chaotic later
+        assert float(output) == pytest.approx(outputs[int(visit)], abs=2e-3)
+        assert float(growth) == pytest.approx(grown[int(visit)], abs=1e-3)
     kind = "settles" if rate < 0.25 else "escapes" if rate > bouncing.rate_of(bouncing.ESCAPES) else "goes on"
     assert kind in words
 
@@ -171,8 +196,17 @@ def test_the_student_shows_what_was_measured_where_noise_and_ridge_are_the_study
         words = said(page, time=time, ratio=students.RATIOS.index(0.5))
         assert words == students.student_in_words(at, 0.5, spec)
         assert page.evaluate(dots) == len(spec.samples_per_weight) + 1
+    errors = linear.generalization_error(1.5, 1e5, spec.snr, 0.0, spec.weight_decay)
+    measured = {row[0]: row[1:] for row in numbers(page)}
+    assert float(measured["1.5"][0]) == pytest.approx(float(errors[0]), rel=3e-3)
+    trained = {float(ratio) for ratio, (_, error) in measured.items() if error}
+    assert sorted(trained) == pytest.approx(sorted(spec.samples_per_weight))
+    for ratio in spec.samples_per_weight:
+        expected = float(linear.student_error(spec, ratio, (1e5,))[0])
+        assert float(measured[f"{ratio:.4g}"][1]) == pytest.approx(expected, rel=1e-3)
     said(page, snr=0)
     assert page.evaluate(dots) == 1
+    assert not any(error for *_, error in numbers(page))
 
 
 @pytest.fixture(scope="module")

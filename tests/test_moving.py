@@ -1,5 +1,6 @@
 """Moving figures: at every state they draw what is in the table; with scripts and without, by keyboard and pointer."""
 
+import html
 import json
 import re
 
@@ -27,10 +28,13 @@ def measured():
     return pd.DataFrame({"accuracy": values}, index=index).reset_index()
 
 
+STOP = Slider("stop", "stopped after", STEPS, [f"{step} steps" for step in STEPS])
+TICKED = Ticks("seeds", "seeds", {seed: str(seed) for seed in SEEDS})
+AXIS = Choice("axis", "axis", {"linear": "linear", "none": "none"})
+
+
 def a_figure(table=None):
-    stop = Slider("stop", "stopped after", STEPS, [f"{step} steps" for step in STEPS])
-    seeds = Ticks("seeds", "seeds", {seed: str(seed) for seed in SEEDS})
-    scale = Choice("axis", "axis", {"linear": "linear", "none": "none"})
+    stop, seeds, scale = STOP, TICKED, AXIS
     table = measured() if table is None else table
     rows = moving.chart("rows").transform_filter(seeds.has("seed")).transform_filter("datum.step == stop")
     means = grammar.over_seeds(rows, "accuracy", ["width"], "logit", 0.001)
@@ -84,6 +88,87 @@ def test_intervals_in_a_specification_are_those_of_the_book(scale, continuity):
 
 def rows_of(table):
     return table.to_dict(orient="records")
+
+
+def texts_of(drawn, rows, controls=()):
+    """What a chart of text marks says of rows."""
+    spec = moving._compiled(drawn, controls)
+    return moving._texts(moving._svg(spec, {"rows": rows_of(rows)}))
+
+
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        ({"step": STOP}, lambda rows: rows["step"] == STEPS[-1]),
+        ({"step": 10}, lambda rows: rows["step"] == 10),
+        ({"seed": Ticks("seeds", "seeds", {0: "0", 1: "1", 2: "2"}, [0, 2])}, lambda rows: rows["seed"] != 1),
+        (
+            {"width": Choice("of", "of", {"8": "8", "2": "2"}), "step": 0},
+            lambda rows: rows.eval("width == 8 & step == 0"),
+        ),
+    ],
+)
+def test_rows_stand_where_the_controls_do(place, kept):
+    table = measured()
+    drawn = grammar.label(grammar.rows("rows", **place), grammar.x("step"), grammar.y("width"), "{accuracy:.6f}")
+    said = texts_of(drawn, table, [control for control in place.values() if not isinstance(control, int)])
+    told = [text for text in said if re.fullmatch(r"\d\.\d{6}", text)]
+    assert sorted(told) == sorted(f"{value:.6f}" for value in table.loc[kept(table), "accuracy"])
+
+
+def test_a_sentence_is_filled_as_python_would_and_steps_are_counted():
+    table = pd.DataFrame({"a name": ["real", "random"], "value": [0.25, 1234.5], "step": [1, 2000]})
+    drawn = grammar.spoken(
+        grammar.rows("rows"), "{a name}: {value:,.1f} 'after' {step:steps}", first="So ", between=";", last="."
+    )
+    assert texts_of(drawn, table) == ["So real: 0.3 'after' 1 step;", "random: 1,234.5 'after' 2,000 steps."]
+    by_name = grammar.spoken(grammar.rows("rows"), {"random": "only {value:.0f}"}, by="a name")
+    assert texts_of(by_name, table) == ["only 1235"]
+
+
+def test_the_ends_of_lines_are_their_last_rows_or_their_first():
+    table = measured().query("seed == 0")
+    across = grammar.x("step")
+    for first, step in ((False, 100), (True, 0)):
+        drawn = grammar.ends(grammar.rows("rows"), across, of=["width"], first=first)
+        told = texts_of(grammar.spoken(drawn, "{width} {step}"), table)
+        assert told == [f"{width} {step}" for width in WIDTHS]
+
+
+def test_an_axis_is_held_and_marked_within_its_domain_and_one_without_data_is_free():
+    axis = grammar.x("loss", "loss", [10, 0.1], (100, 10, 1, 0.01), log=True).to_dict()
+    assert (axis["scale"]["domain"], axis["scale"]["type"]) == ([10, 0.1], "log")
+    assert axis["axis"]["values"] == [10, 1]
+    assert "domain" not in grammar.y("loss", None, [np.nan, 1]).to_dict()["scale"]
+
+
+def test_marks_take_inks_columns_and_properties_by_their_names():
+    band = grammar.band(
+        grammar.rows("rows"), grammar.x("step"), grammar.y("estimate"), grammar.inks("of", {"a": "test", "b": "clean"})
+    ).to_dict()
+    area, line = (layer["encoding"] for layer in band["layer"])
+    assert (area["y"]["field"], area["y2"]["field"], line["y"]["field"]) == ("low", "high", "estimate")
+    assert line["color"]["scale"]["range"] == [moving.ink("test"), moving.ink("clean")]
+    dots = grammar.points(grammar.rows("rows"), grammar.x("step"), grammar.y("low"), "test", size=9, detail="of:N")
+    assert dots.to_dict()["mark"] == {"type": "point", "opacity": 1, "size": 9, "color": moving.ink("test")}
+    assert dots.to_dict()["encoding"]["detail"]["field"] == "of"
+
+
+def test_words_set_controls_to_what_comes_nearest_and_tasks_know_what_is_right():
+    words = moving.link("fig-try", "at once & for all", (STOP, 12), (TICKED, [1]), (AXIS, "none"))
+    state = {"stop_index": 1, "seeds_0": False, "seeds_1": True, "seeds_2": False, "axis": "none"}
+    (told,) = re.findall('data-state="([^"]*)"', words)
+    assert json.loads(html.unescape(told)) == state
+    assert words.startswith('<span class="sets" data-figure="fig-try"')
+    assert words.endswith(">at once &amp; for all</span>")
+    alone = Slider("one", "one", [5], ["five"])
+    assert 'data-state="{}"' in moving.link("fig-try", "five", (alone, 5))
+    task = moving.task("fig-try", (STOP, [0, 100]), (AXIS, ["none"]))
+    (right,) = re.findall('data-right="([^"]*)"', task)
+    assert json.loads(html.unescape(right)) == {"stop_index": [0, 2], "axis": ["none"]}
+    assert moving.task("fig-try", (STOP, [])) == ""
+    with pytest.raises(ValueError, match="choice axis: 'log' is none of linear, none"):
+        AXIS.at("log")
 
 
 def test_a_table_by_columns_is_the_table_to_four_digits():
@@ -204,8 +289,8 @@ def page_of(tmp_path_factory):
     folder = tmp_path_factory.mktemp("moving")
     (folder / "assets").symlink_to(repository() / "book" / "assets")
 
-    def made(figure, name):
-        body = figure.html(name, "What is seen.")
+    def made(figure, name, text=""):
+        body = f'<p>{text}</p><figure id="{name}">{figure.html(name, "What is seen.")}</figure>'
         script = '<script src="assets/moving.js" defer></script>'
         style = '<link rel="stylesheet" href="assets/moving.css">'
         page = f"<!doctype html><html lang='en'><head><title>t</title>{style}{script}</head><main>{body}</main></html>"
@@ -267,6 +352,67 @@ def test_pointing_into_a_panel_moves_its_slider(running, page_of):
     page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 0.5 * box["height"])
     assert page.input_value("input[type=range]") == "0"
     page.close()
+
+
+def set_by(page, words):
+    """What the figure says once the words have been pressed by the keyboard and it has come to rest."""
+    page.focus(f"text={words}")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.seen').getAttribute('aria-busy') === null", timeout=5000)
+    page.wait_for_timeout(100)
+    return page.text_content(".seen")
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_words_in_the_text_set_the_figure(running, page_of, motion):
+    early = moving.link("fig-words", "early on", (STOP, 0))
+    alone = moving.link("fig-words", "one seed at the end", (STOP, 100), (TICKED, [1]))
+    address = page_of(a_figure(), "fig-words", f"Stop it {early} or {alone}; {moving.link('fig-none', 'nowhere')}.")
+    context = running.new_context(reduced_motion=motion)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector(".moving[data-alive]")
+    passed = "window.passed = []; document.querySelector('.moving').addEventListener('redrawn', () => "
+    page.evaluate(passed + "passed.push(document.querySelector('input[type=range]').value))")
+    assert set_by(page, "early on") == seen(0, SEEDS)
+    assert page.evaluate("document.activeElement.textContent") == "early on"
+    assert page.input_value("input[type=range]") == "0"
+    assert ("1" in page.evaluate("passed")) == (motion == "no-preference")  # on its way it passes what lies between
+    assert set_by(page, "one seed at the end") == seen(100, (1,))
+    assert [page.locator("input[type=checkbox]").nth(k).is_checked() for k in range(3)] == [False, True, False]
+    assert page.locator("button.sets").count() == 2
+    assert page.locator("p").first.inner_text() == "Stop it early on or one seed at the end; nowhere."
+    context.close()
+
+
+def test_a_task_tells_whether_it_is_done_when_it_is_asked(running, page_of):
+    page = running.new_page()
+    task = moving.task("fig-task", (STOP, [10]), (AXIS, ["none"]))
+    page.goto(page_of(a_figure(), "fig-task", f"Stop it at ten steps, without an axis. {task}"))
+    told = page.locator(".task [role=status]")
+    page.click("text=Is it so?")
+    page.wait_for_selector(".task .not-yet")
+    assert told.inner_text().startswith("Not there")
+    page.focus("input[type=range]")
+    page.keyboard.press("ArrowLeft")
+    page.click("text=Is it so?")
+    page.wait_for_timeout(100)
+    assert told.inner_text().startswith("Not there")  # one of the two controls is not enough
+    page.check("input[type=radio][value=none]")
+    page.click("text=Is it so?")
+    page.wait_for_selector(".task .right")
+    assert told.inner_text().startswith("Yes")
+    page.close()
+
+
+def test_without_scripts_words_are_words_and_no_task_is_set(running, page_of):
+    text = f"Stop it {moving.link('fig-plain', 'early on', (STOP, 0))}. {moving.task('fig-plain', (STOP, [10]))}"
+    context = running.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(page_of(a_figure(), "fig-plain", text))
+    assert page.locator("p").first.inner_text().strip() == "Stop it early on."
+    assert not page.locator("button:visible").count()
+    context.close()
 
 
 def test_without_scripts_and_in_print_the_figure_is_there_and_no_control(running, page_of):

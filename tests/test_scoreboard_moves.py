@@ -100,3 +100,17 @@ def test_a_threshold_is_moved_by_the_keyboard(board):
     move_to(board, "first-one", 0.5)
     board.keyboard.press("End")
     assert seen(board, "first-one")[0] == ["fails", "fails"]
+
+
+@pytest.mark.parametrize(("setting", "place"), [("Discovery", 0), ("Replication", 1)])
+def test_claims_are_counted_by_one_setting_alone(board, setting, place):
+    judged = {name: decide(*ends[place], ">", 0.5) for name, ends in INTERVALS.items()}
+    board.select_option("label:has-text('judged by') select", setting)
+    counted = board.locator("#scoreboard-tools [role=status]").text_content()
+    words = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
+    parts = [f"{list(judged.values()).count(one)} {words[one]}" for one in ("holds", "undecided", "fails")]
+    assert counted == f"3 of 3 claims: {', '.join(part for part in parts if not part.startswith('0'))}."
+    alike = {"holds": "replicated", "fails": "fails-in-discovery", "undecided": "undecided-in-discovery"}
+    assert {name: seen(board, name)[2] for name in INTERVALS} == {name: alike[one] for name, one in judged.items()}
+    board.select_option("label:has-text('judged by') select", "")
+    assert {name: seen(board, name)[2] for name in INTERVALS} == {k: v.replace(" ", "-") for k, v in FATES.items()}

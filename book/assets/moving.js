@@ -53,7 +53,7 @@
     }
     for (const group of element.querySelectorAll("fieldset.controls")) group.disabled = false;
     redraw(state, "");
-    return {
+    return (element.hand = {
       state,
       // Move a control from elsewhere, such as by pointing into the drawing.
       move(name, value) {
@@ -68,8 +68,75 @@
         }
         changed(input);
       },
-    };
+      // Move controls to a state {name: value}; sliders on their way through all that lies between, for who likes motion.
+      glide(wanted) {
+        const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+        const said = element.querySelector(".seen");
+        const from = Object.fromEntries(Object.keys(wanted).map(name => [name, state[name]]));
+        const slides = name => typeof wanted[name] === "number" && typeof from[name] === "number";
+        const run = (element.run = (element.run ?? 0) + 1); // one that begins later takes over
+        const begun = performance.now();
+        // nothing is read out before the figure has come to rest
+        said?.setAttribute("aria-busy", "true");
+        return new Promise(done => {
+          const frame = now => {
+            if (element.run !== run) return done();
+            const part = still ? 1 : Math.min(1, (now - begun) / GLIDE);
+            for (const [name, value] of Object.entries(wanted)) {
+              this.move(name, slides(name) ? Math.round(from[name] + part * (value - from[name])) : value);
+            }
+            if (part < 1) return requestAnimationFrame(frame);
+            said?.removeAttribute("aria-busy");
+            done();
+          };
+          frame(begun);
+        });
+      },
+    });
   };
+
+  const GLIDE = 700; // milliseconds
+  // The figure of that name, alive.
+  const alive = name => {
+    const element = document.getElementById(name).querySelector(".moving");
+    return (element.started ??= start(element)).then(() => element);
+  };
+
+  const known = one => document.getElementById(one.dataset.figure);
+
+  // Words in the text that set a figure: until this script comes, and where none does, they are words.
+  function link(words) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sets";
+    button.append(...words.childNodes);
+    button.title = "Sets the figure";
+    button.addEventListener("click", async () => {
+      const element = await alive(words.dataset.figure);
+      const quiet = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      element.scrollIntoView({ block: "nearest", behavior: quiet ? "auto" : "smooth" });
+      element.hand.glide(JSON.parse(words.dataset.state));
+    });
+    words.replaceWith(button);
+  }
+
+  // A task that is done with a figure's controls: whether it is done is told when the reader asks.
+  function task(box) {
+    const wanted = JSON.parse(box.dataset.right);
+    const button = document.createElement("button");
+    const told = document.createElement("span");
+    button.type = "button";
+    button.textContent = "Is it so?";
+    told.setAttribute("role", "status");
+    button.addEventListener("click", async () => {
+      const { state } = (await alive(box.dataset.figure)).hand;
+      const right = Object.entries(wanted).every(([name, values]) => values.includes(state[name]));
+      told.className = right ? "right" : "not-yet";
+      told.textContent = right ? "Yes: that is where the data have it." : "Not there: the data have it elsewhere.";
+    });
+    box.replaceChildren(button, " ", told);
+    box.hidden = false;
+  }
 
   // A table of what is seen, made when it is opened: `rows()` are lists of texts, the first one the heads.
   genbook.table = (element, rows) => {
@@ -102,11 +169,13 @@
         for (const { isIntersecting, target } of seen) {
           if (!isIntersecting) continue;
           near.unobserve(target);
-          start(target);
+          target.started ??= start(target);
         }
       },
       { rootMargin: "800px 0px" },
     );
     for (const figure of figures) near.observe(figure);
+    for (const words of document.querySelectorAll("span.sets[data-figure]")) if (known(words)) link(words);
+    for (const box of document.querySelectorAll("span.task[data-figure]")) if (known(box)) task(box);
   });
 })();

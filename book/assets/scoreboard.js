@@ -34,6 +34,12 @@
     return Array.from(row.cells).find((cell) => cell.dataset.label === title);
   }
 
+  /* The verdict that a row shows in a setting, empty where it has none. */
+  function verdictIn(row, title) {
+    const badge = cellOf(row, title) && cellOf(row, title).querySelector(".verdict");
+    return badge ? badge.textContent : "";
+  }
+
   function judgeAgain(row, threshold) {
     for (const cell of row.querySelectorAll("td[data-low]")) {
       const verdict = decide(Number(cell.dataset.low), Number(cell.dataset.high), row.dataset.relation, threshold);
@@ -41,11 +47,8 @@
       badge.textContent = verdict;
       badge.className = "verdict " + verdict;
     }
-    const said = (title) => {
-      const badge = cellOf(row, title) && cellOf(row, title).querySelector(".verdict");
-      return badge ? badge.textContent : "";
-    };
-    row.dataset.fate = threshold === row.asked ? row.original : fateOf(said("Discovery"), said("Replication"), row.original);
+    const now = () => fateOf(verdictIn(row, "Discovery"), verdictIn(row, "Replication"), row.original);
+    row.dataset.fate = threshold === row.asked ? row.original : now();
     row.moved = threshold !== row.asked;
     row.classList.toggle("moved", row.moved);
   }
@@ -113,6 +116,11 @@
 
   const fates = Array.from(document.querySelectorAll(".fates-legend li")).map((item) => item.textContent.trim());
   const origins = { "": "of any origin", paper: "said by the paper", consequence: "a consequence of it", ours: "this book's own" };
+  const settings = { "": "discovery, then replication", Discovery: "discovery alone", Replication: "replication alone" };
+  /* in the words of a count, and in the colour of which fate, a verdict in one setting is told */
+  const verdicts = {
+    holds: ["hold", "replicated"], undecided: ["undecided", "undecided-in-discovery"], fails: ["fail", "fails-in-discovery"],
+  };
   const orders = { page: "in the order of the book", fate: "by what became of them", id: "by name" };
 
   function choice(words, options) {
@@ -133,6 +141,7 @@
   search.addEventListener("input", show);
   const fate = choice("fate", [["", "any fate"], ...fates.map((name) => [name, name])]);
   const origin = choice("origin", Object.entries(origins));
+  const setting = choice("judged by", Object.entries(settings));
   const order = choice("order", Object.entries(orders));
   const told = document.createElement("p");
   told.setAttribute("role", "status");
@@ -165,8 +174,11 @@
   function count() {
     const shown = rows.filter((row) => !row.hidden);
     const moved = rows.filter((row) => row.moved).length;
-    const parts = fates
-      .map((name) => [name, shown.filter((row) => row.dataset.fate === name).length])
+    const alone = setting.value;
+    const became = (row) => (alone ? verdictIn(row, alone) || "not run" : row.dataset.fate);
+    const found = alone ? [...new Set([...Object.keys(verdicts), ...shown.map(became)])] : fates;
+    const parts = found
+      .map((name) => [(verdicts[name] || [name])[0], shown.filter((row) => became(row) === name).length])
       .filter(([, number]) => number)
       .map(([name, number]) => number + " " + name);
     told.textContent =
@@ -174,7 +186,9 @@
       (moved ? " (with " + moved + " threshold" + (moved > 1 ? "s" : "") + " of yours)" : "") + ".";
     for (const unit of document.querySelectorAll(".unit-chart a")) {
       const row = document.getElementById(unit.getAttribute("href").slice(1));
-      if (row) unit.className = row.dataset.fate.replaceAll(" ", "-");
+      if (!row) continue;
+      const like = alone ? (verdicts[became(row)] || ["", "not-run"])[1] : row.dataset.fate;
+      unit.className = like.replaceAll(" ", "-");
     }
   }
 

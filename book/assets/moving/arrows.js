@@ -20,6 +20,15 @@
     });
     plot.svg.selectAll("g > path, g > line").style("stroke", "none");
     const seen = element.querySelector(".seen");
+    const fill = genbook.table(element, () => {
+      const { sum } = arrows.measure(all);
+      const told = (name, [x, y]) => [name, x.toFixed(2), y.toFixed(2), (x * sum[0] + y * sum[1]).toFixed(2)];
+      return [
+        ["gradient of example", "across", "up", "product with the sum"],
+        ...all.map((g, k) => told(String(k + 1), g)),
+        told("their sum", sum),
+      ];
+    });
     let all = sets.some.map(g => [...g]);
     let chosen = 0;
     const nearest = (values, value) => d3.minIndex(values, v => Math.abs(v - value));
@@ -49,6 +58,7 @@
         ? `m-coherence is ${coherence.toFixed(2)} of ${all.length}, \u03b1 is ${alpha.toFixed(2)}; a small step along the sum ` +
           `helps ${helped} of the ${all.length} examples.`
         : "There is no gradient: everything is fitted.";
+      fill();
     }
 
     const place = event => {

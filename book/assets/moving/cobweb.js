@@ -27,6 +27,8 @@
     const time = genbook.plot(panels, { x: [0, 60], y: [0, 2.1], xlabel: "visits", ylabel: "output", title: "the orbit" });
     const weak = genbook.plot(panels, { wide: true, x: [0, long], y: [-0.5, 6], xlabel: "visits", ylabel: "log growth", title: "the weak feature" });
     const seen = element.querySelector(".seen");
+    let rows = [];
+    const fill = genbook.table(element, () => [["visit", "output", "log growth of the weak feature"], ...rows]);
     genbook.controls(element, ({ rate_index, visits_index }) => {
       const [rate, shown] = [rates[rate_index], visits[visits_index]];
       const c = bounce.curvature(rate);
@@ -59,6 +61,8 @@
         : `At the rate ${rate.toFixed(2)} the output ` +
           (settles ? "settles at its label" : `goes on between ${d3.min(outputs.slice(-200)).toFixed(2)} and ${d3.max(outputs.slice(-200)).toFixed(2)}`) +
           `; in ${long.toLocaleString("en")} visits the weak feature grows by a factor of ${d3.format(",.3~g")(Number(Math.exp(grown[long]).toPrecision(3)))}.`;
+      rows = d3.range(last + 1).map(k => [String(k), outputs[k].toFixed(3), grown[k].toFixed(4)]);
+      fill();
     });
   };
 })();

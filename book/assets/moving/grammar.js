@@ -43,22 +43,27 @@
       if (said && text && said.textContent !== text) said.textContent = text;
     };
 
+    // What the table of numbers tells: what the things of its mark were drawn from. A mark in a layer within a layer has
+    // a number in its name.
+    const told = new RegExp(`^${stored.table.mark.replace(/_marks$/, "")}(_\\d+)?_marks$`);
+    element.seen = () =>
+      all.flatMap(view =>
+        marks(view)
+          .filter(([mark]) => told.test(mark.name))
+          .map(([, item]) => item.datum),
+      );
+    element.drawn = () => redrawing;
     let controls;
     let redrawing = Promise.resolve();
     const fill = genbook.table(element, () => {
-      const { mark: name, columns } = stored.table;
+      const { columns } = stored.table;
       const locale = vega.defaultLocale();
-      const rows = all.flatMap(view =>
-        marks(view)
-          .filter(([mark]) => mark.name === name)
-          .map(([, item]) => item.datum),
-      );
       const cell = (row, [field, , format]) => {
         const value = row[field];
         if (value == null || Number.isNaN(value)) return "";
         return format && typeof value === "number" ? locale.format(format)(value) : String(value);
       };
-      return [columns.map(column => column[1]), ...rows.map(row => columns.map(column => cell(row, column)))];
+      return [columns.map(column => column[1]), ...element.seen().map(row => columns.map(column => cell(row, column)))];
     });
     const redraw = state => {
       for (const [name, value] of Object.entries(state)) {

@@ -46,6 +46,8 @@
     });
     const grid = d3.range(-2, 2.001, 0.04).map(e => 2 ** e);
     const seen = element.querySelector(".seen");
+    let rows = [];
+    const fill = genbook.table(element, () => [["samples per weight", "error by the formula", "of trained students"], ...rows]);
     genbook.controls(element, ({ time_index, snr_index, ridge_index, ratio_index }) => {
       const [time, snr, ridge, ratio] = [times[time_index], snrs[snr_index], ridges[ridge_index], ratios[ratio_index]];
       const here = student.error(ratio, time, snr, ridge);
@@ -72,6 +74,12 @@
         `At time ${d3.format(",.3~r")(time)} and \u03b1 = ${d3.format(".3~r")(ratio)} the error is ` +
         `${d3.format(",.3~r")(here)} times the noise` +
         (asMeasured ? "; dots: students that were trained." : ".");
+      const plain = d3.format(".4~g");
+      const trained = a => (asMeasured && measured.ratios.includes(a) ? measured.errors[time_index][measured.ratios.indexOf(a)] : null);
+      rows = d3.sort(new Set([...ratios, ...measured.ratios])).map(a => [
+        plain(a), plain(student.error(a, time, snr, ridge)), trained(a) === null ? "" : plain(trained(a)),
+      ]);
+      fill();
     });
   };
 })();

@@ -27,6 +27,8 @@
       wide: true, x: [0, Math.max(...steps)], y: [0, 1.15], xlabel: "steps", ylabel: "output times label", title: "outputs",
     });
     const seen = element.querySelector(".seen");
+    let rows = [];
+    const fill = genbook.table(element, () => [["what", "value"], ...rows]);
 
     genbook.controls(element, ({ strength_index, examples_index, step_index }) => {
       const [s, m, step] = [strengths[strength_index], sizes[examples_index], steps[step_index]];
@@ -61,6 +63,14 @@
       seen.textContent =
         `m-coherence is ${toy.coherence(m, s).toFixed(2)} of ${m}. After ${step} step${step === 1 ? "" : "s"} the training ` +
         `examples get ${out.toFixed(2)} of their label and the new one ${(part * out).toFixed(2)}.`;
+      rows = [
+        ["m-coherence", toy.coherence(m, s)],
+        ["weight of an own feature", own],
+        ["weight of the shared feature", shared],
+        ["output of a training example", out],
+        ["output of a new example", part * out],
+      ].map(([what, value]) => [what, value.toFixed(3)]);
+      fill();
     });
   };
 

@@ -15,6 +15,7 @@ from genbook.book.execute import executed_path
 from genbook.book.pictures import as_figure
 from genbook.book.render import BuildError
 from genbook.figures.html import anchor_of, fates_bar, fates_legend, interval, verdict_badge, wanted
+from genbook.figures.moving import link
 from genbook.figures.svg import themed
 from genbook.results import tally
 from genbook.results.chapters import chapter_of, chapter_title, chapters
@@ -116,13 +117,18 @@ def live_figure(profile: str) -> str:
         f"bars: {told.train[-1, -1]:.0%} of the training labels are given back, {told.test[-1, -1]:.0%} of new images "
         "are right."
     )
+    figure = twenty(told)
+    noise, step = figure.controls
+    last = told.steps[-1]
     caption = (
         "The first images of a training set, and two sliders: how many of the labels are drawn at random, and when the "
-        "training stops. Nothing in the network changes. What does? "
+        "training stops. Nothing in the network changes. What does? Look at the end of training with "
+        f"{link('fig-front', 'all labels right', (noise, told.levels[0]), (step, last))} and with "
+        f"{link('fig-front', 'all drawn at random', (noise, told.levels[-1]), (step, last))}. "
         f'(One network of the study <a href="evidence/changing_answers.html"><code>changing_answers</code></a>, seed '
         f"{table.seeds[0]}.)"
     )
-    return as_figure(twenty(told), "fig-front", alt, caption)
+    return as_figure(figure, "fig-front", alt, caption)
 
 
 def primary_claims() -> str:

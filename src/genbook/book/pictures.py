@@ -18,7 +18,7 @@ from genbook import data, figures
 from genbook.base.files import make_folder
 from genbook.figures import grids, style
 from genbook.figures.images import compressed
-from genbook.figures.moving import Choice, Live, Slider
+from genbook.figures.moving import Choice, Live, Slider, link
 from genbook.figures.stills import still
 from genbook.studies import pictures
 
@@ -141,6 +141,7 @@ def six_gradients() -> Live:
             "angles": ANGLES,
             "lengths": LENGTHS,
         },
+        numbers=True,
     )
 
 
@@ -149,10 +150,14 @@ def live_pages() -> dict[str, str]:
     with plt.rc_context():
         style.use()
         drawn = six_gradients()
+    sets = next(control for control in drawn.controls if control.name == "set")
     caption = (
         "Six gradients and their sum. A small step along the sum helps each example whose arrow makes an acute angle "
         "with it: five of these six. The longer the sum is for the length of the arrows, the more they have in common. "
-        "Drag a tip, or choose an arrow and turn it."
+        "Drag a tip, or choose an arrow and turn it. Set them "
+        f"{link('fig-six-gradients', 'all alike', (sets, 'alike'))}, "
+        f"{link('fig-six-gradients', 'all against each other', (sets, 'cancel'))}, or "
+        f"{link('fig-six-gradients', 'as they were', (sets, 'some'))}."
     )
     return {"six-gradients": as_figure(drawn, "fig-six-gradients", _SIX_ALT, caption)}
 

@@ -7,7 +7,7 @@ drawing; in a specification (`genbook.figures.moving.Panel`) it is a parameter o
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -40,6 +40,10 @@ class Slider:
     def place(self) -> int:
         """Where it begins, counted from the front."""
         return range(len(self.values))[self.start]
+
+    def at(self, value: float) -> dict[str, Any]:
+        """The state of its input at what comes nearest to a value; of two equally near the first."""
+        return {f"{self.name}_index": min(range(len(self.values)), key=lambda k: abs(self.values[k] - value))}
 
     def parameters(self, bound: bool) -> list[dict[str, Any]]:
         """Of a Vega-Lite specification; ``bound``: with an input that Vega itself makes."""
@@ -85,6 +89,12 @@ class Choice:
         """What is chosen at the beginning."""
         return self.start or next(iter(self.options))
 
+    def at(self, value: str) -> dict[str, Any]:
+        """The state of its inputs at an option; raises `ValueError` where that is none."""
+        if value not in self.options:
+            raise ValueError(f"choice {self.name}: {value!r} is none of {', '.join(self.options)}")
+        return {self.name: value}
+
     def parameters(self, bound: bool) -> list[dict[str, Any]]:
         """Of a Vega-Lite specification; ``bound``: with an input that Vega itself makes."""
         parameter: dict[str, Any] = {"name": self.name, "value": self.first}
@@ -128,6 +138,10 @@ class Ticks:
         ticked = ", ".join(f"{self.name}_{k}" for k in range(len(self.options)))
         return f"[{ticked}][indexof({json.dumps(list(self.options))}, datum['{field}'])]"
 
+    def at(self, values: Collection[Hashable]) -> dict[str, Any]:
+        """The state of its inputs where these are ticked."""
+        return {f"{self.name}_{k}": value in values for k, value in enumerate(self.options)}
+
     def parameters(self, bound: bool) -> list[dict[str, Any]]:
         """Of a Vega-Lite specification; ``bound``: with inputs that Vega itself makes."""
         found = []
@@ -163,6 +177,35 @@ def group(controls: Sequence[Control], prefix: str, label: str) -> str:
     if not inner:
         return ""
     return f'<fieldset class="controls" aria-label="{escape(label)}" disabled>{inner}</fieldset>'
+
+
+def link(figure: str, words: str, *places: tuple[Control, Any]) -> str:
+    """Words for a text (`genbook.results.chapter.Chapter.say`) that set a figure, plain ones where no script comes.
+
+    ``places``: controls and what they are set to, a slider to what comes nearest:
+    ``link("fig-noise-move", "half of them", (anew, 0.5))``. A control that leaves no choice is left out.
+    """
+    state = {name: value for control, place in places if control.choices > 1 for name, value in _at(control, place)}
+    return f'<span class="sets" data-figure="{figure}" data-state="{escape(json.dumps(state))}">{escape(words)}</span>'
+
+
+def task(figure: str, *places: tuple[Control, Collection[Any]]) -> str:
+    """A button for a text by which readers learn whether they have set a figure's controls rightly.
+
+    ``places``: controls and the values of each, read off the data, that are right; no button where none is.
+    """
+    if not all(values for _, values in places):
+        return ""
+    right: dict[str, list[Any]] = {}
+    for control, values in places:
+        for value in values:
+            for name, at in _at(control, value):
+                right.setdefault(name, []).append(at)
+    return f'<span class="task" data-figure="{figure}" data-right="{escape(json.dumps(right))}" hidden></span>'
+
+
+def _at(control: Control, value: Any) -> Iterable[tuple[str, Any]]:
+    return control.at(value).items()
 
 
 def _labelled(attributes: Mapping[str, Any], words: str) -> str:

@@ -23,18 +23,20 @@ import pandas as pd
 from genbook.base.stats import Scale
 from genbook.figures import controls as inputs
 from genbook.figures import style
-from genbook.figures.controls import Choice, Control, Slider, Ticks
+from genbook.figures.controls import Choice, Control, Slider, Ticks, link, task
 from genbook.figures.draw import intervals
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink", "summaries"]
+__all__ = ["Choice", "Live", "Moving", "Panel", "Slider", "Table", "Ticks", "chart", "ink", "link", "summaries", "task"]
 
 #: Size of a panel that shares the column with another, in pixels; on a telephone it has the column for itself.
 WIDTH, HEIGHT = 330, 290
 #: Data of one figure as they stand on the page, in bytes; all figures of a page together have no more.
 LIMIT = 150_000
+#: The style of text marks that are kept apart.
+APART = "apart"
 #: Significant digits of the data on the page.
 _DIGITS = 4
 #: What JupyterLab 4 draws by itself.
@@ -309,7 +311,29 @@ def _compiled(drawn: alt.TopLevelMixin, controls: Sequence[Control]) -> dict[str
     spec = _specification(drawn, controls, bound=False)
     compiled = dict(vl_convert.vegalite_to_vega(spec, vl_version=_VEGA_LITE))
     compiled.pop("$schema", None)
+    _keep_apart(compiled["marks"])
     return compiled
+
+
+def _keep_apart(marks: Sequence[dict[str, Any]]) -> None:
+    """Let labels of the style `APART` move aside where they would lie on each other, or give way, as Vega alone can."""
+    for mark in marks:
+        if mark["type"] == "text" and APART in mark.get("style", ()):
+            drawn = mark["encode"]["update"]
+            aside = [drawn.pop(name, {"value": 0})["value"] for name in ("dx", "dy")]
+            sides = ("right", "left") if drawn.get("align", {}).get("value") == "left" else ("left", "right")
+            anchors = [f"{above}{side}" for side in sides for above in ("top-", "", "bottom-")]
+            mark["transform"] = [
+                {
+                    "type": "label",
+                    "size": {"signal": "[width, height]"},
+                    "anchor": anchors,
+                    "offset": [max(map(abs, aside))],
+                    "avoidBaseMark": False,
+                    "padding": None,
+                }
+            ]
+        _keep_apart(mark.get("marks", ()))
 
 
 def _svg(spec: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

@@ -32,7 +32,7 @@ from genbook.results.pages import control_notes, in_a_line, in_words, provenance
 from genbook.results.requests import Request, requests, shortest, target
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
-from genbook.studies import Study
+from genbook.studies import Study, get
 from genbook.tables import codehash
 
 #: The comment with which papermill heads the cell that it injects.
@@ -133,6 +133,14 @@ class Chapter:
         if key not in self._tables:
             with progress.file(f"{request.study.title}, {setting} setting") as tell:
                 self._tables[key] = request.table(setting, tell)
+        return self._tables[key]
+
+    def elsewhere(self, study: str) -> Table:
+        """The discovery table of a study that another chapter tells, as the profile has it, for a figure here."""
+        key = (study, "discovery")
+        if key not in self._tables:
+            with progress.file(f"{get(study).title}, discovery setting") as tell:
+                self._tables[key] = Request.build(get(study), self.profile).table("discovery", tell)
         return self._tables[key]
 
     def table(self, study: str | None = None, setting: str = "discovery") -> pd.DataFrame:

@@ -29,6 +29,7 @@ def toy(learning_rate: float) -> Live:
         ],
         toy_in_words(STRENGTH, SIZE, STEP, learning_rate),
         {"strengths": STRENGTHS, "sizes": SIZES, "steps": STEPS, "rate": learning_rate},
+        numbers=True,
     )
 
 

@@ -51,6 +51,7 @@ def student(table: pd.DataFrame, spec: LinearTeacherSpec) -> Live:
         ],
         student_in_words(times[last], 1.0, spec),
         data,
+        numbers=True,
     )
 
 

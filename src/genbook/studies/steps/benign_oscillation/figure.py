@@ -38,6 +38,7 @@ def cobweb(ratio: float) -> Live:
         ],
         cobweb_in_words(RATE, ratio),
         data,
+        numbers=True,
     )
 
 

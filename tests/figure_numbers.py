@@ -1,0 +1,222 @@
+"""What the book's moving figures must show at a state of their controls: computed from the stored tables, row by row.
+
+Each function is handed ``table(study, setting)`` and the state, by the controls' names as the figure's specification
+has them, and returns ``{what tells the row apart: {field: number}}``. None uses the data or the code of a figure.
+"""
+
+import numpy as np
+
+from genbook.base.stats import t_interval
+from genbook.results import published
+from genbook.studies import get
+from genbook.studies.stopping.early_stopping import design as stopping
+from genbook.tables import readings
+
+
+def interval(values, **options):
+    """Estimate and interval as a page has them: one value alone, or values without spread, are their own ends."""
+    found = t_interval(np.asarray(values, dtype=float), **options)
+    ends = (found.low, found.high) if np.isfinite(found.low) else (found.estimate,) * 2
+    return {"estimate": found.estimate, "low": ends[0], "high": ends[1]}
+
+
+def known_by(rows, step, *by):
+    """The last value of each network that was measured up to a step."""
+    return rows[rows["step"] <= step].sort_values("step").groupby(["seed", *by])["value"].last().dropna()
+
+
+def labels_move(table, state):
+    """Accuracy on given labels and on new images, by fraction of random labels, of the chosen images at the step."""
+    settings = [table("random_labels", "discovery"), table("random_labels", "replication")]
+    settings.append(published.table(get("random_labels"), "mnist1d-discovery"))
+    (chosen,) = [one.frame for one in settings if one.spec.dataset == state["images"]]
+    found = {}
+    for on in ("train", "test"):
+        rows = readings.rows(chosen, quantity=f"{on} accuracy", network="base")
+        for noise, values in known_by(rows, state["after"], "noise").groupby("noise"):
+            found[noise, on] = interval(values)
+    return found
+
+
+def stop_here(table, state):
+    """Four accuracies at the chosen step."""
+    rows = table("early_stopping", "discovery").frame
+    rows = rows[(rows["step"] == state["stop"]) & (rows["layer"] == "all")]
+    curves = {
+        "new images": ("test accuracy", "all"),
+        "clean, given label": ("train accuracy", "clean"),
+        "corrupted, given label": ("train accuracy", "corrupted"),
+        "corrupted, true label": ("train accuracy on true labels", "corrupted"),
+    }
+    assert set(stopping.GROUPS) == {"clean", "corrupted"}
+    return {
+        (name,): interval(rows[(rows["quantity"] == quantity) & (rows["group"] == group)]["value"])
+        for name, (quantity, group) in curves.items()
+    }
+
+
+def noise_move(table, state):
+    """Accuracies on the labels given, at the chosen level of noise and step; what has stopped knows what it knew."""
+    rows = table("noise_sweep", "discovery").frame
+    rows = rows[(rows["noise"] == state["anew"]) & (rows["trained on"] == "labels as given")]
+    found = {}
+    for of, quantity, group in (
+        ("clean", "train accuracy", "clean"),
+        ("corrupted", "train accuracy", "corrupted"),
+        ("new images", "test accuracy", "all"),
+    ):
+        values = known_by(rows[(rows["quantity"] == quantity) & (rows["group"] == group)], state["after"])
+        if len(values):
+            found[of,] = interval(values)
+    return found
+
+
+def where_move(table, state):
+    """Test error of the chosen learning rate over the smallest rate's, at the training loss at which one asks."""
+    names = {"digits": "digits", "mnist1d": "MNIST-1D", "fashion-mnist": "Fashion-MNIST", "fashion-small": "a part of Fashion-MNIST"}
+    settings = [table("large_steps", "discovery"), table("large_steps", "replication")]
+    settings.append(published.table(get("large_steps"), "fashion-mnist-discovery"))
+    found = {}
+    for one in settings:
+        rows = one.frame[(one.frame["noise"] == float(state["labels"])) & (one.frame["run"] == "constant")]
+        losses, accuracies = (readings.curve(rows, name, "learning rate") for name in ("train loss", "test accuracy"))
+        error = (1 - readings.at_crossing(accuracies, losses, state["at"])).unstack("learning rate")
+        rates = sorted(one.frame.loc[one.frame["run"] == "constant", "learning rate"].unique())
+        ratio = (error[rates[state["rung"]]] / error[rates[0]]).dropna()
+        if len(ratio) > 1:
+            found[names[one.spec.dataset],] = interval(ratio, scale="log")
+    return found
+
+
+def net_stop(table, state):
+    """Test error by width at the step at which all stop, over the seeds that are ticked."""
+    rows = table("network_descent", "discovery").frame
+    seeds = [seed for k, seed in enumerate(sorted(rows["seed"].unique())) if state[f"seeds_{k}"]]
+    rows = readings.rows(rows[rows["seed"].isin(seeds)], quantity="test accuracy", step=state["stop"])
+    return {
+        (width,): interval(1 - values, scale="logit", continuity=0.001)
+        for width, values in rows.groupby("width")["value"]
+    }
+
+
+def net_runs(table, state):
+    """One network at one step."""
+    rows = table("network_descent", "discovery").frame
+    width, seed = sorted({*zip(rows["width"], rows["seed"], strict=True)})[state["run"]]
+    mine = readings.rows(rows, width=width, seed=seed, step=state["step"])
+    values = mine.set_index("quantity")["value"]
+    numbers = {
+        "loss": values["train loss"],
+        "train": 1 - values["train accuracy"],
+        "error": 1 - values["test accuracy"],
+    }
+    return {(width, seed, state["step"]): numbers}
+
+
+def interventions(table, state):
+    """Test loss against features per example, in every setting of what is changed: geometric means."""
+    families = ["ridge", "private features"] if state["knob"] == "ridge, private features" else [state["knob"]]
+    rows = table("random_features", "discovery").frame
+    rows = rows[(rows["quantity"] == "test loss") & rows["family"].isin(families)]
+    rows = rows[rows["group"].isin(("optimiser", "problem"))]
+    return {key: interval(mine, scale="log") for key, mine in rows.groupby(["setting", "width"])["value"]}
+
+
+def xor_steps(table, state):
+    """Accuracy on new points in every cell of the map, at the chosen step."""
+    rows = table("xor_clusters", "discovery").frame
+    rows = rows[(rows["run"] == "diagram") & (rows["quantity"] == "test accuracy") & (rows["step"] == state["step"])]
+    return {key: interval(mine) for key, mine in rows.groupby(["dimension", "strength"])["value"]}
+
+
+def draw_the_line(table, state):
+    """What a threshold on memorisation takes of the first seed's examples."""
+    scored = published.table(get("memorisation_scores"), "full-discovery") or table("memorisation_scores", "discovery")
+    rows = scored.frame[(scored.frame["labels"] == state["world"]) & (scored.frame["quantity"] == "memorisation")]
+    rows = rows[rows["seed"] == rows["seed"].min()]
+    taken, wrong = rows["value"].to_numpy() >= state["cut"], rows["group"].to_numpy() == "corrupted"
+    found = {("taken, of all",): {"value": taken.mean()}}
+    if taken.any():
+        found["corrupted, of those taken",] = {"value": wrong[taken].mean()}
+    if wrong.any():
+        found["taken, of the corrupted",] = {"value": taken[wrong].mean()}
+    return found
+
+
+#: By figure: its chapter, what its rows are told apart by, what is computed, and a change of its controls: for each of
+#: their inputs a part of the way through what it can be, an option, or whether it is ticked.
+FIGURES = {
+    "fig-labels-move": ("02", ("noise", "on"), labels_move, {"fraction_index": 0.3, "after_index": 0.4}),
+    "fig-stop-here": ("03", ("curve",), stop_here, {"stop_index": 0.2}),
+    "fig-noise-move": ("04", ("of",), noise_move, {"anew_index": 0.0, "after_index": 0.5}),
+    "fig-where-move": ("05", ("set",), where_move, {"at_index": 0.3, "rung_index": 0.5}),
+    "fig-net-stop": ("06", ("width",), net_stop, {"stop_index": 0.5, "seeds_0": False}),
+    "fig-net-runs": ("06", ("width", "seed", "step"), net_runs, {"run_index": 0.8, "step_index": 0.4}),
+    "fig-interventions-move": ("06", ("setting", "width"), interventions, {"knob": "ridge, private features"}),
+    "fig-xor-steps": ("07", ("dimension", "strength"), xor_steps, {"step_index": 0.4}),
+    "fig-draw-the-line": ("08", ("part",), draw_the_line, {"cut_index": 0.8}),
+}
+
+
+def shown(page, name):
+    """What a figure on a page draws now: its state, and the rows of what its table of numbers tells."""
+    state = page.evaluate(
+        """name => {
+          const figure = document.getElementById(name).querySelector(".moving"), found = {};
+          for (const key of Object.keys(figure.hand.state)) {
+            const named = key.replace(/_index$/, "");
+            for (const view of figure.views) try { found[named] = view.signal(named); } catch {}
+          }
+          return found;
+        }""",
+        name,
+    )
+    rows = page.evaluate("name => document.getElementById(name).querySelector('.moving').seen()", name)
+    return state, rows
+
+
+def change(page, name, changes):
+    """Move a figure's controls."""
+    page.evaluate(
+        """([name, changes]) => {
+          const figure = document.getElementById(name).querySelector(".moving");
+          for (const [key, to] of Object.entries(changes)) {
+            const input = figure.querySelector(`input[data-name='${key}']`);
+            if (!input) continue;
+            figure.hand.move(key, input.type === "range" ? Math.round(to * input.max) : to);
+          }
+          return figure.drawn();
+        }""",
+        [name, changes],
+    )
+
+
+def differences(rows, keys, expected):
+    """Where what is drawn is not what was computed, to the four digits that a page has."""
+    # what is no number has no mark that could be seen
+    seen = [row for row in rows if row.get("value", row.get("estimate", row.get("error"))) is not None]
+    drawn = {tuple(row[key] for key in keys): row for row in seen}
+    wrong = [f"{key} is drawn, and is not there" for key in set(drawn) - set(expected)]
+    wrong += [f"{key} is not drawn" for key in set(expected) - set(drawn)]
+    for key in set(drawn) & set(expected):
+        for field, value in expected[key].items():
+            there = drawn[key][field]
+            if there is None:  # an end of an interval without width
+                there = drawn[key]["estimate"]
+            if not np.isclose(there, value, rtol=2e-3, atol=2e-4):
+                wrong.append(f"{key}: {field} is drawn as {there}, and is {value}")
+    return wrong
+
+
+def tables(profile):
+    """``table(study, setting)`` of a profile, each read once."""
+    kept = {}
+
+    def table(study, setting):
+        from genbook.results.requests import Request
+
+        if (study, setting) not in kept:
+            kept[study, setting] = Request.build(get(study), profile).table(setting)
+        return kept[study, setting]
+
+    return table
