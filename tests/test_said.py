@@ -122,7 +122,9 @@ def test_a_reading_that_is_none_is_refused_with_the_nearest():
         said.reading("05_large_learning_rates", "reals-said")
     assert said.found("large_steps/real-said@discovery")[1:] == ("large_steps", "discovery")
     assert said.found("05/real-said")[0].chapter == "05_large_learning_rates"
-    assert said.found("99/real-said") is None
+    for wrong in ("99/real-said", "05/reals-said"):
+        with pytest.raises(ParameterError, match="unknown"):
+            said.found(wrong)
     assert said.found("large_steps/reals-said") is None
     assert said.found("no_study/real-said") is None
 

@@ -25,9 +25,9 @@ import numpy as np
 from genbook.base.progress import Progress
 from genbook.base.spec import ParameterError, nearest
 from genbook.base.stats import t_interval
-from genbook.book.execute import notebooks_root
+from genbook.book.execute import find_chapter, notebooks_root
 from genbook.results.chapter import Chapter
-from genbook.results.chapters import chapter_of, chapters
+from genbook.results.chapters import chapter_of
 from genbook.results.table import Table
 from genbook.results.verify import Again, train_again
 
@@ -223,20 +223,17 @@ class Verified:
 def found(name: str) -> tuple[Reading, str | None, str | None] | None:
     """The reading, study and setting that ``STUDY/READING@SETTING`` names; None where it is the name of no reading.
 
-    A chapter's number may stand for the study: ``05/real-said``, as the page has it. The study is then None.
+    A chapter's number may stand for the study: ``05/real-said``, as the page has it. The study is then None, and a
+    chapter or a reading that is none raises `ParameterError`: such a name names nothing else.
     """
     match = _NAME.fullmatch(name)
     if match is None:
         return None
     number = re.fullmatch("[0-9]{1,2}", match["study"])
-    chapter = _numbered(int(match["study"])) if number else chapter_of(match["study"])
-    if chapter is None or match["reading"] not in readings(chapter):
+    chapter = find_chapter(match["study"]) if number else chapter_of(match["study"])
+    if chapter is None or (not number and match["reading"] not in readings(chapter)):
         return None
     return reading(chapter, match["reading"]), None if number else match["study"], match["setting"]
-
-
-def _numbered(number: int) -> str | None:
-    return next((chapter for chapter in chapters() if int(chapter[:2]) == number), None)
 
 
 def verify(
