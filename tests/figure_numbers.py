@@ -73,7 +73,12 @@ def noise_move(table, state):
 
 def where_move(table, state):
     """Test error of the chosen learning rate over the smallest rate's, at the training loss at which one asks."""
-    names = {"digits": "digits", "mnist1d": "MNIST-1D", "fashion-mnist": "Fashion-MNIST", "fashion-small": "a part of Fashion-MNIST"}
+    names = {
+        "digits": "digits",
+        "mnist1d": "MNIST-1D",
+        "fashion-mnist": "Fashion-MNIST",
+        "fashion-small": "a part of Fashion-MNIST",
+    }
     settings = [table("large_steps", "discovery"), table("large_steps", "replication")]
     settings.append(published.table(get("large_steps"), "fashion-mnist-discovery"))
     found = {}
