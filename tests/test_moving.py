@@ -142,6 +142,29 @@ def test_an_axis_is_held_and_marked_within_its_domain_and_one_without_data_is_fr
     assert "domain" not in grammar.y("loss", None, [np.nan, 1]).to_dict()["scale"]
 
 
+def test_an_axis_writes_its_ticks_as_they_are():
+    ticks = (0, 0.25, 0.5, 0.75, 1)
+    drawn = grammar.points(grammar.rows("rows"), grammar.x("accuracy", None, [0, 1], ticks), grammar.y("step"), "test")
+    assert {"0", "0.25", "0.5", "0.75", "1"} <= set(texts_of(drawn.properties(width=400), measured()))
+
+
+def test_labels_move_aside_where_they_would_lie_on_each_other():
+    near = pd.DataFrame({"x": [1.0] * 3, "y": [1, 1.01, 1.02], "name": ["first", "second", "third"]})
+    across, up = grammar.x("x", None, [0, 2]), grammar.y("y", None, [0, 2])
+    drawn = grammar.label(grammar.rows("rows"), across, up, "{name}", align="left", dx=5)
+    svg = moving._svg(moving._compiled(drawn, []), {"rows": rows_of(near)})
+    found = re.findall(r'<text text-anchor="(\w+)" transform="translate\(([\d.]+),([\d.]+)\)"[^>]*>(\w+)</text>', svg)
+    boxes = {}
+    for anchor, left, below, name in found:
+        if name in set(near["name"]):
+            start = float(left) - (6 * len(name) if anchor == "end" else 0)
+            boxes[name] = (start, start + 6 * len(name), float(below) - 9, float(below))
+    assert set(boxes) == set(near["name"])
+    for one, other in (("first", "second"), ("first", "third"), ("second", "third")):
+        (a, b, c, d), (e, f, g, h) = boxes[one], boxes[other]
+        assert b <= e + 3 or f <= a + 3 or d <= g + 3 or h <= c + 3, (one, other)
+
+
 def test_marks_take_inks_columns_and_properties_by_their_names():
     band = grammar.band(
         grammar.rows("rows"), grammar.x("step"), grammar.y("estimate"), grammar.inks("of", {"a": "test", "b": "clean"})

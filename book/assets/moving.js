@@ -111,6 +111,7 @@
     button.className = "sets";
     button.append(...words.childNodes);
     button.title = "Sets the figure";
+    button.dataset.figure = words.dataset.figure;
     button.addEventListener("click", async () => {
       const element = await alive(words.dataset.figure);
       const quiet = matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -165,7 +165,7 @@ def _numbers(
     ends = [] if domain is None else [float(end) for end in domain if math.isfinite(end)]
     if len(ends) == 2:  # of no data there is no domain
         held |= {"domain": ends} | ({"clamp": True} if clamp else {})
-    axis = {"format": ",~g", **axis}
+    axis = {"format": ",.6~g", **axis}  # without a precision d3 would round to the step between ticks
     if ticks is not None:
         axis["values"] = [tick for tick in ticks if len(ends) < 2 or min(ends) <= tick <= max(ends)]
     return alt.Scale(nice=False, **held), alt.Axis(**axis)
