@@ -11,21 +11,25 @@ import sys
 
 from tests.faults import disks, forgeries, forked, fuzz, kills, report, slurm, writers
 
+#: Seeds of each of the study's five settings, nodes, tasks of the array.
+SLURM = ((40, 1, 4), (40, 2, 4), (200, 2, 20))
+
+
+def on_disks(sample):
+    """Full ones and read-only ones."""
+    return [disks.full((0,), disks.SOME) if sample else disks.full((0, 4, 16, 48, 96, 200)), disks.read_only()]
+
 
 def campaigns(sample, kills_tried, sets):
     """By name, what provokes faults and returns figures."""
     return {
         "kills": lambda: [kills.computing(3 if sample else kills_tried)],
         "processes": lambda: [] if sample else [kills.processes(10)],
-        "disks": lambda: (
-            [disks.full((0, 48) if sample else (0, 4, 16, 48, 96, 200)), disks.read_only()] if disks.possible() else []
-        ),
+        "disks": lambda: on_disks(sample) if disks.possible() else [],
         "writers": lambda: [writers.at_once((2,) if sample else (2, 10, 2, 10))],
         "clock": lambda: [writers.set_back(1 if sample else 3)] if writers.clock_moves() else [],
         "fuzz": lambda: [fuzz.parameters(20 if sample else sets)],
-        "slurm": lambda: (
-            [slurm.many(((40, 1, 4), (40, 2, 4), (200, 2, 20)))] if slurm.possible() and not sample else []
-        ),
+        "slurm": lambda: [slurm.many(SLURM)] if slurm.possible() and not sample else [],
         "forgeries": lambda: [] if sample else [forgeries.tried()],
     }
 
