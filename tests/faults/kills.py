@@ -58,7 +58,9 @@ def processes(trials):
     """A command, the worker of a build, or a kernel killed while chapters run; the same command again goes on."""
     figures, draw = Figures("kill -9 of a command, a build's worker or a kernel, at a random moment"), random.Random(1)
     with figures.timed():
-        for number in range(trials):
+        for number in range(3 * trials):  # some end before they are hit, and do not count
+            if figures.tried == trials:
+                break
             victim = ("command", "worker", "kernel")[number % 3]
             _one_process(figures, victim, draw.uniform(0, 1.5))
     return figures
@@ -74,7 +76,9 @@ def _one_process(figures, victim, seconds):
     try:
         command.wait_until_the_cells_run()
         time.sleep(seconds)
-        _chosen(command, victim).kill()
+        if (hit := _chosen(command, victim)) is None:
+            return
+        hit.kill()
         command.process.communicate(timeout=120)
         stayed = command.left()
         sweep(command.temporary)
@@ -99,10 +103,15 @@ def _one_process(figures, victim, seconds):
 
 
 def _chosen(command, victim):
-    """The process to kill: the command itself, or one of those that it has started."""
+    """The process to kill: the command itself, or one that it has started; None where that has ended."""
+    if command.process.poll() is not None:
+        return None
     if victim == "command":
         return command.process
-    below = psutil.Process(command.process.pid).children(recursive=True)
-    kernels = [one for one in below if "ipykernel_launcher" in " ".join(one.cmdline())]
-    workers = [one for one in below if one not in kernels and any(child in kernels for child in one.children())]
-    return (kernels if victim == "kernel" else workers or below)[0]
+    try:
+        below = psutil.Process(command.process.pid).children(recursive=True)
+        kernels = [one for one in below if "ipykernel_launcher" in " ".join(one.cmdline())]
+        workers = [one for one in below if one not in kernels and any(child in kernels for child in one.children())]
+    except psutil.Error:  # it has ended just now
+        return None
+    return next(iter(kernels if victim == "kernel" else workers), None)
