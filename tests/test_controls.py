@@ -35,11 +35,6 @@ UNFAILED = {
     # Some networks' test error has not turned when the time given is over, here as in discovery: the claim is undecided
     # in all three, and far from 1 in the others of the control.
     ("fresh_coherence", "cnn-shuffled-fresh-labels", "error-turns-there"): "undecided",
-    # Without wrong labels the wide networks are about as good as the best narrow one, as they are on clothes with wrong
-    # labels; and once a network fits everything its test loss grows with its confidence, wrong labels or none. Both
-    # are too near to what the claims ask for to be told from it.
-    ("convolution_descent", "full-no-noise", "narrow-beats-wide"): "undecided",
-    ("convolution_descent", "full-no-noise", "channels-peak-in-loss"): "undecided",
 }
 
 
