@@ -1,5 +1,6 @@
 """``make check`` runs all its steps and ends by them."""
 
+import importlib.util
 import pathlib
 
 from genbook.base.files import repository
@@ -27,5 +28,7 @@ def test_what_the_steps_name_is_there():
     modules = [step.command[1] for step in check.STEPS if step.command[1].startswith("tests.")]
     assert files
     assert modules
-    for name in [*files, *(f"{module.replace('.', '/')}.py" for module in modules)]:
+    for name in files:
         assert (repository() / pathlib.PurePosixPath(name)).is_file()
+    for module in modules:
+        assert importlib.util.find_spec(module) is not None

@@ -112,14 +112,14 @@ def killed(path, advances, while_writing):
     return child.exitcode == -signal.SIGKILL
 
 
-def test_killed_ten_times_it_goes_on_to_the_same_table(tmp_path):
+def test_killed_five_times_it_goes_on_to_the_same_table(tmp_path):
     expected = train(grid(), PROBES)
     assert expected.endings.fitted.any()
     assert expected.endings.diverged.any()
     path = tmp_path / "run.safetensors"
     draw = np.random.default_rng(0)
-    kills = [killed(path, int(draw.integers(1, 20)), while_writing=bool(place % 2)) for place in range(10)]
-    assert sum(kills) >= 6  # the later ones may find little left to do
+    kills = [killed(path, int(draw.integers(1, 20)), while_writing=bool(place % 2)) for place in range(5)]
+    assert sum(kills) >= 3  # the later ones may find little left to do; `make faults` kills two hundred
     assert path.exists() or not all(kills)
     assert_same(train(grid(), PROBES, checkpoint=path), expected)
     assert list(tmp_path.iterdir()) == []
