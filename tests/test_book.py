@@ -357,7 +357,7 @@ def changed(text):
 
 
 def test_nbval_notices_a_changed_number_in_prose_verdicts_captions_and_alternative_texts(smoke_copies, tmp_path):
-    chapter = chapters()[0]
+    chapter = EXECUTED_AGAIN[0]
     store, copies = smoke_copies
     notebook = as_shown(copies / f"{chapter}.ipynb")
     planted = {}
