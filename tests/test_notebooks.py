@@ -98,14 +98,6 @@ def test_a_figures_name_and_an_equations_label_occur_once_in_the_book():
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_figures_cell_says_nothing_besides(name):
-    """The page folds such a cell's code away, and what the cell says after its figure with it."""
-    for cell in cells(SOURCES[name], "code"):
-        if "chapter.show(" in cell.source:
-            assert not re.search(r"chapter\.(say|beside|verdicts?|summary)\(", cell.source), cell.id
-
-
-@pytest.mark.parametrize("name", SOURCES)
 def test_a_chapter_asks_for_predictions_and_sets_three_exercises_with_solutions(name):
     prose = "\n".join(cell.source for cell in cells(SOURCES[name], "markdown"))
     assert prose.count(":class: question") >= 1
