@@ -136,7 +136,12 @@ def cell(name, source, text):
 
 def test_a_sentence_bears_its_name_on_the_page_and_nothing_else_does():
     cells = [cell("real-said", "chapter.say(x)", "It is 3."), cell("a", "chapter.say(x)", "| a |\n|---|\n| 3 |")]
-    cells += [cell("b", "chapter.summary(x)", "It is 3."), {"cell_type": "markdown", "id": "c", "source": "It is."}]
+    link = 'Stop <span class="moves" data-set="[3]">at the end</span>.'
+    cells += [
+        cell("b", "chapter.summary(x)", "It is 3."),
+        cell("d", "chapter.say(x)", link),
+        {"cell_type": "markdown", "id": "c", "source": "It is."},
+    ]
     marked = said.marked({"cells": cells}, "05_large_learning_rates")["cells"]
     assert 'title="genbook verify 05/real-said"' in marked[0]["outputs"][0]["data"]["text/markdown"]
     assert marked[1:] == cells[1:]

@@ -313,7 +313,7 @@ def half_width(left_out: Sequence[float], seeds: int) -> float:
 
 
 def marked(notebook: dict[str, Any], chapter: str) -> dict[str, Any]:
-    """The executed notebook with a mark behind each sentence that `Reading` can say again: its name, and a link."""
+    """The executed notebook with a mark, name and link, behind each sentence whose numbers `Reading` makes again."""
     return {**notebook, "cells": [_with_mark(cell, chapter) for cell in notebook["cells"]]}
 
 
@@ -321,7 +321,10 @@ def _with_mark(cell: dict[str, Any], chapter: str) -> dict[str, Any]:
     said = [one for one in cell.get("outputs", []) if "text/markdown" in one.get("data", {})]
     if not said or "chapter.say(" not in "".join(cell["source"]):
         return cell
-    text = "".join(said[-1]["data"]["text/markdown"]).rstrip()
+    texts = ["".join(one["data"]["text/markdown"]).rstrip() for one in said]
+    text = texts[-1]
+    if not any(list(_values(one)) for one in texts):  # words with which a figure is set, say
+        return cell
     if re.search(r"(^|\n)([|:`]|\s*[-*] ).*$", text):  # no paragraph: a table, a list, a block
         return cell
     command = f"genbook verify {chapter[:2]}/{cell['id']}"
