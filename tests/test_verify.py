@@ -138,6 +138,11 @@ def test_what_is_no_number_of_the_book_is_refused(study, name, said, monkeypatch
         verify.numbers(name)
 
 
+def test_a_setting_that_no_build_computes_is_not_promised_by_one():
+    with pytest.raises(ParameterError, match=r"was not run; genbook publish cnn_epoch_descent --setting"):
+        verify.numbers("cnn_epoch_descent/cnn-early-stopping-wins@control")
+
+
 def test_a_seed_that_the_table_lacks_is_refused(study):
     with pytest.raises(ParameterError, match="holds 0, 1, 2, 3, 4"):
         verify.retrain(verify.numbers("toy")[0], 7)

@@ -30,7 +30,7 @@ from genbook.results import published
 from genbook.results.compute import computed, missing_seeds
 from genbook.results.requests import Request
 from genbook.results.table import Table
-from genbook.results.verdicts import decided_elsewhere
+from genbook.results.verdicts import decided_elsewhere, settings_read
 from genbook.studies import Study
 from genbook.tables import manifest
 from genbook.tables.store import DamagedTable, Store, read_table
@@ -179,9 +179,13 @@ def _stored(request: Request, setting: str) -> Table:
     """The table of a setting, where nothing of it would have to be computed."""
     chosen = request.setting(setting)
     if missing_seeds(request.study, chosen.spec, chosen.seeds):
-        raise ParameterError(
-            f"{request.study.name}, {setting}: the book has no table of it here yet; make book makes it"
-        )
+        where = f"{request.study.name}, {setting}"
+        if setting not in [one.name for one in settings_read(request)]:
+            raise ParameterError(
+                f"{where}: the book has no table of it, it was not run; "
+                f'genbook publish {request.study.name} --setting "{setting}" would'
+            )
+        raise ParameterError(f"{where}: the book has no table of it here yet; make book makes it")
     return request.table(setting)
 
 
