@@ -3,6 +3,8 @@
 import dataclasses
 import math
 import re
+import subprocess
+import sys
 from itertools import combinations, pairwise
 
 import matplotlib as mpl
@@ -352,6 +354,17 @@ def test_other_outputs_of_a_figure_cell_stay_but_outside_the_figure(monkeypatch)
     assert [output.output_type for output in first.outputs] == ["stream", "display_data"]
     assert second.outputs == [other]
     assert second.metadata["tags"] == ["remove-input"]
+
+
+def test_what_a_figures_cell_shows_besides_is_on_the_page(monkeypatch, tmp_path):
+    said = nbformat.v4.new_output("display_data", data={"text/markdown": "Said beside it."})
+    notebook = figures.annotate(notebook_of([*shown(monkeypatch), said]))
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# A page"))
+    nbformat.write(notebook, tmp_path / "index.ipynb")
+    (tmp_path / "conf.py").write_text('extensions = ["myst_nb"]\nnb_execution_mode = "off"\nhtml_theme = "basic"\n')
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(tmp_path), str(tmp_path / "out")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert "Said beside it." in (tmp_path / "out" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

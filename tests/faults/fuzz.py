@@ -131,4 +131,6 @@ def _astray(study, profile, given, spec):
 def _plain(value: typing.Any):
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
+    if type(value) is int and abs(value) > 2**53:
+        return float(value)  # where a float is asked for it is the nearest one, and no other is to be had
     return value

@@ -137,7 +137,8 @@ def _annotate_cell(cell: NotebookNode, about: Mapping[str, Any]) -> list[Noteboo
         return []
     import nbformat  # takes two seconds, which a notebook that only shows should not pay
 
-    beside = nbformat.v4.new_code_cell(metadata={"tags": ["remove-input"]}, outputs=others)
+    # with a line of source: MyST-NB leaves out a cell that has none, whatever it shows
+    beside = nbformat.v4.new_code_cell("# beside the figure", metadata={"tags": ["remove-input"]}, outputs=others)
     beside["id"] = f"{cell.get('id', about['name'])}-rest"[:64]
     return [beside]
 
