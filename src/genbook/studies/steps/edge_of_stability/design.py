@@ -30,7 +30,7 @@ class EdgeOfStabilitySpec(ConstantRateSpec):
     )
     steps: int = parameter(800, "gradient steps", "steps", ge=20, le=10**6)
     n_measurements: int = parameter(
-        10, "points at which sharpness is measured, log-spaced but for three late ones", "", ge=4
+        10, "points at which sharpness is measured, log-spaced but for three late ones", "", ge=4, le=1000
     )
 
     def measured(self) -> AtSteps:
