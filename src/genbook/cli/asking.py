@@ -85,6 +85,11 @@ def read_parameters(
     return asked
 
 
+def named_seeds(seeds: str | None) -> tuple[tuple[str, str], ...]:
+    """What ``--seeds`` says as the parameter that it is: a number, or with commas a list."""
+    return () if seeds is None else (("seeds", f"[{seeds}]" if "," in seeds else seeds),)
+
+
 def request_of(
     study: Study,
     parameters: tuple[tuple[str, str], ...],

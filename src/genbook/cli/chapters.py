@@ -12,7 +12,7 @@ import click
 
 from genbook.base import progress
 from genbook.cli import completing, kept
-from genbook.cli.asking import DEVICE, PARAMETER, PROFILE, option, read_parameters, studies
+from genbook.cli.asking import DEVICE, PARAMETER, PROFILE, named_seeds, option, read_parameters, studies
 from genbook.cli.printing import print_table, verdict_cell
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def run(
     from genbook.results.requests import requests
 
     name = find_chapter(chapter)
-    named = parameters if seeds is None else (*parameters, ("seeds", seeds if "," not in seeds else f"[{seeds}]"))
-    given = read_parameters(named, studies_of(name), profile, device)
+    given = read_parameters((*parameters, *named_seeds(seeds)), studies_of(name), profile, device)
     asked = requests(name, given)
     chosen = given.get("profile", "quick")
     if out is None and set(given) <= {"profile"}:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genbook.base import progress
-from genbook.cli.asking import DEVICE, option, request_of, specs, studies
+from genbook.cli.asking import DEVICE, named_seeds, option, request_of, specs, studies
 from genbook.cli.printing import print_table
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ _SEEDS = option(
 def _requests(
     names: tuple[str, ...], profile: str | None, seeds: str | None, device: str | None = None
 ) -> list[Request]:
-    given = () if seeds is None else (("seeds", seeds if "," not in seeds else f"[{seeds}]"),)
     chosen = [studies.get(name) for name in names or studies.names()]
-    return [request_of(study, given, profile, device, usual="full") for study in chosen]
+    return [request_of(study, named_seeds(seeds), profile, device, usual="full") for study in chosen]
 
 
 @click.command()
