@@ -6,7 +6,19 @@ import torch
 from torch.optim import lr_scheduler
 
 from genbook import gradients
-from genbook.base.recipes import AVERAGES, LOSS_NAMES, SGD, Average, Cosine, Linear, Recipe, Step
+from genbook.base.recipes import (
+    AVERAGES,
+    LOSS_NAMES,
+    SGD,
+    Adam,
+    Average,
+    Cosine,
+    GradientNoise,
+    Linear,
+    Listed,
+    Recipe,
+    Step,
+)
 from genbook.base.when import AtFractions
 from genbook.training import LOSSES
 
@@ -16,7 +28,7 @@ def test_a_recipe_knows_the_losses_that_the_engine_has():
     for name in LOSS_NAMES:
         assert Recipe(1, SGD(0.1), loss=name).loss == name
     with pytest.raises(ValueError, match="it must be one of cross-entropy, squared, logistic"):
-        Recipe(1, SGD(0.1), loss="hinge")
+        Recipe(1, SGD(0.1), loss="exponential")
 
 
 def test_a_recipe_names_the_averages_that_the_library_has():
@@ -62,3 +74,35 @@ def test_schedules_are_those_of_torch(schedule, of_torch):
         assert theirs.get_last_lr()[0] == pytest.approx(0.5 * schedule.factor(step, 30), rel=1e-12)
         optimiser.step()
         theirs.step()
+
+
+def test_a_listed_schedule_has_a_factor_for_each_step():
+    listed = Listed((0.5, 2.0, 0.0))
+    assert [listed.factor(step, 3) for step in range(3)] == [0.5, 2.0, 0.0]
+    assert Recipe(3, SGD(0.1), schedule=listed).schedule == listed
+    with pytest.raises(ValueError, match="the schedule lists 3 factors; 4 steps need as many"):
+        Recipe(4, SGD(0.1), schedule=listed)
+    with pytest.raises(ValueError, match="factors is empty"):
+        Listed(())
+    for wrong in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=f"factors has {wrong}; all must be finite and not negative"):
+            Listed((1.0, wrong))
+
+
+def test_gradient_noise_anneals_as_in_the_paper():
+    """Variance η/(1 + t)^γ."""
+    noise = GradientNoise(0.3)
+    assert [noise.deviation(t) ** 2 for t in (0, 1, 99)] == pytest.approx([0.3, 0.3 / 2**0.55, 0.3 / 100**0.55])
+    assert GradientNoise(0.3, gamma=0).deviation(1000) ** 2 == pytest.approx(0.3)
+    with pytest.raises(ValueError, match="eta is 0; it must be finite and positive"):
+        GradientNoise(0)
+    with pytest.raises(ValueError, match="gamma is -1; it must be finite and not negative"):
+        GradientNoise(1.0, -1)
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_a_projected_update_is_none_of_torch(kind):
+    with pytest.raises(ValueError, match=r"projected is 0; it must be finite and positive, or None"):
+        kind(0.1, projected=0)
+    with pytest.raises(ValueError, match=r"torch\.optim has no projected update"):
+        kind(0.1, projected=0.1).of_torch([torch.zeros(1)])

@@ -21,8 +21,10 @@ from genbook.training import (
     Cosine,
     EarlyLearning,
     Examples,
+    GradientNoise,
     InverseSquareRoot,
     Linear,
+    Listed,
     Recipe,
     Replica,
     Step,
@@ -88,6 +90,8 @@ OPTIMISERS = {
     "adam": (Adam(0.01), 7),
     "adam-decay": (Adam(0.01, betas=(0.8, 0.99), weight_decay=0.1), 7),
     "adamw": (Adam(0.01, weight_decay=0.1, decoupled=True), 7),
+    "sgdp": (SGD(0.05, momentum=0.9, nesterov=True, weight_decay=0.01, projected=0.9), 7),
+    "adamp": (Adam(0.01, weight_decay=0.1, projected=0.9), 7),
 }
 
 
@@ -108,6 +112,10 @@ UNEQUAL = {
     "adam": [Adam(lr) for lr in (0.01, 0.02, 0.001)],
     "adam-decay": [Adam(lr, weight_decay=10 * lr) for lr in (0.01, 0.02, 0.001)],
     "adamw": [Adam(lr, weight_decay=10 * lr, decoupled=True) for lr in (0.01, 0.02, 0.001)],
+    "sgdp": [SGD(lr, momentum=0.9, projected=0.9) for lr in (0.1, 0.2, 0.05)],
+    "sgdp-decay": [SGD(lr, momentum=0.9, nesterov=True, weight_decay=lr / 5, projected=0.9) for lr in (0.1, 0.2, 0.05)],
+    "sgdp without momentum": [SGD(lr, projected=0.9) for lr in (0.1, 0.2, 0.05)],
+    "adamp-decay": [Adam(lr, weight_decay=10 * lr, projected=0.9) for lr in (0.01, 0.02, 0.001)],
 }
 
 
@@ -125,7 +133,12 @@ def test_replicas_of_unequal_rates_train_each_as_in_a_plain_loop(name, schedule,
         assert_states(result.states[r], plain_loop(grid[r]), 1e-12)
 
 
-@pytest.mark.parametrize("schedule", [Constant(), Cosine(0.1), Linear(1.0, 0.2), Step(5, 0.3), InverseSquareRoot(4)])
+LISTED = Listed(tuple(1 / (1 + (step - 5) ** 2) for step in range(12)))
+
+
+@pytest.mark.parametrize(
+    "schedule", [Constant(), Cosine(0.1), Linear(1.0, 0.2), Step(5, 0.3), InverseSquareRoot(4), LISTED]
+)
 @pytest.mark.parametrize("optimiser", [SGD(0.1, momentum=0.5), Adam(0.01)])
 def test_schedules_are_those_of_torch(schedule, optimiser):
     grid = [replica(seed, optimiser=optimiser, schedule=schedule) for seed in range(2)]
@@ -182,14 +195,17 @@ def test_networks_train_as_in_a_plain_loop(name):
     assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
 
 
-@pytest.mark.parametrize("kind", ["cross-entropy", "squared", "squared-real", "logistic", "partially Huberised"])
+SIGNS = ("logistic", "hinge")
+
+
+@pytest.mark.parametrize("kind", ["cross-entropy", "squared", "squared-real", *SIGNS, "partially Huberised"])
 @pytest.mark.parametrize("outputs", ["written", "autograd"])
 def test_losses_are_those_of_torch(kind, outputs):
     data = examples(0)
-    if kind in ("squared-real", "logistic"):
+    if kind in ("squared-real", *SIGNS):
         sign = torch.where(data.labels > 0, 1, -1)
-        data = Examples(data.inputs, sign if kind == "logistic" else data.inputs[:, 0] ** 2)
-    width = 1 if kind in ("squared-real", "logistic") else 3
+        data = Examples(data.inputs, sign if kind in SIGNS else data.inputs[:, 0] ** 2)
+    width = 1 if kind in ("squared-real", *SIGNS) else 3
     frozen = ["0"] if outputs == "autograd" else []
     grid = [replica(s, models.mlp((5, 8, width), frozen=frozen), data, loss=kind.split("-real")[0]) for s in (0, 1)]
     assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
@@ -229,6 +245,48 @@ def test_robust_averages_of_any_network_are_those_of_a_plain_loop(average):
     data = Examples(inputs, torch.where(inputs[:, 0, 0] > 0, 1.0, -1.0))
     grid = [replica(s, models.patch_network(6, 4), data, loss="squared", average=average) for s in (0, 1)]
     assert_states(train(grid).states[0], plain_loop(grid[0]), 1e-12)
+
+
+@pytest.mark.parametrize("average", [None, Average("winsorised", 1)], ids=str)
+@pytest.mark.parametrize("frozen", [[], ["0"]], ids=["written", "autograd"])
+def test_noise_on_the_gradient_is_that_of_a_plain_loop(frozen, average):
+    noise = GradientNoise(0.1)
+    grid = [replica(s, models.mlp((5, 8, 3), frozen=frozen), average=average, gradient_noise=noise) for s in (0, 1)]
+    result = train(grid)
+    for state, one in zip(result.states, grid, strict=True):
+        assert_states(state, plain_loop(one), 1e-12)
+    quiet = train(
+        [dataclasses.replace(one, recipe=dataclasses.replace(one.recipe, gradient_noise=None)) for one in grid]
+    )
+    assert not torch.allclose(result.states[0]["2.weight"], quiet.states[0]["2.weight"], atol=0.01)
+
+
+def test_noise_is_each_seeds_own_and_none_of_the_company():
+    """Replicas of one seed get one noise, those of another get another, in whatever stack."""
+    data, noise = examples(0), GradientNoise(1.0, gamma=0.0)
+    together = train(
+        [replica(s, data=data, gradient_noise=noise, steps=1, optimiser=SGD(lr)) for s in (0, 1) for lr in (0.1, 0.2)]
+    )
+    alone = train([replica(0, data=data, gradient_noise=noise, steps=1)])
+    assert_states(together.states[0], alone.states[0], 1e-12)
+    start, rates = train([replica(0, data=data, steps=1, optimiser=SGD(0.0))]).states[0], (0.1, 0.2)
+    moved = [(state["0.weight"] - start["0.weight"]) / lr for state, lr in zip(together.states, rates, strict=False)]
+    torch.testing.assert_close(moved[0], moved[1], rtol=1e-9, atol=1e-9)
+    other = train([replica(1, data=data, steps=1, optimiser=SGD(0.0))]).states[0]["0.weight"]
+    assert not torch.allclose((together.states[2]["0.weight"] - other) / 0.1, moved[0], atol=0.1)
+
+
+def test_noise_has_the_deviation_that_the_recipe_says():
+    """With a learning rate of 1, inputs of zero and no bias the weights do a random walk of the noise alone."""
+    still = Examples(torch.zeros(8, 40, dtype=torch.float64), torch.zeros(8, dtype=torch.long))
+    steps, noise = 30, GradientNoise(0.3)
+    walk = replica(0, models.mlp((40, 60, 3), bias=False), still, gradient_noise=noise, steps=steps, optimiser=SGD(1.0))
+    start = train([dataclasses.replace(walk, recipe=dataclasses.replace(walk.recipe, optimiser=SGD(0.0)))]).states[0]
+    moved = train([walk]).states[0]["0.weight"] - start["0.weight"]
+    expected = math.sqrt(sum(0.3 / (1 + t) ** 0.55 for t in range(steps)))
+    # 2,400 entries: their standard deviation is known to 1/√4800 of itself, of which this is four
+    assert float(moved.std()) == pytest.approx(expected, rel=4 / math.sqrt(4800))
+    assert abs(float(moved.mean())) < 4 * expected / math.sqrt(2400)
 
 
 EARLY = EarlyLearning(weight=2.0, memory=0.6)
@@ -555,8 +613,8 @@ def test_bad_grids_say_what_is_wrong():
         replica(0, batch_size=25)
     with pytest.raises(ValueError, match="steps is 0"):
         replica(0, steps=0)
-    with pytest.raises(ValueError, match="loss is 'hinge'"):
-        replica(0, loss="hinge")
+    with pytest.raises(ValueError, match="loss is 'exponential'"):
+        replica(0, loss="exponential")
     with pytest.raises(ValueError, match="needs one called 'train'"):
         Replica(0, models.linear(5, 3), Recipe(1, SGD(0.1)), {"test": examples(0)})
     with pytest.raises(ValueError, match="condition has seed, step"):

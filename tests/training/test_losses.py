@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from genbook.base.errors import TrainingError
 from genbook.base.recipes import HUBER_TAU
 from genbook.training import LOSSES, EarlyLearning
 from genbook.training.losses import EARLY_MARGIN, EarlyTargets
@@ -19,14 +20,34 @@ def test_the_partially_huberised_loss_is_its_formula():
         assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_hinge_loss_is_its_formula():
+    """max(0, 1 − y f): at the margin, y f = 1, and beyond it nothing pulls any more."""
+    outputs = torch.tensor([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0], dtype=torch.float64).view(1, 1, -1)
+    targets = torch.ones_like(outputs)
+    for sign in (1, -1):
+        values = LOSSES["hinge"].values(sign * outputs, sign * targets)
+        assert values.tolist() == [[3.0, 2.0, 1.0, 0.5, 0.0, 0.0]]
+        gradient = LOSSES["hinge"].gradient(sign * outputs, sign * targets)
+        assert (6 * gradient).flatten().tolist() == pytest.approx([-sign] * 4 + [0, 0])
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge"])
+def test_losses_of_signs_say_what_they_need(loss):
+    with pytest.raises(TrainingError, match=f"the {loss} loss needs one output; the network has 3"):
+        LOSSES[loss].targets(torch.ones(4), 3, torch.float32)
+    with pytest.raises(TrainingError, match=f"labels of the {loss} loss must be -1 or 1"):
+        LOSSES[loss].targets(torch.arange(4), 1, torch.float32)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_gradients_and_values_are_those_of_the_module(loss):
     """Outputs [R, C, B], on either side of every threshold, against autograd of each replica's module."""
     draw = torch.Generator().manual_seed(1)
-    classes = 1 if loss == "logistic" else 4
+    binary = loss in ("logistic", "hinge")
+    classes = 1 if binary else 4
     outputs = 2 * torch.randn(3, classes, 20, generator=draw, dtype=torch.float64)
     labels = torch.randint(classes, (20,), generator=draw)
-    labels = torch.where(outputs[0, 0] > 0, 1, -1) if loss == "logistic" else labels
+    labels = torch.where(outputs[0, 0] > 0, 1, -1) if binary else labels
     one = LOSSES[loss].targets(labels, classes, outputs.dtype)
     targets = one.expand(3, -1) if one.dim() == 1 else one.T.expand(3, -1, -1)
     found = LOSSES[loss].gradient(outputs, targets)

@@ -13,6 +13,7 @@ from genbook.training import (
     Cosine,
     EarlyLearning,
     Examples,
+    GradientNoise,
     Linear,
     Recipe,
     Replica,
@@ -61,6 +62,8 @@ CASES = {
     "logistic": [replica(model=models.mlp((5, 6, 1)), data=sets("signs"), loss="logistic")],
     "early-learning": [replica(seed, early_learning=EarlyLearning(2.0, 0.6)) for seed in range(2)],
     "early-learning-full-batch": [replica(early_learning=EarlyLearning(), batch_size=None)],
+    "hinge": [replica(model=models.mlp((5, 6, 1)), data=sets("signs"), loss="hinge")],
+    "noise": [replica(seed, gradient_noise=GradientNoise(0.05)) for seed in range(2)],
     "robust": [replica(average=Average("running median"))],
     "running-statistics": [
         replica(

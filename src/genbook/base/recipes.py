@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-LOSS_NAMES = ("cross-entropy", "squared", "logistic", "partially Huberised")
+LOSS_NAMES = ("cross-entropy", "squared", "logistic", "hinge", "partially Huberised")
 AVERAGES = ("mean", "winsorised", "median of means", "running mean", "running median", "clipped")
 #: The confidence below which the partially Huberised loss is a straight line is 1/τ; of τ = 2 and 10, which Menon et
 #: al. (2020) choose from, the one that trusts an example the least.
@@ -31,14 +31,28 @@ def _finite(name: str, value: float, positive: bool = False) -> None:
     refuse(wrong, f"{name} is {value}; it must be finite and {'positive' if positive else 'not negative'}")
 
 
+def _projection(projected: float | None) -> None:
+    wrong = projected is not None and not (math.isfinite(projected) and projected > 0)
+    refuse(wrong, f"projected is {projected}; it must be finite and positive, or None for the plain update")
+
+
+def _plain(projected: float | None) -> None:
+    refuse(projected is not None, "torch.optim has no projected update; genbook.training.projection has")
+
+
 @dataclass(frozen=True)
 class SGD:
-    """(Stochastic) gradient descent, as `torch.optim.SGD`: heavy-ball momentum, weight decay added to the gradient."""
+    """(Stochastic) gradient descent, as `torch.optim.SGD`: heavy-ball momentum, weight decay added to the gradient.
+
+    With `projected`, δ of Heo et al. (2021, their default 0.1), it is their SGDP: the update of a weight that looks
+    scale-invariant loses its radial part, and weight decay is decoupled (`genbook.training.projection`).
+    """
 
     lr: float
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+    projected: float | None = None
 
     def __post_init__(self):
         """Refuse settings without meaning."""
@@ -46,11 +60,13 @@ class SGD:
         _finite("weight_decay", self.weight_decay)
         refuse(not 0 <= self.momentum < 1, f"momentum is {self.momentum}; it must lie in [0, 1)")
         refuse(self.nesterov and self.momentum == 0, "nesterov needs a momentum above 0")
+        _projection(self.projected)
 
     def of_torch(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
-        """The same optimiser for a plain loop."""
+        """The same optimiser for a plain loop; none where the update is projected."""
         import torch
 
+        _plain(self.projected)
         return torch.optim.SGD(
             parameters, self.lr, self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay
         )
@@ -58,13 +74,17 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba, 2015), as `torch.optim.Adam`; with `decoupled` weight decay as `torch.optim.AdamW`."""
+    """Adam (Kingma and Ba, 2015), as `torch.optim.Adam`; with `decoupled` weight decay as `torch.optim.AdamW`.
+
+    With `projected`, δ of Heo et al. (2021, their default 0.1), it is their AdamP: as `SGD.projected`.
+    """
 
     lr: float
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
     decoupled: bool = False
+    projected: float | None = None
 
     def __post_init__(self):
         """Refuse settings without meaning."""
@@ -72,11 +92,13 @@ class Adam:
         _finite("eps", self.eps)
         _finite("weight_decay", self.weight_decay)
         refuse(not all(0 <= b < 1 for b in self.betas), f"betas are {self.betas}; both must lie in [0, 1)")
+        _projection(self.projected)
 
     def of_torch(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
-        """The same optimiser for a plain loop."""
+        """The same optimiser for a plain loop; none where the update is projected."""
         import torch
 
+        _plain(self.projected)
         kind = torch.optim.AdamW if self.decoupled else torch.optim.Adam
         return kind(parameters, self.lr, self.betas, self.eps, self.weight_decay)
 
@@ -137,6 +159,45 @@ class InverseSquareRoot:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A multiple of the learning rate for each step, from a list: a schedule refined from a run before, say."""
+
+    factors: tuple[float, ...]
+
+    def __post_init__(self):
+        """Refuse multiples that are not finite or negative, and a list of none."""
+        refuse(not self.factors, "factors is empty; it must have one for each step")
+        wrong = next((f for f in self.factors if not (math.isfinite(f) and f >= 0)), None)
+        refuse(wrong is not None, f"factors has {wrong}; all must be finite and not negative")
+
+    def factor(self, step: int, steps: int) -> float:
+        """The multiple of the learning rate at `step`; after the last it stays."""
+        return self.factors[min(step, len(self.factors) - 1)]
+
+
+@dataclass(frozen=True)
+class GradientNoise:
+    """Gaussian noise of variance η/(1 + t)^γ on every entry of the gradient at step t (Neelakantan et al., 2015).
+
+    Attributes:
+        eta: η of the paper, which chooses among 0.01, 0.3 and 1.
+        gamma: how fast the noise anneals; 0.55 in the paper, 0 is noise that stays.
+    """
+
+    eta: float
+    gamma: float = 0.55
+
+    def __post_init__(self):
+        """Refuse settings without meaning."""
+        _finite("eta", self.eta, positive=True)
+        _finite("gamma", self.gamma)
+
+    def deviation(self, step: int) -> float:
+        """The standard deviation at `step`."""
+        return math.sqrt(self.eta) * (1 + step) ** (-self.gamma / 2)
+
+
+@dataclass(frozen=True)
 class Average:
     """A robust average in the place of the mean gradient: the name of a rule and its argument, if it takes one.
 
@@ -193,7 +254,7 @@ class Augmentation:
 
 
 Optimiser = SGD | Adam
-Schedule = Constant | Cosine | Linear | Step | InverseSquareRoot
+Schedule = Constant | Cosine | Linear | Step | InverseSquareRoot | Listed
 
 
 @dataclass(frozen=True)
@@ -207,12 +268,13 @@ class Recipe:
             An epoch is ⌊n / batch_size⌋ steps: the examples left over by its permutation sit it out.
         schedule: the learning rate's course over the steps.
         loss: "cross-entropy", "squared" (the mean over outputs too, as `torch.nn.MSELoss`; class labels become
-            one-hot), "logistic" (labels ±1, one output) or "partially Huberised" (cross-entropy that is linear in
-            the label's probability below one half; Menon et al., 2020).
+            one-hot), "logistic" or "hinge" (labels ±1, one output), or "partially Huberised" (cross-entropy that is
+            linear in the label's probability below one half; Menon et al., 2020).
         average: a robust average of the batch's gradients instead of their mean.
         early_learning: a penalty on what is unlike the network's earlier answers, added to the cross-entropy; the
             loss that probes measure is without it.
         augmentation: random crops and flips of the training images.
+        gradient_noise: Gaussian noise that is added to the gradient, or to the average in its place, at every step.
         init_scale: multiple of PyTorch's default initial weights.
         stop_at_accuracy: stop once the accuracy on the whole training set is at least this (1.0: every example is
             fitted), looked at every `check_every` steps.
@@ -227,6 +289,7 @@ class Recipe:
     average: Average | None = None
     early_learning: EarlyLearning | None = None
     augmentation: Augmentation | None = None
+    gradient_noise: GradientNoise | None = None
     init_scale: float = 1.0
     stop_at_accuracy: float | None = None
     check_every: int | None = None
@@ -238,6 +301,8 @@ class Recipe:
             self.batch_size is not None and self.batch_size < 1,
             f"batch_size is {self.batch_size}; it must be at least 1",
         )
+        listed = len(self.schedule.factors) if isinstance(self.schedule, Listed) else self.steps
+        refuse(listed != self.steps, f"the schedule lists {listed} factors; {self.steps} steps need as many")
         refuse(self.loss not in LOSS_NAMES, f"loss is {self.loss!r}; it must be one of {', '.join(LOSS_NAMES)}")
         refuse(
             self.early_learning is not None and (self.loss != "cross-entropy" or self.average is not None),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +93,8 @@ class Squared:
 class Logistic:
     """log(1 + exp(−y f)) of one output, targets ±1 [R, 1, B]."""
 
+    _name: ClassVar[str] = "logistic"
+
     def module(self) -> nn.Module:
         """The same loss as PyTorch's module."""
         return nn.SoftMarginLoss()
@@ -99,9 +102,9 @@ class Logistic:
     def targets(self, labels: Tensor, outputs: int, dtype: torch.dtype) -> Tensor:
         """Check labels ±1; [n] to [n, 1]."""
         if outputs != 1:
-            raise TrainingError(f"the logistic loss needs one output; the network has {outputs}")
+            raise TrainingError(f"the {self._name} loss needs one output; the network has {outputs}")
         if not bool((labels.abs() == 1).all()):
-            raise TrainingError("labels of the logistic loss must be -1 or 1")
+            raise TrainingError(f"labels of the {self._name} loss must be -1 or 1")
         return labels.to(dtype).reshape(-1, 1)
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -115,6 +118,39 @@ class Logistic:
     def correct(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Whether the output has the target's sign."""
         return (outputs.sign() == targets.sign()).squeeze(1)
+
+
+class HingeLoss(nn.Module):
+    """max(0, 1 − y f) of one output f and a target y = ±1: zero once the margin is kept."""
+
+    def __init__(self, reduction: str = "mean"):
+        """`reduction`: "mean", "sum" or "none", as of PyTorch's losses."""
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of outputs and targets of one shape."""
+        value = (1 - targets * outputs).relu()
+        return value if self.reduction == "none" else getattr(value, self.reduction)()
+
+
+@dataclass(frozen=True)
+class Hinge(Logistic):
+    """max(0, 1 − y f) of one output, targets ±1 [R, 1, B]; at the margin itself the gradient is 0."""
+
+    _name: ClassVar[str] = "hinge"
+
+    def module(self) -> nn.Module:
+        """The same loss as a module."""
+        return HingeLoss()
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each example, [R, B]."""
+        return (1 - targets * outputs).relu_().squeeze(1)
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of each replica's mean loss by its output: −y / B short of the margin, 0 beyond."""
+        return torch.where(targets * outputs < 1, targets, 0).div_(-outputs.shape[-1])
 
 
 def _huberised(value: Tensor) -> Tensor:
@@ -162,6 +198,7 @@ LOSSES: dict[str, Loss] = {
     "cross-entropy": CrossEntropy(),
     "squared": Squared(),
     "logistic": Logistic(),
+    "hinge": Hinge(),
     "partially Huberised": PartiallyHuberised(),
 }
 

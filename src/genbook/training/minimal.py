@@ -5,26 +5,43 @@ them equal to twelve digits; so whoever has read this file knows what was run fo
 """
 
 import copy
-from collections.abc import Collection
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, normalize
 from torch.optim import lr_scheduler
 
-from genbook.base.recipes import Constant, Cosine, EarlyLearning, InverseSquareRoot, Linear, Recipe, Step
+from genbook.base.recipes import (
+    SGD,
+    Constant,
+    Cosine,
+    EarlyLearning,
+    InverseSquareRoot,
+    Linear,
+    Listed,
+    Optimiser,
+    Recipe,
+    Step,
+)
 from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.gradients import robust_average
 from genbook.models import initialise
 from genbook.models.dropout import dropout_at, tell_streams
 from genbook.training.batches import moves
-from genbook.training.losses import EARLY_MARGIN, PartiallyHuberisedLoss
+from genbook.training.losses import EARLY_MARGIN, HingeLoss, PartiallyHuberisedLoss
+from genbook.training.noise import noise_at
+from genbook.training.projection import DECAY
 from genbook.training.replica import Examples, Replica
 
 CRITERIA = {
     "cross-entropy": nn.CrossEntropyLoss(),
     "squared": nn.MSELoss(),
     "logistic": nn.SoftMarginLoss(),
+    "hinge": HingeLoss(),
     "partially Huberised": PartiallyHuberisedLoss(),
 }
 
@@ -49,7 +66,10 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
     criterion = CRITERIA[recipe.loss]
     robust = None if recipe.average is None else robust_average(recipe.average)
     answers = torch.zeros(len(train_set), outputs, dtype=replica.dtype)
-    optimiser = recipe.optimiser.of_torch([p for p in model.parameters() if p.requires_grad])
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    projected = recipe.optimiser.projected
+    plain = recipe.optimiser if projected is None else replace(recipe.optimiser, projected=None, weight_decay=0.0)
+    optimiser = plain.of_torch(parameters)
     schedule = learning_rate_schedule(recipe, optimiser)
     check_every = recipe.check_every or replica.steps_per_epoch
     outcome = Outcome(model, 0, fitted=False, diverged=False, rows=[])
@@ -79,7 +99,14 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
         if not all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None):
             outcome.diverged = True
             break
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if recipe.gradient_noise is not None:
+            add_noise(gradients, recipe.gradient_noise.deviation(step), generator(replica.seed, noise_at(step)))
+        before = [p.detach().clone() for p in parameters]
         optimiser.step()
+        if projected is not None:
+            rate = optimiser.param_groups[0]["lr"]
+            project_step(parameters, gradients, before, recipe.optimiser, projected, rate)
         schedule.step()
     return outcome
 
@@ -127,6 +154,35 @@ def early_learning_penalty(rule: EarlyLearning, outputs: Tensor, answers: Tensor
     return rule.weight * (1 - (answers[batch] * p).sum(1)).log().mean()
 
 
+def add_noise(gradients: Sequence[Tensor], deviation: float, stream: np.random.Generator) -> None:
+    """Gaussian noise on every gradient, in the order of the parameters."""
+    for gradient in gradients:
+        gradient += deviation * torch.from_numpy(stream.standard_normal(tuple(gradient.shape))).to(gradient.dtype)
+
+
+@torch.no_grad()
+def project_step(
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    before: Sequence[Tensor],
+    setting: Optimiser,
+    delta: float,
+    rate: float,
+) -> None:
+    """Make of a step of SGD or Adam one of SGDP or AdamP: no radial part where a weight looks scale-invariant."""
+    decay = rate * setting.weight_decay / (1 - setting.momentum if isinstance(setting, SGD) else 1)
+    for parameter, by_parameter, old in zip(parameters, gradients, before, strict=True):
+        step, shrinking = parameter - old, decay
+        for rows in (len(old), 1) if old.dim() > 1 else ():
+            weight, gradient, update = (t.reshape(rows, -1) for t in (old, by_parameter, step))
+            if cosine_similarity(weight, gradient).abs().max() < delta / math.sqrt(weight.shape[1]):
+                direction = normalize(weight)
+                step = (update - direction * (direction * update).sum(1, keepdim=True)).view_as(old)
+                shrinking = DECAY * decay
+                break
+        parameter.copy_((1 - shrinking) * old + step)
+
+
 def learning_rate_schedule(recipe: Recipe, optimiser: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
     """The recipe's schedule as PyTorch's."""
     match recipe.schedule:
@@ -140,6 +196,8 @@ def learning_rate_schedule(recipe: Recipe, optimiser: torch.optim.Optimizer) -> 
             return lr_scheduler.StepLR(optimiser, every, gamma)
         case InverseSquareRoot(every):
             return lr_scheduler.LambdaLR(optimiser, lambda step: (1 + step // every) ** -0.5)
+        case Listed(factors):
+            return lr_scheduler.LambdaLR(optimiser, lambda step: (*factors, 0.0)[step])
 
 
 def targets_of(examples: Examples, loss: str, outputs: int, dtype: torch.dtype) -> Tensor:

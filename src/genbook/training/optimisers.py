@@ -9,6 +9,7 @@ from torch.optim.sgd import sgd
 
 from genbook.base.recipes import SGD, Adam, Optimiser
 from genbook.training.layout import Layout
+from genbook.training.projection import DECAY, project
 
 
 class FlatOptimiser:
@@ -22,7 +23,7 @@ class FlatOptimiser:
         self, optimisers: Sequence[Optimiser], layout: Layout, parameters: Tensor, rates_on_device: bool = False
     ):
         """One setting a replica, of one kind; `rates_on_device` keeps them in tensors even where all are one."""
-        self.optimisers = list(optimisers)
+        self.optimisers, self._layout = list(optimisers), layout
         self.step_count = 0
         first = self.optimisers[0]
         buffers = (1 if first.momentum else 0) if isinstance(first, SGD) else 2
@@ -30,7 +31,7 @@ class FlatOptimiser:
         # On the device, where the kernels look for it.
         self._steps = torch.zeros((), device=parameters.device)
         # Decided once: the arithmetic of those that stay must not change when others leave.
-        self._by_entry = rates_on_device or len(set(self.optimisers)) > 1
+        self._by_entry = rates_on_device or first.projected is not None or len(set(self.optimisers)) > 1
         self._factor = 1.0
         if self._by_entry:
             self._lay_out(layout, parameters)
@@ -54,7 +55,7 @@ class FlatOptimiser:
 
     def keep(self, keep: Sequence[int], layout: Layout, entries: Tensor) -> None:
         """Forget the replicas that are not in `keep`."""
-        self.optimisers = [self.optimisers[r] for r in keep]
+        self.optimisers, self._layout = [self.optimisers[r] for r in keep], layout
         self.state = [buffer[entries] for buffer in self.state]
         if self._by_entry:
             self._unscaled, self._rates = self._unscaled[entries], self._rates[entries]
@@ -71,7 +72,9 @@ class FlatOptimiser:
     def step(self, parameters: Tensor, gradient: Tensor) -> None:
         """One update in place; `count` is told apart, as a step that is replayed runs no Python."""
         first = self.optimisers[0]
-        if isinstance(first, SGD):
+        if first.projected is not None:
+            self._projected(first, first.projected, parameters, gradient)
+        elif isinstance(first, SGD):
             (self._sgd_by_entry if self._by_entry else self._sgd)(first, parameters, gradient)
         else:
             (self._adam_by_entry if self._by_entry else self._adam)(first, parameters, gradient)
@@ -103,6 +106,36 @@ class FlatOptimiser:
             momentum = self.state[0].mul_(setting.momentum).add_(gradient)
             gradient = gradient.add_(momentum, alpha=setting.momentum) if setting.nesterov else momentum
         parameters.addcmul_(gradient, self._rates, value=-1)
+
+    def _projected(self, setting: Optimiser, delta: float, parameters: Tensor, gradient: Tensor) -> None:
+        update = self._unprojected(setting, gradient)
+        decays = None if self._decays is None else self._rates * self._decays
+        if decays is not None and isinstance(setting, SGD):
+            decays.div_(1 - setting.momentum)
+        for block in self._layout.blocks:
+            if len(block.shape) < 2:
+                continue
+            weight, by_weight, step = (block.view(flat) for flat in (parameters, gradient, update))
+            projected = project(weight, by_weight, step, delta)
+            if decays is not None:
+                decay = block.view(decays).flatten(1)
+                decay.copy_(torch.where(projected.unsqueeze(1), DECAY * decay, decay))
+        if decays is not None:
+            parameters.mul_(1 - decays)
+        parameters.addcmul_(update, self._rates, value=-1)
+
+    def _unprojected(self, setting: Optimiser, gradient: Tensor) -> Tensor:
+        """The direction against which a step goes, before it is projected, without weight decay."""
+        if isinstance(setting, Adam):
+            update = self._update.zero_()  # as in `_adam_by_entry`
+            self._fused_adam(setting, update, gradient, 1.0, 0.0, decoupled=False)
+            return update.neg_()
+        if not setting.momentum:
+            return self._update.copy_(gradient)
+        momentum = self.state[0].mul_(setting.momentum).add_(gradient)
+        if setting.nesterov:
+            return torch.add(gradient, momentum, alpha=setting.momentum, out=self._update)
+        return self._update.copy_(momentum)
 
     def _adam(self, setting: Adam, parameters: Tensor, gradient: Tensor) -> None:
         decay = setting.weight_decay

@@ -14,6 +14,7 @@ from genbook.models import StackedLayer, unstack
 from genbook.probes import Probe
 from genbook.training.batches import Batches
 from genbook.training.graphs import Steps
+from genbook.training.noise import add_noise
 from genbook.training.optimisers import FlatOptimiser
 from genbook.training.programs import outputs_of
 from genbook.training.replica import Replica
@@ -62,7 +63,8 @@ class StackRun:
         self.program = program_for(self.replicas, device)
         self.initial = self.program.parameters.clone()
         optimisers = [r.recipe.optimiser for r in self.replicas]
-        self.steps = Steps(device, self.program.capturable)
+        # noise is drawn on the CPU, which is no part of a graph
+        self.steps = Steps(device, self.program.capturable and self.recipe.gradient_noise is None)
         varies = self.steps.captures and self.recipe.schedule != Constant()
         self.optimiser = FlatOptimiser(optimisers, self.program.layout, self.program.parameters, varies)
         self._load_sets()
@@ -89,7 +91,7 @@ class StackRun:
             self._freeze_diverged()
             if not self.members:
                 return False
-            self.optimiser.step(self.program.parameters, self.program.gradient)
+            self._follow_gradient()
         else:
             self.steps.run(self._update, self.batches.hold_still)
         self.optimiser.count()
@@ -99,7 +101,14 @@ class StackRun:
     def _update(self) -> None:
         """The device's work of a step."""
         self.program.compute_gradient(self.batches, self.step)
-        self.optimiser.step(self.program.parameters, self.program.gradient)
+        self._follow_gradient()
+
+    def _follow_gradient(self) -> None:
+        """The optimiser's step, along the gradient and the noise that the recipe adds to it."""
+        gradient, noise = self.program.gradient, self.recipe.gradient_noise
+        if noise is not None:
+            add_noise(gradient, self.program.layout, [r.seed for r in self.replicas], noise, self.step)
+        self.optimiser.step(self.program.parameters, gradient)
 
     def settle(self) -> None:
         """Where a gradient since the last question was not finite, go back there, to go on asking at every step.

@@ -59,7 +59,9 @@ def _widened(replicas: Sequence[Replica], stacked: list[list[int]]) -> list[list
 
 def _only_a_loss(replica: Replica) -> bool:
     """Whether a step follows the mean gradient of a loss that remembers nothing: what the wide program knows."""
-    return replica.recipe.average is None and replica.recipe.early_learning is None
+    recipe = replica.recipe
+    rules = (recipe.average, recipe.early_learning, recipe.gradient_noise, recipe.optimiser.projected)
+    return all(rule is None for rule in rules)
 
 
 def _wide_order(replica: Replica, batches: Sequence[tuple]) -> tuple[int, int]:
@@ -70,7 +72,7 @@ def _wide_order(replica: Replica, batches: Sequence[tuple]) -> tuple[int, int]:
 def _settings(replica: Replica) -> tuple:
     recipe, inputs = replica.recipe, replica.data["train"].inputs
     kind = tuple(v for k, v in vars(recipe.optimiser).items() if k not in ("lr", "weight_decay"))
-    rules = (recipe.average, recipe.early_learning, recipe.augmentation)
+    rules = (recipe.average, recipe.early_learning, recipe.augmentation, recipe.gradient_noise)
     settings = (recipe.steps, recipe.schedule, recipe.loss, recipe.stop_at_accuracy, recipe.check_every, *rules)
     sets = tuple((name, tuple(examples.inputs.shape)) for name, examples in sorted(replica.data.items()))
     return type(recipe.optimiser), kind, settings, replica.batch_size, sets, inputs.dtype, replica.dtype
