@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -169,9 +170,9 @@ class Design:
         names = {tuple(condition.columns) for condition in self.conditions}
         if len(names) != 1:
             raise ValueError(f"a design needs conditions with the same columns, got {sorted(names)}")
-        places = [tuple(condition.columns.values()) for condition in self.conditions]
-        if twice := {place for place in places if places.count(place) > 1}:
-            raise ValueError(f"two conditions of {', '.join(*names)} are {sorted(twice)[0]}")
+        places = Counter(tuple(condition.columns.values()) for condition in self.conditions)
+        if twice := [place for place, count in places.items() if count > 1]:
+            raise ValueError(f"two conditions of {', '.join(*names)} are {min(twice)}")
 
     @property
     def quantities(self) -> tuple[str, ...]:
