@@ -362,3 +362,27 @@ def test_held_out_examples_have_true_labels_too():
         wanted = torch.nn.functional.cross_entropy(model(held.inputs), labels)
         assert table[name] == pytest.approx(wanted.item(), rel=1e-4)
     assert (held.labels != held.true_labels).double().mean() == 0.5
+
+
+def test_networks_normalised_by_ghost_batches_are_measured_by_layer():
+    watch = Watch(("weight norm", "distance", "m-coherence", "train loss"), AtEnd(), layers=True)
+    norms = {"none": {}, "batch": {"norm": "batch"}, "ghost batches": {"norm": "batch", "ghost": 5}}
+    networks = {name: MLP((8, 6), **how) for name, how in norms.items()}
+    design = Design(
+        replace(condition(watch=(watch,)), columns={"norm": name}, network=network)
+        for name, network in networks.items()
+    )
+    table = design.run([0, 1], "cpu")
+    assert np.isfinite(table.value).all()
+    layers = {name: set(part.layer) for name, part in table[table.quantity == "weight norm"].groupby("norm")}
+    assert {"all", "0.weight", "0.bias", "2.weight"} <= layers["none"]
+    assert {"all", "0.weight", "1.weight", "3.weight"} <= layers["batch"]
+    assert {"all", "0.weight", "1.norm.weight", "3.weight"} <= layers["ghost batches"]
+    losses = table[table.quantity == "train loss"].set_index(["seed", "norm"]).value.unstack()
+    assert (losses["batch"] != losses["ghost batches"]).all()
+
+
+def test_batches_that_ghost_batches_do_not_divide_are_refused():
+    one = replace(condition(), network=MLP((8,), norm="batch", ghost=4))
+    with pytest.raises(ValueError, match="10 examples is no whole number of ghost batches of 4"):
+        Design([one]).run([0], "cpu")

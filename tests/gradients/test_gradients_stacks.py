@@ -48,6 +48,7 @@ NETWORKS = {
     "resnet": (lambda: resnet18(2, 3), (3, 32, 32)),
     "sentences": (Sentences, None),
     "batch norm": (Normalised, (5,)),
+    "ghost batches": (lambda: mlp((5, 6, 6, 3), norm="batch", ghost=4), (5,)),
 }
 
 

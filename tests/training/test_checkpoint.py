@@ -67,6 +67,7 @@ def grid():
         *replicas((0, 1), models.mlp((6, 7, 3), "squared-relu"), hard, loss="squared", optimiser=SGD(1e11)),
         *replicas((0, 1), models.mlp((6, 9, 3)), easy, early_learning=EarlyLearning(), stop_at_accuracy=0.9, steps=20),
         *replicas((0, 1), models.mlp((6, 9, 3)), easy, average=Average("running mean"), stop_at_accuracy=0.9, steps=20),
+        *replicas((0, 1), models.mlp((6, 9, 3), norm="batch", ghost=3), easy, batch_size=6, steps=10),
         *replicas((0, 1), models.five_layer_cnn(1, 3, norm="batch"), images, steps=4, batch_size=6),
     ]  # fmt: skip
 

@@ -149,6 +149,7 @@ NETWORKS = {
     "deep-tanh": (lambda: models.mlp((5, 6, 7, 3), "tanh"), (5,)),
     "squared-relu": (lambda: models.mlp((5, 6, 4, 3), "squared-relu", bias=False), (5,)),
     "frozen-output": (lambda: models.mlp((5, 6, 3), frozen=["2"]), (5,)),
+    "batch-norm": (lambda: models.mlp((5, 6, 7, 3), norm="batch"), (5,)),
     "linear": (lambda: models.linear(5, 3), (5,)),
     "random-features": (lambda: models.random_features(5, 9, 3), (5,)),
     "small-cnn": (lambda: models.small_cnn(1, 2, 3, image=8), (1, 8, 8)),

@@ -70,6 +70,11 @@ CASES = {
             model=models.five_layer_cnn(2, 3, norm="batch"), data=sets(shape=(3, 32, 32), n=12), batch_size=4, steps=5
         )
     ],
+    "batch-norm": [replica(seed, models.mlp((5, 8, 6, 3), norm="batch")) for seed in range(2)],
+    "ghost-batches": [
+        replica(seed, models.mlp((5, 8, 6, 3), norm="batch", ghost=4), batch_size=8, optimiser=SGD(0.2, momentum=0.9))
+        for seed in range(2)
+    ],
     "fitted": [replica(seed, stop_at_accuracy=0.9, check_every=4, optimiser=Adam(0.1)) for seed in range(3)],
     "fitted-by-epochs": [replica(seed, stop_at_accuracy=0.9, optimiser=Adam(0.1)) for seed in range(3)],
     "fitted-at-the-last-step": [replica(stop_at_accuracy=0.5, check_every=50)],

@@ -41,11 +41,17 @@ class Images:
 
 @dataclass(frozen=True)
 class MLP:
-    """A fully connected network: widths of its hidden layers, activation, number of outputs (None: of classes)."""
+    """A fully connected network: widths of its hidden layers, activation, number of outputs (None: of classes).
+
+    ``norm="batch"``: hidden layers are normalised by batch before the activation, in ghost batches of ``ghost``
+    examples where that is a number.
+    """
 
     hidden: tuple[int, ...]
     activation: str = "relu"
     outputs: int | None = None
+    norm: str | None = None
+    ghost: int | None = None
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,8 @@ def _network(network: MLP | CNN | CNN1D, shape: Sequence[int], n_classes: int) -
     """The plain network for inputs of a shape."""
     outputs = network.outputs or n_classes
     if isinstance(network, MLP):
-        return mlp((math.prod(shape), *network.hidden, outputs), network.activation)
+        sizes = (math.prod(shape), *network.hidden, outputs)
+        return mlp(sizes, network.activation, norm=network.norm, ghost=network.ghost)
     if isinstance(network, CNN):
         if len(shape) != 3 or shape[1] != shape[2]:
             raise ValueError(f"a CNN needs square images; those of this data set have shape {tuple(shape)}")

@@ -14,6 +14,7 @@ A network is a plain `nn.Module`; `stack` swaps its layers for ones with a leadi
 
 from genbook.models import written
 from genbook.models.dropout import Dropout
+from genbook.models.ghost import GhostBatchNorm1d
 from genbook.models.initialise import initialise
 from genbook.models.networks import (
     SignedMean,
@@ -48,6 +49,7 @@ from genbook.models.transformer import transformer
 __all__ = [
     "Dropout",
     "Folded",
+    "GhostBatchNorm1d",
     "SignedMean",
     "SquaredReLU",
     "StackedBatchNorm",

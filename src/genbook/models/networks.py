@@ -7,6 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from genbook.models.ghost import GhostBatchNorm1d
+
 
 class SquaredReLU(nn.Module):
     """max(z, 0)²."""
@@ -47,20 +49,41 @@ def freeze(model: Model, layers: Iterable[str]) -> Model:
     return model
 
 
+def _norm_between(norm: str | None, ghost: int | None, features: int) -> list[nn.Module]:
+    """What an MLP has between a dense layer and its activation."""
+    if norm not in (None, "batch"):
+        raise ValueError(f"norm is {norm!r}; it must be 'batch', or None for a network without normalisation")
+    if norm is None and ghost is not None:
+        raise ValueError(f"ghost is {ghost}, but without normalisation there are no ghost batches; want norm='batch'")
+    if norm is None:
+        return []
+    return [nn.BatchNorm1d(features) if ghost is None else GhostBatchNorm1d(features, ghost)]
+
+
 @leaves_the_global_generator
-def mlp(sizes: Sequence[int], activation: str = "relu", bias: bool = True, frozen: Iterable[str] = ()) -> nn.Sequential:
+def mlp(
+    sizes: Sequence[int],
+    activation: str = "relu",
+    bias: bool = True,
+    frozen: Iterable[str] = (),
+    norm: str | None = None,
+    ghost: int | None = None,
+) -> nn.Sequential:
     """Fully connected network: `sizes` are inputs, hidden widths, outputs; inputs [B, sizes[0]].
 
     Layers are named by their place ("0", "2", "4", ...), the activations in between included; `frozen` names those
-    that stay at their initial values.
+    that stay at their initial values. With `norm="batch"` each hidden layer is normalised by batch before its
+    activation, in ghost batches of `ghost` examples where that is a number; the places are then "0", "3", "6", ..., and
+    hidden layers have no bias, which the normalisation would take away again.
     """
     if len(sizes) < 2:
         raise ValueError(f"sizes is {list(sizes)}; it must name at least the inputs and the outputs")
     refuse_empty(**{f"sizes[{i}]": size for i, size in enumerate(sizes)})
     layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs, bias=bias), _activation(activation)]
-    return freeze(nn.Sequential(*layers[:-1]), frozen)
+    for inputs, outputs in itertools.pairwise(sizes[:-1]):
+        between = _norm_between(norm, ghost, outputs)
+        layers += [nn.Linear(inputs, outputs, bias=bias and not between), *between, _activation(activation)]
+    return freeze(nn.Sequential(*layers, nn.Linear(*sizes[-2:], bias=bias)), frozen)
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Sequential:
