@@ -482,6 +482,22 @@ def test_a_diverging_replica_leaves_its_neighbours_on_their_paths(kind, dtype, o
         assert math.isnan(mixed.endings.diverged_step[0])
 
 
+def test_running_statistics_go_back_with_the_rest_where_replicas_diverge_one_after_another():
+    """The run goes back to where the second left: what that step's pass has put into them is not put in twice."""
+    data, model = examples(0, n=32), models.mlp((5, 8, 3), norm="batch", ghost=4)
+    growing = {"steps": 60, "batch_size": 8, "loss": "squared", "schedule": Linear(0.0, 1.0)}
+    rates = [(0, 1.0), (1, 30.0), (1, 9.0), (2, 7.0)]
+    grid = [replica(seed, model, data, optimiser=SGD(rate), **growing) for seed, rate in rates]
+    twins = [minimal.train(one) for one in grid]
+    assert [twin.diverged for twin in twins] == [False, True, True, True]
+    first, second, third = (twin.steps for twin in twins[1:])
+    assert first < 20 < second < 40 < third < second + 20  # questions are asked every 20 steps
+    result = train(grid)
+    assert result.endings.steps.tolist() == [twin.steps for twin in twins]
+    assert result.states[0]["1.norm.num_batches_tracked"] == 60 * 2
+    assert_states(result.states[0], twins[0].model.state_dict(), 1e-12)
+
+
 @pytest.mark.parametrize("lr", [1e12, 2.0, 1.5])
 @pytest.mark.parametrize("watched", [[], [Accuracy(at=Every(13))]], ids=["", "watched"])
 def test_divergence_is_noticed_at_its_very_step(lr, watched):

@@ -88,14 +88,17 @@ class StackRun:
         self.batches.load(self.step)
         if self.step < self._closely_until:
             self.program.compute_gradient(self.batches, self.step)
-            self._freeze_diverged()
+            left = self._freeze_diverged()
             if not self.members:
                 return False
             self._follow_gradient()
         else:
+            left = False
             self.steps.run(self._update, self.batches.hold_still)
         self.optimiser.count()
         self.step += 1
+        if left:  # not before the step: a pass forward has changed running statistics, and must not be made again
+            self._trust()
         return True
 
     def _update(self) -> None:
@@ -212,15 +215,17 @@ class StackRun:
         members = np.array([self.members[place] for place in places])
         self.records.add(members, np.full(len(members), self.step), probe.measure(view))
 
-    def _freeze_diverged(self) -> None:
+    def _freeze_diverged(self) -> bool:
+        """Let those leave whose gradient is not finite; whether there were any."""
         gradient = self.program.gradient
         if bool(torch.isfinite(gradient.sum())):
-            return
+            return False
         # The sum of finite numbers may overflow, so look at each entry before a verdict.
         wrong = self.program.layout.by_replica((~torch.isfinite(gradient)).to(gradient.dtype), len(self.members))
         diverged = (wrong > 0).cpu().numpy()
         if diverged.any():
             self._leave(diverged, diverged=diverged)
+        return bool(diverged.any())
 
     def _leave(self, leaving: np.ndarray, **why: np.ndarray) -> None:
         flags = {"fitted": np.zeros(len(self.members), bool), "diverged": np.zeros(len(self.members), bool), **why}
