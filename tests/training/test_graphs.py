@@ -9,7 +9,20 @@ from torch import nn
 
 from genbook import models
 from genbook.probes import Accuracy, Every, MeanLoss
-from genbook.training import SGD, Adam, Average, Cosine, EarlyLearning, Examples, Recipe, Replica, Step, graphs, train
+from genbook.training import (
+    SGD,
+    Adam,
+    Average,
+    Cosine,
+    EarlyLearning,
+    Examples,
+    GradientNoise,
+    Recipe,
+    Replica,
+    Step,
+    graphs,
+    train,
+)
 from genbook.training.batches import Batches
 from genbook.training.result import Records
 from genbook.training.run import StackRun
@@ -56,6 +69,11 @@ def momentum(rate):
     return SGD(rate, momentum=0.9, nesterov=True, weight_decay=0.01)
 
 
+def projected(rate):
+    return SGD(rate, momentum=0.9, weight_decay=0.01, projected=0.9)
+
+
+NOISE = {"gradient_noise": GradientNoise(0.1)}
 GRIDS = {
     "MLP": {},
     "full batch": {"batch_size": None},
@@ -70,6 +88,7 @@ GRIDS = {
     "BatchNorm": {"model": models.five_layer_cnn(1, 3, norm="batch"), "shape": (3, 32, 32), "steps": 8},
     "early learning": {"early_learning": EarlyLearning()},
     "median of means": {"average": Average("median of means")},
+    "projected": {"optimiser": projected},
     "one diverges": {"rates": (0.01, 1e12, 0.01), "loss": "squared"},
     "one is fitted": {"optimiser": Adam, "rates": (0.03,) * 3, "stop_at_accuracy": 1.0},
 }
@@ -148,7 +167,7 @@ def test_a_batch_that_is_not_put_in_its_place_is_read_wrongly(recorded, monkeypa
     assert not torch.equal(train(grid()).states[0]["0.weight"], expected.states[0]["0.weight"])
 
 
-@pytest.mark.parametrize("settings", [{"model": Elsewhere()}, {"average": Average("running mean")}])
+@pytest.mark.parametrize("settings", [{"model": Elsewhere()}, {"average": Average("running mean")}, NOISE])
 def test_what_may_launch_something_else_at_the_next_step_is_not_captured(settings, recorded):
     train(grid(**settings))
     assert not any(graph.replays for graph in recorded)
