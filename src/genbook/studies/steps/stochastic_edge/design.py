@@ -26,7 +26,7 @@ class StochasticEdgeSpec(ConstantRateSpec):
     )
     steps: int = parameter(1200, "gradient steps", "steps", ge=20, le=10**6)
     n_measurements: int = parameter(
-        8, "points at which curvature is measured, log-spaced but for four late ones", "", ge=5
+        8, "points at which curvature is measured, log-spaced but for four late ones", "", ge=5, le=1000
     )
 
     def measured(self) -> AtSteps:
