@@ -121,6 +121,26 @@ def test_an_image_of_many_colours_loses_nothing():
     assert (colours(compressed(before)) == colours(before)).all()
 
 
+# --- code ---
+
+
+def test_code_keeps_the_classes_that_have_a_colour_and_its_text():
+    plain = html_pages.uncoloured(["github-light", "github-dark"])
+    assert "p" in plain
+    assert not plain & {"k", "s2", "n", "o"}
+    code = '<pre><span></span><span class="n">a</span><span class="p">(</span><span class="w"> </span>'
+    code += '<span class="o">*</span><span class="o">*</span>b&gt;</pre><span class="p">(</span>'
+    lean = html_pages.lean(code, plain)
+    assert lean == '<pre><span class="n">a</span>( <span class="o">**</span>b&gt;</pre><span class="p">(</span>'
+
+
+def test_pieces_of_one_class_are_joined_with_what_is_between_them():
+    code = '<pre><span class="c1"># a</span>\n<span class="c1"># b</span>\n<span class="c1"># c</span>\n</pre>'
+    assert html_pages.lean(code, frozenset()) == '<pre><span class="c1"># a\n# b\n# c</span>\n</pre>'
+    apart = '<pre><span class="n">a</span>.<span class="n">b</span></pre>'
+    assert html_pages.lean(apart, frozenset()) == apart
+
+
 # --- the rest of a page ---
 
 

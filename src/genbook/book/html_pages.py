@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ _IMAGE = re.compile(r"<img\b[^>]*>")
 _TABLE = re.compile(r'<table class="(?=[^"]*\b(?:table|dataframe)\b)[^"]*"[^>]*>.*?</table>', re.DOTALL)
 #: What a phone has room for, in letters: a row of words, the space between two columns; and a cell that is a sentence.
 _PHONE, _GUTTER, _SENTENCE = 57, 2, 40
+#: Code as Pygments writes it; a piece of it with a class, or with none; pieces of one class side by side.
+_CODE = re.compile(r"<pre\b[^>]*>.*?</pre>", re.DOTALL)
+_SPAN = re.compile(r'<span(?: class="(\w+)")?>([^<]*)</span>')
+_NEIGHBOURS = re.compile(r'(<span class="\w+">)[^<]*</span>(?:\s*\1[^<]*</span>)+')
+_STYLES_OF_CODE = ("pygments_light_style", "pygments_dark_style")
 _DESCRIPTION = 160  # characters: what a search engine shows
 
 
@@ -92,7 +98,8 @@ def _give_form(app: Any, pagename: str, templatename: str, context: dict[str, An
     context["script_files"] = [_deferred(file) for file in context["script_files"] if _script_is_used(file, body)]
     context["css_files"] = [file for file in context["css_files"] if _is_used(file, _STYLES_NEEDED_BY, body)]
     if body:
-        context["body"] = stacked(_sized(_named(body), app))
+        plain = uncoloured(app.config.html_theme_options.get(name, "default") for name in _STYLES_OF_CODE)
+        context["body"] = stacked(_sized(_named(lean(body, plain)), app))
 
 
 def _description(doctree: Any) -> str:
@@ -121,6 +128,27 @@ def _deferred(file: Any) -> Any:
     if file.filename:
         file.attributes.setdefault("defer", "defer")
     return file
+
+
+def uncoloured(styles: Iterable[str]) -> frozenset[str]:
+    """The classes of code that look in all of these styles of Pygments like code without a class."""
+    from pygments.styles import get_style_by_name
+    from pygments.token import STANDARD_TYPES, Token
+
+    seen = [dict(get_style_by_name(name)) for name in styles]
+    return frozenset(
+        short for token, short in STANDARD_TYPES.items() if short and all(one[token] == one[Token.Text] for one in seen)
+    )
+
+
+def lean(body: str, plain: frozenset[str]) -> str:
+    """Return a page's body whose code has no more markup than its colours need; ``plain``: see `uncoloured`."""
+
+    def stripped(found: re.Match[str]) -> str:
+        code = _SPAN.sub(lambda span: span[2] if not span[2].strip() or span[1] in plain else span[0], found[0])
+        return _NEIGHBOURS.sub(lambda run: run[1] + _SPAN.sub(r"\2", run[0]) + "</span>", code)
+
+    return _CODE.sub(stripped, body)
 
 
 def _named(body: str) -> str:
