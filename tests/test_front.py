@@ -90,7 +90,7 @@ def test_the_line_under_the_title_says_number_minutes_and_computing():
 
 
 def test_the_summary_says_what_its_figure_shows():
-    summary = {"data": {"text/markdown": "- **In one figure:** {numref}`fig-a`.\n- **In all:** 1 of 2."}}
+    summary = {"data": {"text/markdown": "- **In one figure:** {numref}`fig-a`.\n- **Replicated** (1 of 2 claims): A."}}
     figure = {"name": "fig-a", "caption": "It falls at $x$. Lines: means.\n\n:::{admonition} Where\n:::"}
     cells = [
         markdown("# T"),
@@ -99,7 +99,7 @@ def test_the_summary_says_what_its_figure_shows():
     ]
     made = front.headed({"cells": cells}, chapters()[0], 1.0)
     said = made["cells"][1]["outputs"][0]["data"]["text/markdown"]
-    assert said == "- **In one figure:** It falls at $x$ ({numref}`fig-a`).\n- **In all:** 1 of 2."
+    assert said == "- **In one figure:** It falls at $x$ ({numref}`fig-a`).\n- **Replicated** (1 of 2 claims): A."
     unknown = front.headed({"cells": cells[:2]}, chapters()[0], 1.0)
     assert unknown["cells"][1]["outputs"] == [summary]
 

@@ -10,7 +10,7 @@ from genbook import data, figures
 from genbook.base.claims import Judgement
 from genbook.book import scoreboard
 from genbook.figures import html
-from genbook.results.pages import in_a_line
+from genbook.results.pages import in_a_line, in_short
 from genbook.results.pages import shown as row_of
 from genbook.results.requests import Request
 from genbook.results.verdicts import evaluate
@@ -95,6 +95,20 @@ def test_a_line_says_the_numbers_of_what_did_not_replicate(row):
     assert f"(fails: {html.interval(replication.estimate, replication.low, replication.high)}, asked " in line
     replicated = replace(row, judgements={**row.judgements, "replication": row.discovery})
     assert in_a_line(replicated).endswith("</a>")
+
+
+def test_a_summary_has_three_lines_that_name_the_heaviest_and_count_all(row):
+    held = replace(row, judgements={**row.judgements, "replication": row.discovery})
+    picture, _, figure, replicated, not_replicated = in_short(
+        [held, row, row, row], [held, row, row, row], "fig-x"
+    ).split("\n")
+    assert picture == '<div class="one-figure"><a href="#fig-x"></a></div>'
+    assert figure == "- **In one figure:** {numref}`fig-x`."
+    assert replicated.startswith("- **Replicated** (1 of 4 claims): <a ")
+    assert not_replicated.startswith('- **Did not replicate** (<a href="#all-verdicts">3 of 4</a>): <a ')
+    assert not_replicated.count("(fails: ") == 2
+    *_, nothing = in_short([held], [held], "fig-x").split("\n")
+    assert nothing.endswith('(<a href="#all-verdicts">0 of 1</a>): none of those that matter most here.')
 
 
 def test_the_settings_are_those_that_were_asked_for(row):

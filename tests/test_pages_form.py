@@ -141,6 +141,26 @@ def test_pieces_of_one_class_are_joined_with_what_is_between_them():
     assert html_pages.lean(apart, frozenset()) == apart
 
 
+# --- the one figure of a chapter ---
+
+SUMMARY = '<div class="one-figure"><a href="#fig-a"></a></div>'
+
+
+def test_the_one_figure_is_the_file_of_the_figure_itself():
+    image = '<img width="660" height="360" loading="lazy" alt="It falls." class="dark-light" src="../_images/a.svg">'
+    number = '<span class="caption-number">Fig. 3 </span>'
+    figure = f'<figure class="plot" id="fig-a">{image}<figcaption>{number}It.</figcaption></figure>'
+    small, _, rest = html_pages.with_one_figure(f"{SUMMARY}\n{figure}").partition("\n")
+    assert rest == figure
+    assert small == f'<div class="one-figure"><a href="#fig-a">{image.replace("It falls.", "Fig. 3, small")}</a></div>'
+
+
+@pytest.mark.parametrize("image", ["<svg></svg>", '<img alt="" src="data:image/png;base64,AA==">'])
+def test_a_figure_that_is_no_file_is_not_shown_twice(image):
+    figure = f'<figure id="fig-b"><img src="b.svg"></figure><figure id="fig-a">{image}</figure>'
+    assert html_pages.with_one_figure(SUMMARY + figure) == figure
+
+
 # --- the rest of a page ---
 
 

@@ -99,7 +99,7 @@ def _give_form(app: Any, pagename: str, templatename: str, context: dict[str, An
     context["css_files"] = [file for file in context["css_files"] if _is_used(file, _STYLES_NEEDED_BY, body)]
     if body:
         plain = uncoloured(app.config.html_theme_options.get(name, "default") for name in _STYLES_OF_CODE)
-        context["body"] = stacked(_sized(_named(lean(body, plain)), app))
+        context["body"] = with_one_figure(stacked(_sized(_named(lean(body, plain)), app)))
 
 
 def _description(doctree: Any) -> str:
@@ -192,6 +192,25 @@ def _stacked(table: str) -> str:
 
 def _text(cell: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", cell)).split())
+
+
+def with_one_figure(body: str) -> str:
+    """Return a page's body with the summary's figure small beside it: the same file, which the browser asks for once.
+
+    A figure that is drawn in the page has no file, and the summary then only names it.
+    """
+
+    def small(found: re.Match[str]) -> str:
+        figure = re.search(rf'<figure\b[^>]*\bid="{found[1]}".*?</figure>', body, re.DOTALL)
+        image = re.search(r'<img\b[^>]*\bsrc="(?!data:)[^>]*>', figure[0]) if figure else None
+        if figure is None or image is None:
+            return ""
+        said = re.search(r'class="caption-number">([^<]*)<', figure[0])
+        alt = html.escape(f"{said[1].strip()}, small" if said else "The figure, small")
+        one = re.sub(r' alt="[^"]*"', f' alt="{alt}"', image[0])
+        return f'<div class="one-figure"><a href="#{found[1]}">{one}</a></div>'
+
+    return re.sub(r'<div class="one-figure"><a href="#([\w-]+)"></a></div>', small, body)
 
 
 def _sized(body: str, app: Any) -> str:

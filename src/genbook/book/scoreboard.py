@@ -12,7 +12,7 @@ from genbook.book.generated import markdown_table
 from genbook.figures.html import Shown, anchor_of, claims_table, fates_legend, interval, squares, verdict_badge, wanted
 from genbook.results import tally
 from genbook.results.chapters import chapter_of, chapter_title
-from genbook.results.pages import published_cells, shown
+from genbook.results.pages import COMPUTES, published_cells, shown
 from genbook.results.primary import primaries
 from genbook.results.verdicts import Row
 from genbook.studies import Study
@@ -124,9 +124,10 @@ def statistics(studies: Iterable[Study]) -> dict[str, str]:
     told = list(studies)
     names = [f"- [{study.title}]({study.name}): `{study.name}`" for study in told]
     first = [
-        "# Statistics of the claims",
+        "# Sources of the studies",
         "",
-        "What decides a claim is a function of its study's table. Here is the source of each, study by study.",
+        "What decides a claim is a function of its study's table. Here is the source of each, and of what computes the "
+        "table, study by study.",
         "",
         *names,
         "",
@@ -135,18 +136,25 @@ def statistics(studies: Iterable[Study]) -> dict[str, str]:
 
 
 def _statistics(study: Study) -> str:
-    module = study.module.rpartition(".")[0].removeprefix("genbook.").replace(".", "/")
+    module = study.module.removeprefix("genbook.").replace(".", "/")
     return "\n".join(
         [
-            f"# {study.title}: statistics",
+            f"# {study.title}: sources",
             "",
-            f"What decides the claims of the study `{study.name}` ([chapter](../chapters/{chapter_of(study.name)}), "
-            "[all verdicts](../scoreboard)): functions of its table. "
-            f"`genbook table {study.name}` prints the table, `genbook claims {study.name}` judges it.",
+            f"The study `{study.name}` ([chapter](../chapters/{chapter_of(study.name)}), "
+            f"[all verdicts](../scoreboard)): `genbook table {study.name}` prints its table, "
+            f"`genbook claims {study.name}` judges it.",
             "",
-            f"```{{literalinclude}} /genbook/{module}/claims.py",
-            ":language: python",
-            "```",
+            "## What decides the claims",
             "",
+            *_listing(f"{module.rpartition('/')[0]}/claims.py"),
+            f"## {COMPUTES.replace('-', ' ').capitalize()}",
+            "",
+            *_listing(f"{module}.py"),
         ]
     )
+
+
+def _listing(file: str) -> list[str]:
+    """A file of the package, shown whole."""
+    return [f"```{{literalinclude}} /genbook/{file}", ":language: python", "```", ""]

@@ -28,12 +28,11 @@ from genbook.results import published as published_tables
 from genbook.results import tally
 from genbook.results.chapters import studies_of
 from genbook.results.judged import of_published
-from genbook.results.pages import control_notes, in_a_line, in_words, provenance_line, shown, why
+from genbook.results.pages import COMPUTES, control_notes, in_short, in_words, provenance_line, shown, why
 from genbook.results.requests import Request, requests, shortest, target
 from genbook.results.table import Table
 from genbook.results.verdicts import Row, evaluate
 from genbook.studies import Study, get
-from genbook.tables import codehash
 
 #: The comment with which papermill heads the cell that it injects.
 _INJECTED = "# Parameters"
@@ -207,26 +206,12 @@ class Chapter:
         return by_id[claim]
 
     def summary(self, *claims: str, figure: str) -> None:
-        """Show in a few lines what the chapter found: the figure to look at, what replicated, what did not.
+        """Show in three lines what the chapter found: the figure to look at, what replicated, what did not.
 
-        ``claims``: those that the chapter's answer rests on, and those that speak against it, in the order of weight.
+        With the boxes of question and answer they make five. ``claims``: those that the answer rests on, and those that
+        speak against it, in the order of weight; of each kind the heaviest are named.
         """
-        rows = [self.row(claim) for claim in claims]
-        lines = [f"**In one figure:** {{numref}}`{figure}`."]
-        exact = [row for row in rows if row.claim.kind == "exact" and tally.fate(row) == "not run"]
-        told = [row for row in rows if row not in exact]
-        for words, which in (
-            ("Replicated", [row for row in told if tally.fate(row) == "replicated"]),
-            ("Did not replicate", [row for row in told if tally.fate(row) not in (None, "replicated")]),
-            ("Exact, with nothing to replicate", exact),
-        ):
-            if which:
-                lines.append("\n".join([f"**{words}:**", *(f"  - {in_a_line(row)}" for row in which)]))
-            elif which is not exact:
-                lines.append(f"**{words}:** none of the claims that matter most here.")
-        if told := tally.in_words(self.rows):
-            lines.append(f'**In all:** {told} (<a href="#all-verdicts">all verdicts</a>).')
-        display(Markdown("\n".join(f"- {in_words(line)}" for line in lines)))
+        display(Markdown(in_words(in_short([self.row(claim) for claim in claims], self.rows, figure))))
 
     def verdict(self, *claims: str) -> None:
         """Show the verdicts of these claims where the argument needs them."""
@@ -302,16 +287,17 @@ class Chapter:
         return columns
 
     def source(self, study: str | None = None, of: Callable[..., Any] | None = None) -> None:
-        """Show, folded, the code that computes the tables: the study's run module, or the function ``of``."""
+        """Show where the code stands that computes a study's tables or, folded, the function ``of``."""
+        if of is None:
+            told = self.request(study).study
+            link = f'<a href="../evidence/{told.name}.html#{COMPUTES}"><code>{escape(told.module)}</code></a>'
+            display(HTML(f'<p class="genbook-source">The code: {link}</p>'))
+            return
         from pygments import highlight
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
 
-        if of is not None:
-            title, code = f"{of.__module__}.{of.__qualname__}", inspect.getsource(of)
-        else:
-            title = self.request(study).study.module
-            code = Path(codehash.source_of(title)).read_text(encoding="utf-8")
+        title, code = f"{of.__module__}.{of.__qualname__}", inspect.getsource(of)
         listing = highlight(code, PythonLexer(), HtmlFormatter(cssclass="highlight"))
         display(
             HTML(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from genbook.base.claims import JUDGES_NOTHING, Judgement
 from genbook.figures.html import Cell, Shown, anchor_of, interval, wanted
-from genbook.results import published
+from genbook.results import published, tally
 from genbook.results.judged import of_published
 from genbook.results.table import Table, dataset_of
 from genbook.results.verdicts import Row
@@ -34,6 +34,10 @@ def provenance_line(table: Table) -> str:
     return " · ".join(words)
 
 
+#: On a study's page of sources, the place of the code that computes its table: its heading, as an address.
+COMPUTES = "what-computes-the-table"
+#: How many claims of a kind a chapter's summary names.
+_HEAVIEST = 2
 #: A formatted number that is none: 'nan', 'nan%', '-nan'.
 _NO_NUMBER = re.compile(r"[+-]?\bnan\b%?")
 #: Code, equations, HTML tags, addresses of links; and a hyphen that stands for a minus sign.
@@ -119,6 +123,34 @@ def in_a_line(row: Row) -> str:
     if found.verdict == "holds" or math.isnan(found.estimate):
         return line
     return f"{line} ({found.verdict}: {interval(found.estimate, found.low, found.high)}, asked {wanted(row.claim)})"
+
+
+def in_short(rows: Sequence[Row], every: Sequence[Row], figure: str) -> str:
+    """What a chapter found, in Markdown: the figure to look at, what replicated, what did not; a line each.
+
+    ``rows``: the claims that its answer rests on, the heaviest first, of which a line names so many. ``every``: all of
+    its claims, which are counted. The book puts the figure in small before it (`genbook.book.html_pages`).
+    """
+    exact = [row for row in rows if row.claim.kind == "exact" and tally.fate(row) == "not run"]
+    replicated = [row for row in rows if tally.fate(row) == "replicated"]
+    others = [row for row in rows if row not in exact and tally.fate(row) not in (None, "replicated")]
+    counts = tally.counts(every)
+    total, held, unrun = sum(counts.values()), counts["replicated"], counts["not run"]
+    of = f" ({held} of {total} claims)" if total else ""
+    others_of = f' (<a href="#all-verdicts">{total - held - unrun} of {total}</a>)' if total else ""
+    lines = [
+        f"**In one figure:** {{numref}}`{figure}`.",
+        f"**Replicated**{of}: {_named(replicated)}",
+        f"**Did not replicate**{others_of}: {_named(others)}",
+    ]
+    if exact:
+        lines[1] += f" Exact, with nothing to replicate: {_named(exact)}"
+    return "\n".join([f'<div class="one-figure"><a href="#{figure}"></a></div>', "", *(f"- {line}" for line in lines)])
+
+
+def _named(rows: Sequence[Row]) -> str:
+    """The first claims as sentences that lead to where the page has them whole."""
+    return " ".join(f"{in_a_line(row)}." for row in rows[:_HEAVIEST]) or "none of those that matter most here."
 
 
 def published_cells(study: Study) -> dict[str, Cell]:
