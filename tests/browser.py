@@ -12,13 +12,15 @@ import tempfile
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from genbook.base.files import repository
 from genbook.book.pdf import browser, browser_options, print_book
 
 WIDTHS = (1280, 390, 360)
 THEMES = ("light", "dark")
+#: What a page may weigh before anybody scrolls, in bytes.
+HEAVIEST = 1_500_000
 #: The Web Content Accessibility Guidelines 2.1, level AA.
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa")
 #: What is sought, and on which page it must be found.
@@ -114,7 +116,7 @@ def looked_at(running, html, names, theme="light", width=1280, contrast=True, au
     from axe_playwright_python.sync_playwright import Axe
 
     context = running.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce")
-    page, axe, wrong, here = context.new_page(), Axe(), [], ""
+    page, axe, wrong, here, asked_for = context.new_page(), Axe(), [], "", set()
 
     def note(said):
         wrong.append(f"{here} ({theme}, {width}): {said}")
@@ -129,10 +131,14 @@ def looked_at(running, html, names, theme="light", width=1280, contrast=True, au
         ),
     )
     page.on("request", lambda request: _is_inside(request.url, html) or note(f"asks for {request.url}"))
+    page.on("request", lambda request: asked_for.add(request.url))
     asked = {"runOnly": {"type": "tag", "values": list(RULES)}, "resultTypes": ["violations"], "preload": False}
     asked["rules"] = {"color-contrast": {"enabled": contrast}}
     for here in names:
+        asked_for.clear()
         page.goto((html / here).as_uri(), wait_until="load")
+        if (bytes_of := weight(asked_for)) > HEAVIEST:
+            note(f"weighs {bytes_of / 1e6:.2f} MB before anybody scrolls")
         for said in page.evaluate(_SEEN):
             note(said)
         if audited is not None and here not in audited:
@@ -143,6 +149,12 @@ def looked_at(running, html, names, theme="light", width=1280, contrast=True, au
             note(f"axe {violation['id']} ({1 + len(others)}): {first['html'][:150]} {why}")
     context.close()
     return wrong
+
+
+def weight(addresses):
+    """The bytes of the files at these addresses, each counted once."""
+    files = {unquote(urlsplit(address).path) for address in addresses if address.startswith("file:")}
+    return sum(Path(file).stat().st_size for file in files if Path(file).is_file())
 
 
 def _is_inside(address, html):
