@@ -49,8 +49,11 @@ class Command:
         )
 
     def wait_until_the_cells_run(self):
+        self.wait_until(lambda: all(begun.exists() for begun in self.begun))
+
+    def wait_until(self, begun):
         until = time.monotonic() + 120
-        while not all(begun.exists() for begun in self.begun):
+        while not begun():
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -134,6 +137,23 @@ def test_a_build_that_ends_takes_its_workers_and_their_kernels_along(command, tm
     assert build.process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert not build.left()
     assert not list(build.temporary.iterdir())
+    if number != signal.SIGKILL:
+        assert err.strip() == MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group"),
+    [(signal.SIGINT, True), (signal.SIGKILL, False)],
+    ids=["Ctrl-C", "SIGKILL"],
+)
+def test_a_command_that_ends_takes_along_the_processes_that_compute_its_tables(command, tmp_path, number, whole_group):
+    claims = command("claims", "sample_descent", "-p", "steps", "1000000", chapters=0)
+    claims.wait_until(lambda: len(list(tmp_path.glob("store/checkpoints/*/*/*"))) >= 2)
+    assert len(claims.processes()) >= 3, "the command and two workers"
+    (os.killpg if whole_group else os.kill)(claims.process.pid, number)
+    _, err = claims.process.communicate(timeout=20)
+    assert claims.process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    assert not claims.left()
     if number != signal.SIGKILL:
         assert err.strip() == MESSAGE
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import json
-import multiprocessing
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from genbook.base.files import content, disk_errors, make_folder, repository, sha256, store_root, write_text
-from genbook.base.processes import end_with, leave_signals_to_the_parent, lifeline, signals_held
+from genbook.base.processes import signals_held
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.book import cards, inputs, reference, render
@@ -31,7 +30,10 @@ from genbook.book.wording import reword
 from genbook.results import published
 from genbook.results.chapters import chapters, studies_of
 from genbook.results.requests import Request
+from genbook.results.side_by_side import fill
 from genbook.results.verdicts import Row, evaluate, unfailed_controls
+from genbook.results.workers import workers
+from genbook.studies import Study
 from genbook.tables import manifest
 from genbook.tables.store import Store
 
@@ -90,26 +92,32 @@ def _own_folder(out: Path) -> Path:
 
 
 def _execute_all(profile: str, jobs: int, say: Callable[[str], None]) -> None:
-    """Execute the chapters that are not current, ``jobs`` at a time; give the others the words of their notebooks."""
+    """Execute the chapters that are not current, ``jobs`` at a time; give the others the words of their notebooks.
+
+    First all tables are computed that they will ask for: otherwise everybody waits for the longest chapter. A chapter
+    of which a table could not be computed is not executed.
+    """
+    failures = fill([Request.build(study, profile) for study in _told()], jobs, say)
+    mistakes = [f"{failure}" for failure in failures]
+    failed = {failure.work.study for failure in failures}
     waiting = []
     for chapter in chapters():
         copy = executed_path(chapter, profile)
         if is_current(copy, execution_key(chapter, {"profile": profile})):
             reword(copy, notebooks_root() / f"{chapter}.ipynb")
-        else:
+        elif not failed.intersection(study.name for study in studies_of(chapter)):
             waiting.append(chapter)
 
     # The longest first: a long one that is begun last is what everybody waits for.
     waiting.sort(key=lambda chapter: -_seconds(chapter, profile))
     for chapter in waiting:
         say(f"executing {chapter} ({profile})")
-    if not waiting:
-        return
-    with scratch() as folder, _workers(min(jobs, len(waiting)), folder) as pool:
-        with signals_held():
-            running = {chapter: pool.submit(_execute_one, chapter, profile, folder) for chapter in waiting}
-        concurrent.futures.wait(running.values())
-    mistakes = [f"{job.exception()}" for job in running.values() if job.exception() is not None]
+    if waiting:
+        with scratch() as folder, _workers(min(jobs, len(waiting)), folder) as pool:
+            with signals_held():
+                running = [pool.submit(_execute_one, chapter, profile, folder) for chapter in waiting]
+            concurrent.futures.wait(running)
+        mistakes += [f"{job.exception()}" for job in running if job.exception() is not None]
     if mistakes:
         raise BuildError("\n".join(dict.fromkeys(mistakes)))
 
@@ -119,38 +127,26 @@ def _seconds(chapter: str, profile: str) -> float:
     return sum(study.profile(profile).seconds for study in studies_of(chapter))
 
 
-@contextlib.contextmanager
-def _workers(count: int, folder: Path) -> Iterator[concurrent.futures.Executor]:
+def _workers(count: int, folder: Path) -> contextlib.AbstractContextManager[concurrent.futures.Executor]:
     """A few processes for all chapters: importing what executes a notebook takes longer than many a notebook.
 
-    They end with this process, however it ends, and with them their kernels and the run's ``folder``.
+    With them end their kernels and the run's ``folder``.
     """
-    spawn = multiprocessing.get_context("spawn")
-    with contextlib.ExitStack() as held:
-        begin = (held.enter_context(lifeline()), folder)
-        pool = concurrent.futures.ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin, initargs=begin)
-        try:
-            yield pool
-        except BaseException:
-            held.close()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return workers(count, functools.partial(_tidy, folder))
 
 
-def _begin(parent: Connection, folder: Path) -> None:
-    """What a worker does first."""
-    leave_signals_to_the_parent()
-
-    def tidy() -> None:
-        KERNELS.end(patience=1.0)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    end_with(os.dup(parent.fileno()), tidy)
+def _tidy(folder: Path) -> None:
+    KERNELS.end(patience=1.0)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _execute_one(chapter: str, profile: str, folder: Path) -> None:
     execute(chapter, {"profile": profile}, executed_path(chapter, profile), within=folder)
+
+
+def _told() -> list[Study]:
+    """The studies that the chapters tell, in the order of the book."""
+    return [study for chapter in chapters() for study in studies_of(chapter)]
 
 
 def judged(profile: str) -> list[Row]:
@@ -159,8 +155,7 @@ def judged(profile: str) -> list[Row]:
     Raises `BuildError` where the profile judges and a claim does not come out as 'fails' in its control: a check
     that finds something where there is nothing to find says nothing of the discovery setting either.
     """
-    told = [study for chapter in chapters() for study in studies_of(chapter)]
-    rows = [row for study in told for row in evaluate(Request.build(study, profile))]
+    rows = [row for study in _told() for row in evaluate(Request.build(study, profile))]
     if unfailed := unfailed_controls(rows):
         raise BuildError("\n".join(unfailed))
     return rows

@@ -61,6 +61,8 @@ PROFILE = option(
 )
 DEVICE = option("--device", metavar="D", help="auto (the default), cpu or cuda.", shell_complete=completing.a_device)
 
+JOBS = option("--jobs", type=click.IntRange(1, 64), help="Tables computed at a time (default: 2).")
+
 
 def read_parameters(
     parameters: tuple[tuple[str, str], ...], told: list[Study], profile: str | None, device: str | None

@@ -47,6 +47,7 @@ def run(
     from genbook.book.execute import check_out, execute, executed_path, find_chapter
     from genbook.results.chapters import studies_of
     from genbook.results.requests import requests
+    from genbook.results.side_by_side import fill_all
 
     name = find_chapter(chapter)
     given = read_parameters((*parameters, *named_seeds(seeds)), studies_of(name), profile, device)
@@ -59,6 +60,7 @@ def run(
         check_out(out)
     if not quiet:
         click.echo(f"{name} ({chosen}): {_to_compute(asked.values())}, then a few seconds to execute", err=True)
+    fill_all(asked.values())
     with progress.bar(name) as tell:
         execute(name, given, Path(os.path.realpath(out)), None if quiet else tell)
     if not quiet:
@@ -81,7 +83,9 @@ def _to_compute(asked: Collection[Request]) -> str:
 @click.command()
 @PROFILE
 @option("--out", type=click.Path(path_type=Path), help="The build folder: a new or an empty one, or an older build.")
-@option("--jobs", type=click.IntRange(1, 64), help="Notebooks executed at a time (default: 2).")
+@option(
+    "--jobs", type=click.IntRange(1, 64), help="Tables computed, and then notebooks executed, at a time (default: 2)."
+)
 @click.option("--pdf", is_flag=True, help="Print the whole book as a PDF, too (needs Chromium).")
 def build(profile: str | None, out: Path | None, jobs: int | None, pdf: bool) -> None:
     """Build the book from executed copies of the chapters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 from genbook.base import progress
 from genbook.base.files import atomic
 from genbook.cli import completing
-from genbook.cli.asking import DEVICE, PARAMETER, PROFILE, option, request_of, specs, studies
+from genbook.cli.asking import DEVICE, JOBS, PARAMETER, PROFILE, option, request_of, specs, studies
 from genbook.cli.printing import print_table, verdict_cell
 
 
@@ -22,6 +23,7 @@ from genbook.cli.printing import print_table, verdict_cell
 @DEVICE
 @click.option("--json", "as_json", is_flag=True, help="A JSON list on standard output and nothing else.")
 @click.option("--blind", is_flag=True, help="Leave the replication alone, while settings are still being chosen.")
+@JOBS
 @PARAMETER
 def claims(
     names: tuple[str, ...],
@@ -29,12 +31,16 @@ def claims(
     device: str | None,
     as_json: bool,
     blind: bool,
+    jobs: int | None,
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Compute what is missing and print every claim of each STUDY (all without one) with its verdicts."""
     from genbook.results import evaluate
+    from genbook.results.side_by_side import fill_all
+    from genbook.results.verdicts import settings_judged
 
     asked = [request_of(studies.get(name), parameters, profile, device) for name in names or studies.names()]
+    fill_all(asked, jobs or 2, settings=functools.partial(settings_judged, blind=blind))
     rows = []
     for request in asked:
         with progress.bar(request.study.title) as tell:
@@ -156,15 +162,17 @@ def ship() -> None:
     They serve whoever has exactly this code and these data; what came before is removed.
     """
     from genbook.results import shipped
+    from genbook.results.side_by_side import fill_all
     from genbook.results.verdicts import is_demonstration
 
+    every = [request_of(studies.get(name), (), None, None) for name in studies.names()]
+    dear = [request for request in every if request.study.profile(request.profile).seconds >= shipped.DEAR]
+    dear = [request for request in dear if not is_demonstration(request)]
+    fill_all(dear)
     found = []
-    for study in map(studies.get, studies.names()):
-        request = request_of(study, (), None, None)
-        if study.profile(request.profile).seconds < shipped.DEAR or is_demonstration(request):
-            continue
+    for request in dear:
         for setting in request.settings():
-            with progress.bar(f"{study.title}, {setting.name}") as tell:
+            with progress.bar(f"{request.study.title}, {setting.name}") as tell:
                 table = request.table(setting.name, tell)
             if not table.published:
                 found.append(table)

@@ -7,6 +7,7 @@ much on other data. Where that is not known either, nothing is.
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,15 +35,19 @@ UNKNOWN = Cost()
 
 
 class Costs:
-    """All that the store and the published tables say of costs, read once."""
+    """All that the store and the published tables say of costs, read once, when it is first asked for."""
 
     def __init__(self, device: str = "cpu") -> None:
         """``device``: 'cpu' or 'cuda'; what was computed on the other one says nothing."""
         self._device = device
-        self._said: dict[str, list[Mapping[str, Any]]] = {}
+
+    @functools.cached_property
+    def _said(self) -> dict[str, list[Mapping[str, Any]]]:
+        said: dict[str, list[Mapping[str, Any]]] = {}
         for store in (Store(), Store(published.root())):
             for provenance in store.provenances():
-                self._said.setdefault(provenance["study"], []).append(provenance)
+                said.setdefault(provenance["study"], []).append(provenance)
+        return said
 
     def of(self, request: Request, setting: Setting) -> Cost:
         """What a seed of ``setting`` costs."""

@@ -38,7 +38,7 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool, preconditi
     None where that cannot be told: where a part is not in the store, or for a study that is not the one of its name
     (its claims are then not those of the code).
     """
-    if not _is_the_codes(study) or not has_data(spec):
+    if not is_the_codes(study) or not has_data(spec):
         return None
     store, table = Store(), key_of(study, spec)
     try:
@@ -57,7 +57,7 @@ def of_published(study: Study, name: str) -> dict[str, Judgement] | None:
     Raises `ParameterError` for a name that is none, `DamagedTable` for a file that is not as it was published.
     """
     digest, key = published.digest(study, name), None
-    if _is_the_codes(study):
+    if is_the_codes(study):
         key = sha256(json.dumps([name, digest, study.version, _code(study.name), _versions()]).encode())
         if kept := read(study, key):
             return kept
@@ -70,7 +70,8 @@ def of_published(study: Study, name: str) -> dict[str, Judgement] | None:
     return made
 
 
-def _is_the_codes(study: Study) -> bool:
+def is_the_codes(study: Study) -> bool:
+    """Whether ``study`` is the one that the package holds under its name."""
     try:
         package = studies.package(study.name)
     except ParameterError:

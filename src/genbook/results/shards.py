@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,11 +98,13 @@ class Pending:
         return [Shard(self.request.study, self.request.profile, setting, self.cost) for setting in cut]
 
 
-def pending(requests: Sequence[Request], costs: Costs) -> Iterator[Pending]:
-    """What is missing of each request, setting by setting; two settings with the same parameters are one."""
+def pending(
+    requests: Iterable[Request], costs: Costs, settings: Callable[[Request], Iterable[Setting]] = Request.settings
+) -> Iterator[Pending]:
+    """What is missing of each request's ``settings``, one by one; two settings with the same parameters are one."""
     for request in requests:
         seen: list[tuple[Any, tuple[int, ...]]] = []
-        for setting in request.settings():
+        for setting in settings(request):
             if (setting.spec, setting.seeds) in seen:
                 continue
             seen.append((setting.spec, setting.seeds))

@@ -17,6 +17,7 @@ from genbook.results.compute import has_data
 from genbook.results.primary import is_primary
 from genbook.results.requests import Request, Setting
 from genbook.results.table import dataset_of, fingerprint_of
+from genbook.studies import Study
 
 
 @dataclass(frozen=True)
@@ -159,10 +160,7 @@ def evaluate(
     demonstrates = decided is None and is_demonstration(request)
 
     def settings(claim: Claim) -> list[str]:
-        if demonstrates:
-            return ["discovery"]
-        replicating = study.replication is not None and claim.replicates and not blind
-        return ["discovery", *(["replication"] if replicating else []), claim.control]
+        return ["discovery"] if demonstrates else _judged_in(study, claim, blind)
 
     asked: dict[str, list[Claim]] = {}
     for claim in claims:
@@ -180,6 +178,22 @@ def evaluate(
         Row(told, claim, {name: found[name][claim.id] for name in settings(claim)}, fingerprint, decided is not None)
         for claim in claims
     ]
+
+
+def _judged_in(study: Study, claim: Claim, blind: bool) -> list[str]:
+    """The names of the settings in which a claim is judged."""
+    replicating = study.replication is not None and claim.replicates and not blind
+    return ["discovery", *(["replication"] if replicating else []), claim.control]
+
+
+def settings_judged(request: Request, *, blind: bool = False) -> list[Setting]:
+    """The settings whose tables `evaluate` reads: none where published tables decide."""
+    if decided_elsewhere(request) is not None:
+        return []
+    if is_demonstration(request):
+        return [request.discovery]
+    names = [name for claim in request.study.claims for name in _judged_in(request.study, claim, blind)]
+    return [request.setting(name) for name in dict.fromkeys(names)]
 
 
 def settings_read(request: Request) -> list[Setting]:
