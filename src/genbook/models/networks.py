@@ -83,7 +83,8 @@ def mlp(
     for inputs, outputs in itertools.pairwise(sizes[:-1]):
         between = _norm_between(norm, ghost, outputs)
         layers += [nn.Linear(inputs, outputs, bias=bias and not between), *between, _activation(activation)]
-    return freeze(nn.Sequential(*layers, nn.Linear(*sizes[-2:], bias=bias)), frozen)
+    # the last two sizes, whose number mypy cannot know
+    return freeze(nn.Sequential(*layers, nn.Linear(*sizes[-2:], bias=bias)), frozen)  # type: ignore[misc, arg-type]
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Sequential:
