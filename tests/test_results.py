@@ -600,6 +600,11 @@ def test_a_hyphen_before_a_number_becomes_a_minus_sign_outside_code_and_equation
     assert in_words(f"It fell by -0.2 (-3%), {kept}") == f"It fell by \u22120.2 (\u22123%), {kept}"
 
 
+def test_percents_are_closed_up_and_a_data_set_has_its_name_but_not_in_code():
+    said = in_words("95 % of mnist1d, 5\u00a0% more, `-p dataset mnist1d` and $5 % 3$")
+    assert said == "95% of MNIST-1D, 5% more, `-p dataset mnist1d` and $5 % 3$"
+
+
 def test_a_caption_begins_with_what_became_of_its_claim(monkeypatch):
     page = Chapter(CHAPTER, profile="smoke")
     begins = {}

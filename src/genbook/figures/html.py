@@ -275,4 +275,5 @@ def wanted(claim: Claim) -> str:
 def _text(text: str) -> str:
     r"""Return text as HTML, its ``$...$`` as maths that the build sets (`genbook.book.maths`)."""
     maths = r'<span class="math notranslate nohighlight">\(\1\)</span>'
+    text = re.sub(r"(?<=\d)[ \u00a0\u202f]%", "%", text)  # English sets no space before the sign
     return re.sub(r"\$([^$]+)\$", maths, escape(text, quote=False))

@@ -44,15 +44,23 @@ _NO_NUMBER = re.compile(r"[+-]?\bnan\b%?")
 _VERBATIM = re.compile(r"(```.*?```|`[^`]*`|\$[^$]*\$|<[^>]*>|\]\([^)]*\))", re.DOTALL)
 _HYPHEN = re.compile(r"(?<![\w.)-])-(?=\.?\d)")
 _POWER = re.compile(r"\b(\d(?:\.\d+)?)e([+-]\d+)\b")
+#: English sets no space before the sign.
+_PERCENT = re.compile(r"(?<=\d)[ \u00a0\u202f]%")
+#: Data sets whose name is written otherwise than a parameter's value.
+_NAMES = re.compile(r"\bmnist1d\b")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def in_words(text: str) -> str:
     """``text`` for a reader: 'nan' and 'nan%' in words, and, outside code and equations, minus signs and no '1e+06'."""
     parts = _VERBATIM.split(_NO_NUMBER.sub("(not measured)", text))
-    return "".join(
-        part if place % 2 else _HYPHEN.sub("\u2212", _POWER.sub(_written_out, part)) for place, part in enumerate(parts)
-    )
+    return "".join(part if place % 2 else _set(part) for place, part in enumerate(parts))
+
+
+def _set(prose: str) -> str:
+    """Prose without code as it is printed."""
+    prose = _HYPHEN.sub("\u2212", _POWER.sub(_written_out, prose))
+    return _NAMES.sub("MNIST-1D", _PERCENT.sub("%", prose))
 
 
 def _written_out(found: re.Match[str]) -> str:
