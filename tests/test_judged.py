@@ -7,7 +7,7 @@ import pytest
 
 from genbook import studies
 from genbook.base.claims import Judgement
-from genbook.results import judged, verdicts
+from genbook.results import judged, published, verdicts
 from genbook.results.requests import Request
 from genbook.results.table import key_of
 from genbook.tables.store import Part, Store
@@ -37,6 +37,27 @@ def test_what_was_judged_is_not_judged_again_and_is_the_same(request_, monkeypat
         found.values for row in first for found in row.judgements.values()
     ]
     assert [row.data_fingerprint for row in again] == [row.data_fingerprint for row in first]
+
+
+def test_what_a_published_table_decides_is_not_judged_again_until_another_is_published(request_, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "root", lambda: tmp_path / "results")
+    study, discovery = request_.study, request_.discovery
+    table = request_.table()
+    published.publish(table, "some-discovery")
+    first = estimates(verdicts.evaluate(request_))
+    for seed in discovery.seeds:
+        Store().part_path(key_of(study, discovery.spec), seed).unlink()
+    key = judged.key(study, discovery.spec, discovery.seeds, judged=False)
+    assert estimates(verdicts.evaluate(request_)) == pytest.approx(first, nan_ok=True)
+    assert judged.read(study, key)
+    with monkeypatch.context() as patch:
+        patch.setattr(verdicts, "judge_all", refuse)
+        patch.setattr(Request, "table", refuse)
+        assert estimates(verdicts.evaluate(request_)) == pytest.approx(first, nan_ok=True)
+    frame = table.frame.assign(value=table.frame["value"] ** 2 + 1)
+    published.publish(dataclasses.replace(table, frame=frame), "some-discovery")
+    assert judged.key(study, discovery.spec, discovery.seeds, judged=False) != key
+    assert estimates(verdicts.evaluate(request_)) != pytest.approx(first, nan_ok=True)
 
 
 def test_a_claim_that_was_asked_for_alone_does_not_hide_the_others(request_):

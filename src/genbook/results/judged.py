@@ -7,6 +7,7 @@ and from the libraries that they use: the same key is the same judgement, and no
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -35,17 +36,21 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool, preconditi
     """What the judgements of a study's claims in one setting follow from, as a hash.
 
     ``judged``: whether the profile judges; ``preconditioned``: whether the data must meet the study's precondition.
-    None where that cannot be told: where a part is not in the store, or for a study that is not the one of its name
-    (its claims are then not those of the code).
+    None where that cannot be told: where a part is neither in the store nor published, or for a study that is not the
+    one of its name (its claims are then not those of the code).
     """
     if not is_the_codes(study) or not has_data(spec):
         return None
-    store, table = Store(), key_of(study, spec)
-    try:
-        parts = [sha256(store.part_path(table, seed).read_bytes()) for seed in seeds]
-    except OSError:
+    store, table, parts = Store(), key_of(study, spec), dict[int, str]()
+    for seed in seeds:
+        with contextlib.suppress(OSError):
+            parts[seed] = sha256(store.part_path(table, seed).read_bytes())
+    if rest := [seed for seed in seeds if seed not in parts]:
+        parts.update(published.digests(study, spec, rest))
+    if len(parts) < len(seeds):
         return None
-    whole = [table, list(seeds), parts, judged, preconditioned, _code(study.name), _versions()]
+    ordered = [parts[seed] for seed in seeds]
+    whole = [table, list(seeds), ordered, judged, preconditioned, _code(study.name), _versions()]
     return sha256(json.dumps(whole).encode())
 
 

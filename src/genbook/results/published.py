@@ -97,6 +97,11 @@ def seeds_held(study: Study, spec: Spec, seeds: Sequence[int]) -> set[int]:
     return set().union(*(here for _, _, here in _holding(study, spec, seeds)))
 
 
+def digests(study: Study, spec: Spec, seeds: Sequence[int]) -> dict[int, str]:
+    """By seed, the SHA-256 that the list has of the file from which `parts` takes it; no rows are read."""
+    return {seed: file.digest for file, _, here in _holding(study, spec, seeds) for seed in here}
+
+
 def publish(table: Table, name: str) -> Path:
     """Write ``table`` as ``book/results/STUDY/NAME.parquet``, at most 2 MiB, and enter it in the list.
 
