@@ -1,3 +1,4 @@
+import errno
 import shutil
 import subprocess
 import sys
@@ -132,6 +133,21 @@ def test_a_notebook_that_ends_early_is_an_error_and_leaves_the_old_copy(notebook
         notebook(source, "print('never')")
     assert (tmp_path / "out.ipynb").read_text() == "old"
     assert {path.name for path in tmp_path.iterdir()} == {"out.ipynb", "42_toy.ipynb"}
+
+
+def test_a_full_disk_while_a_notebook_is_executed_is_one_message_and_leaves_the_old_copy(
+    notebook, tmp_path, monkeypatch
+):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "out.ipynb").write_text("old")
+    with monkeypatch.context() as patch:
+        patch.setattr("papermill.execute.execute_notebook", full)
+        with pytest.raises(StorageError, match="the disk is full; free some space"):
+            notebook("x")
+    assert (tmp_path / "out.ipynb").read_text() == "old"
+    assert notebook("x").read_text() != "old"
 
 
 @pytest.mark.parametrize("name", ["²", "٢", "02/", "002", "2 ", "2.0", "elsewhere/02_random_vs_real_labels.ipynb", ""])

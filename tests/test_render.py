@@ -1,7 +1,12 @@
 """When a build begins with the old pages, and when with none; Jupyter Book itself is played here."""
 
+import errno
+import shutil
+import subprocess
+
 import pytest
 
+from genbook.base.files import StorageError
 from genbook.book import render
 from genbook.book.render import BuildError
 
@@ -107,3 +112,28 @@ def test_a_source_that_is_the_same_keeps_its_time_and_one_that_is_not_staged_goe
     found = {path.name: path.read_text() for path in (source / "below").iterdir()}
     assert found == {"same": "same", "other": "staged other", "new": "staged new"}
     assert not staged.exists()
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_one_message_and_the_old_pages_stay_until_there_is_room(out, monkeypatch):
+    folder, begun = out
+    (folder / "source" / "a.md").write_text("other words")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copy2", full)
+        with pytest.raises(StorageError, match="the disk is full; free some space"):
+            render.render(folder, "second")
+    assert (folder / "html" / "a.html").read_text() == "a.md"
+    assert render.said(folder / "html") == "first"
+    render.render(folder, "second")
+    assert begun == [True]
+    assert (folder / "html" / "a.html").read_text() == "other words"
+
+
+def test_jupyter_book_on_a_full_disk_is_told_as_the_disks_refusal(tmp_path, monkeypatch):
+    said = "OSError: [Errno 28] No space left on device\nanother ERROR"
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", said))
+    with pytest.raises(StorageError, match=r"the disk is full; free some space$"):
+        render._jupyter_book(tmp_path, tmp_path / "out")

@@ -8,7 +8,7 @@ import signal
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genbook import studies
@@ -100,6 +100,7 @@ def works_of(*needs):
 NEEDS = st.lists(st.none() | st.integers(1, 9000), max_size=6)
 
 
+@settings(deadline=None)
 @given(
     NEEDS, NEEDS, st.floats(0, 20000), st.floats(0, 20000), st.dictionaries(st.just("study-0"), st.integers(1, 9000))
 )

@@ -165,8 +165,7 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
     """Lay out below ``folder`` what Jupyter Book reads: pages, executed chapters, generated pages, tables, code."""
     shutil.rmtree(folder, ignore_errors=True)
     book = repository() / "book"
-    with disk_errors(folder):
-        shutil.copytree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "*.parquet"))
+    render.copy_tree(book, folder, ignore=shutil.ignore_patterns("_build", ".*", "*.parquet"))
     parts = list(Store().provenances())
     seconds = computing_seconds(parts)
     for chapter in chapters():

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from genbook import studies
 from genbook.base import spec
 from genbook.base.errors import ForeseenError
-from genbook.base.files import atomic, check_writable, repository, sha256, store_root
+from genbook.base.files import atomic, check_writable, disk_errors, repository, sha256, store_root
 from genbook.base.processes import Kernels
 from genbook.base.progress import FILE_VARIABLE, Progress, read
 from genbook.base.scratch import scratch, subfolder
@@ -171,7 +171,7 @@ def _executed(chapter: str, parameters: Mapping[str, Any], folder: Path, progres
 
     _register_engine()
     source, scratch_copy = notebooks_root() / f"{chapter}.ipynb", folder / f"{chapter}.ipynb"
-    with _watched(folder, progress) as cell_complete:
+    with disk_errors(folder), _watched(folder, progress) as cell_complete:
         try:
             _interruptibly(
                 lambda: execute_notebook(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import filecmp
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from genbook.base.errors import ForeseenError
-from genbook.base.files import content, disk_errors, make_folder, repository, sha256, write_text
+from genbook.base.files import StorageError, content, disk_errors, make_folder, repository, sha256, write_text
 from genbook.base.processes import lifeline
 from genbook.book.inputs import installed
 
@@ -39,9 +42,8 @@ def render(out: Path, key: str, beside: Callable[[Path], None] | None = None) ->
     shutil.rmtree(fresh, ignore_errors=True)
     again = said(out / "known") == f"{said(out / 'html')} {frame}"
     if again:
-        with disk_errors(fresh):
-            shutil.copytree(out / "known", fresh / "_build")
-            shutil.copytree(out / "html", fresh / "_build" / "html")
+        copy_tree(out / "known", fresh / "_build")
+        copy_tree(out / "html", fresh / "_build" / "html")
     _jupyter_book(out / "source", fresh, again)
     if beside is not None:
         beside(fresh / "_build" / "html")
@@ -50,6 +52,25 @@ def render(out: Path, key: str, beside: Callable[[Path], None] | None = None) ->
     _swap(fresh / "_build" / "html", out / "html")
     _swap(fresh / "_build", out / "known")
     shutil.rmtree(fresh)
+
+
+def copy_tree(source: Path, target: Path, **words: Any) -> None:
+    """`shutil.copytree` that ends at the first refusal with `StorageError`: its own error has lost what was refused."""
+    refused: list[OSError] = []
+
+    def copied(one: str, other: str) -> str:
+        try:
+            if not refused:
+                return shutil.copy2(one, other)
+        except OSError as error:
+            refused.append(error)
+        raise refused[0]
+
+    with disk_errors(target):
+        try:
+            shutil.copytree(source, target, copy_function=copied, **words)
+        except shutil.Error as error:
+            raise refused[0] if refused else error from None
 
 
 def said(folder: Path) -> str:
@@ -97,6 +118,8 @@ def _jupyter_book(source: Path, out: Path, again: bool = False) -> None:
     with lifeline() as own:
         start = [sys.executable, "-c", script, str(own.fileno())]
         done = subprocess.run([*start, *command], pass_fds=[own.fileno()], capture_output=True, text=True, check=False)
+    if done.returncode and os.strerror(errno.ENOSPC) in done.stderr + done.stdout:
+        raise StorageError(errno.ENOSPC, f"cannot write {out}: the disk is full; free some space")
     if done.returncode or not (out / "_build" / "html" / "index.html").is_file():
         said = [line for line in (done.stderr + done.stdout).splitlines() if re.search("WARNING|ERROR|rror:", line)]
         raise BuildError("Jupyter Book did not build:\n" + "\n".join(said[-20:] or [done.stderr[-2000:]]))
