@@ -1,0 +1,1 @@
+"""Batches, gradient noise, and schedules of the learning rate."""
