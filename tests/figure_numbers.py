@@ -148,6 +148,23 @@ def draw_the_line(table, state):
     return found
 
 
+def refined_move(table, state):
+    """Where the refined schedule of a batch is highest on average over the seeds, and how high."""
+    study = get("learning_rate_schedules")
+    scheduled = published.table(study, "full-discovery") or table("learning_rate_schedules", "discovery")
+    rows = scheduled.frame
+    each, mean = (
+        rows[rows["quantity"] == name].pivot(index="seed", columns="step", values="value")
+        for name in ("mean of squared norms", "squared norm of the mean")
+    )
+    weights = 1 / (mean + (each - mean) / state["batch"])
+    later = weights.iloc[:, ::-1].cumsum(axis=1).iloc[:, ::-1].shift(-1, axis=1)
+    shapes = (weights * later).ffill(axis=1)
+    shapes = shapes.div(shapes.max(axis=1), axis=0).iloc[:, ::2]
+    highest = shapes.mean().idxmax()
+    return {(state["batch"], highest): interval(shapes[highest])}
+
+
 #: By figure: its chapter, what its rows are told apart by, what is computed, and a change of its controls: for each of
 #: their inputs a part of the way through what it can be, an option, or whether it is ticked.
 FIGURES = {
@@ -159,6 +176,7 @@ FIGURES = {
     "fig-net-runs": ("06", ("width", "seed", "step"), net_runs, {"run_index": 0.8, "step_index": 0.4}),
     "fig-interventions-move": ("06", ("setting", "width"), interventions, {"knob": "ridge, private features"}),
     "fig-xor-steps": ("07", ("dimension", "strength"), xor_steps, {"step_index": 0.4}),
+    "fig-refined-move": ("09", ("batch", "step"), refined_move, {"batch_index": 0.0}),
     "fig-draw-the-line": ("08", ("part",), draw_the_line, {"cut_index": 0.8}),
 }
 

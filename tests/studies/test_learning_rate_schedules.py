@@ -7,7 +7,7 @@ import torch
 
 from genbook.studies import get
 from genbook.studies.batches.learning_rate_schedules import claims, theory
-from genbook.studies.batches.learning_rate_schedules.figure import at_batch, in_words
+from genbook.studies.batches.learning_rate_schedules.figure import at_batch, constants, in_words
 from genbook.studies.batches.learning_rate_schedules.problem import LOSSES, best_weights, signed_points
 from genbook.studies.batches.learning_rate_schedules.run import _pool, descend, gradients, run
 from genbook.studies.batches.learning_rate_schedules.spec import LearningRateSchedulesSpec
@@ -74,6 +74,13 @@ def test_linear_decay_has_the_least_bound_of_the_schedules_where_gradients_keep_
         assert min(least, key=least.__getitem__) == "linear"
 
 
+def test_constants_of_the_page_are_those_of_a_constant_rate_and_of_linear_decay():
+    found = constants()
+    harmonic = np.array([(1 / np.arange(1, steps)).sum() for steps in found.index])
+    assert found["constant"].to_numpy() == pytest.approx(np.sqrt(1 + harmonic), rel=1e-12)
+    assert found["linear"].iloc[-1] == pytest.approx(2, abs=0.01)
+
+
 def test_bound_holds_for_a_worst_case():
     """|w| from 1 by steps that jump over 0: the last iterate may be the worst one, and the bound knows it."""
     for rates in (np.full(20, 0.3), 0.7 * theory.factors(20)["linear"]):
@@ -95,8 +102,8 @@ def test_refined_schedule_of_equal_norms_is_linear_decay():
 
 
 def test_refined_schedule_warms_up_where_gradients_shrink_and_needs_no_gradient_at_all():
-    falling = theory.refined(np.linspace(2, 1, STEPS))
-    assert falling[0] < 0.5
+    falling = theory.refined(np.geomspace(8, 1, STEPS))
+    assert falling[0] < 0.1
     assert 0 < falling.argmax() < STEPS - 1
     assert np.isfinite(theory.refined(np.append(np.ones(STEPS - 1), 0.0))).all()
 

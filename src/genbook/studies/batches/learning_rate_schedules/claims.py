@@ -74,7 +74,11 @@ def _over_bound(table: pd.DataFrame, spec: LearningRateSchedulesSpec) -> pd.Seri
     return highest_over_bound(table)
 
 
-@ratio("times the first factor")
+#: Half of the step in which a schedule that is kept at a hundred steps can be read, as a logarithm.
+_RESOLVED = 0.005
+
+
+@ratio("times the first factor", continuity=_RESOLVED)
 def _warm_up(table: pd.DataFrame, spec: LearningRateSchedulesSpec) -> pd.Series:
     shapes = factors(table)
     return shapes.max(axis=1) / shapes.iloc[:, 0]

@@ -1,4 +1,4 @@
-"""What the figure is drawn from in which the reader changes the batch of a refined schedule."""
+"""What figures of schedules are drawn from: bounds in closed form, and refined schedules for other batches."""
 
 from __future__ import annotations
 
@@ -11,10 +11,37 @@ from genbook.studies.batches.learning_rate_schedules import theory
 from genbook.studies.batches.learning_rate_schedules.spec import LearningRateSchedulesSpec
 from genbook.tables import tidy
 
+#: A colour for each schedule, and what figures call it.
+SHADES = {
+    "constant": "control",
+    "inverse square root": "random",
+    "step": "corrupted",
+    "cosine": "clean",
+    "linear": "real",
+    "refined": "test",
+}
+#: Numbers of steps at which bounds are compared.
+LENGTHS = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 #: Sizes of a batch that the slider offers, up to the whole training set, which comes last.
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
 #: Every so many of the kept steps is drawn.
 _THINNED = 2
+
+
+def constants() -> pd.DataFrame:
+    """The least bound of each schedule in units of D G / √T, for gradients of equal norm.
+
+    The peak is the best for each schedule and number of steps: numbers of steps down, schedules across.
+    """
+    return pd.DataFrame(
+        {
+            steps: {
+                name: theory.best_peak(shape, np.ones(steps), 1.0)[1] * np.sqrt(steps)
+                for name, shape in theory.factors(steps).items()
+            }
+            for steps in LENGTHS
+        }
+    ).T
 
 
 def at_batch(table: pd.DataFrame, spec: LearningRateSchedulesSpec) -> pd.DataFrame:
