@@ -5,6 +5,8 @@ has them, and returns ``{what tells the row apart: {field: number}}``. None uses
 """
 
 import numpy as np
+import pandas as pd
+from scipy.ndimage import median_filter
 
 from genbook.base.stats import t_interval
 from genbook.results import published
@@ -157,7 +159,10 @@ def refined_move(table, state):
         rows[rows["quantity"] == name].pivot(index="seed", columns="step", values="value")
         for name in ("mean of squared norms", "squared norm of the mean")
     )
-    weights = 1 / (mean + (each - mean) / state["batch"])
+    squares = mean + (each - mean) / state["batch"]
+    odd = 2 * int(scheduled.spec.window * squares.shape[1] / 2) + 1
+    weights = 1 / median_filter(squares, size=(1, odd), mode="reflect")
+    weights = pd.DataFrame(weights, squares.index, squares.columns)
     later = weights.iloc[:, ::-1].cumsum(axis=1).iloc[:, ::-1].shift(-1, axis=1)
     shapes = (weights * later).ffill(axis=1)
     shapes = shapes.div(shapes.max(axis=1), axis=0).iloc[:, ::2]

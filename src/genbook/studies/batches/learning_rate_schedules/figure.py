@@ -47,8 +47,8 @@ def constants() -> pd.DataFrame:
 def at_batch(table: pd.DataFrame, spec: LearningRateSchedulesSpec) -> pd.DataFrame:
     """The schedule that a batch's expected gradient norms ask for: rows by ``batch``, ``seed`` and ``step``.
 
-    ``norm`` is the root of E‖g_B‖² = ‖g‖² + (E‖g_i‖² − ‖g‖²) / B, of the two numbers measured in the first run, and
-    ``factor`` the schedule that is made of it.
+    ``norm`` is the root of E‖g_B‖² = ‖g‖² + (E‖g_i‖² − ‖g‖²) / B, of the two numbers measured in the first run and
+    smoothed by a running median, as the paper's norms are; ``factor`` is the schedule that is made of it.
     """
     each, mean = (
         tidy.wide(table, "seed", "step", quantity=name)
@@ -57,6 +57,7 @@ def at_batch(table: pd.DataFrame, spec: LearningRateSchedulesSpec) -> pd.DataFra
     parts = []
     for size in [*(size for size in SIZES if size < spec.n_train), spec.n_train]:
         norms = np.sqrt(mean + (each - mean) / size)
+        norms = norms.apply(lambda row: pd.Series(theory.smoothed(row.to_numpy(), spec.window), row.index), axis=1)
         shapes = norms.apply(lambda row: pd.Series(theory.refined(row.to_numpy()), row.index), axis=1)
         drawn = norms.columns[::_THINNED]
         parts.append(
