@@ -242,12 +242,20 @@ KNOWN = {
 }
 
 
-def test_what_stands_on_the_page_is_computed_from_the_two_numbers_of_coherence():
-    table = run(SMALL, [0], "cpu")
-    shown = at_batch(table, SMALL)
+def test_schedules_of_other_batches_come_from_the_two_numbers_of_coherence():
+    """Examples' gradients that keep their norm while their mean dies: warm-up is the mean gradient's alone."""
+    steps, mean = np.arange(101), np.geomspace(0.9, 0.001, 101)
+    spec = LearningRateSchedulesSpec.build(n_train=500, steps=101, window=0.0)
+    numbers = {"mean of squared norms": np.ones(101), "squared norm of the mean": mean}
+    rows = [(4, "linear", 1.0, step, name, at) for name, way in numbers.items() for step, at in enumerate(way)]
+    table = pd.DataFrame(rows, columns=["seed", "schedule", "peak", "step", "quantity", "value"])
+    shown = at_batch(table, spec)
     sizes = sorted(shown["batch"].unique())
-    assert sizes[0] == 1
-    assert sizes[-1] == SMALL.n_train
-    first = {size: shown[(shown["batch"] == size) & (shown["step"] == 0)]["factor"].iloc[0] for size in sizes}
-    assert first[sizes[-1]] < first[1]
-    assert "batch" in in_words(sizes)[0] or "example" in in_words(sizes)[0]
+    assert len(in_words(sizes)) == len(sizes)
+    assert (sizes[0], sizes[-1]) == (1, 500)
+    shapes = shown.pivot(index="batch", columns="step", values="factor")
+    assert shapes.loc[1].to_numpy()[:-1] == pytest.approx((1 - (1 + steps) / 101)[::2][:-1] * 101 / 100, abs=1e-9)
+    assert shapes[0].is_monotonic_decreasing
+    weights = 1 / (mean + (1 - mean) / 50)
+    by_hand = [weight * weights[step + 1 :].sum() for step, weight in enumerate(weights)]
+    assert shapes.loc[50].to_numpy()[:-1] == pytest.approx(np.array(by_hand)[::2][:-1] / max(by_hand), rel=1e-9)
