@@ -136,6 +136,23 @@ def xor_steps(table, state):
     return {key: interval(mine) for key, mine in rows.groupby(["dimension", "strength"])["value"]}
 
 
+def batches_move(table, state):
+    """Test error at the end of each training, of the chosen images; however its course is counted."""
+    settings = [table("large_batches", setting) for setting in ("discovery", "replication")]
+    (chosen,) = [one.frame for one in settings if one.spec.dataset == state["images"]]
+    names = {
+        "small": "small batches",
+        "large": "large",
+        "scaled": "large, larger steps",
+        "long": "large, as many updates",
+    }
+    rows = readings.rows(chosen, quantity="test accuracy")
+    found = {}
+    for run, mine in rows[rows["run"].isin(names)].groupby("run"):
+        found[(names[run],)] = interval(1 - mine[mine["step"] == mine["step"].max()]["value"])
+    return found
+
+
 def draw_the_line(table, state):
     """What a threshold on memorisation takes of the first seed's examples."""
     scored = published.table(get("memorisation_scores"), "full-discovery") or table("memorisation_scores", "discovery")
@@ -181,8 +198,9 @@ FIGURES = {
     "fig-net-runs": ("06", ("width", "seed", "step"), net_runs, {"run_index": 0.8, "step_index": 0.4}),
     "fig-interventions-move": ("06", ("setting", "width"), interventions, {"knob": "ridge, private features"}),
     "fig-xor-steps": ("07", ("dimension", "strength"), xor_steps, {"step_index": 0.4}),
-    "fig-refined-move": ("09", ("batch", "step"), refined_move, {"batch_index": 0.0}),
     "fig-draw-the-line": ("08", ("part",), draw_the_line, {"cut_index": 0.8}),
+    "fig-refined-move": ("09", ("batch", "step"), refined_move, {"batch_index": 0.0}),
+    "fig-batches-move": ("09", ("run",), batches_move, {"counted": "updates", "images": "fashion-small"}),
 }
 
 

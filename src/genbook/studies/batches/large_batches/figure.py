@@ -16,7 +16,7 @@ CALLED = {
     "small": "small batches",
     "large": "large",
     "scaled": "large, larger steps",
-    "long": "large, larger steps, as many updates",
+    "long": "large, as many updates",
 }
 
 
