@@ -28,7 +28,7 @@ STUDY = Study.designed(
             seconds=1,
             judged=False,
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=25),
+        "quick": Profile(seeds=5, parameters={}, seconds=32),
         "full": Profile(
             seeds=20,
             parameters={"n_train": 1000, "small_batch": 20, "large_batch": 500, "ghost_batch": 20, "epochs": 40},
