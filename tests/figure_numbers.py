@@ -153,6 +153,29 @@ def batches_move(table, state):
     return found
 
 
+def stable_rates(table, state):
+    """Largest learning rates whose loss ends below the chosen multiple of the loss before, by optimiser and size."""
+    scored = published.table(get("batch_learning_rates"), "full-discovery") or table(
+        "batch_learning_rates", "discovery"
+    )
+    losses = scored.frame[scored.frame["quantity"] == "train loss"]
+    before = losses[losses["run"] == "curvature"].set_index("seed")["value"]
+    edges = {}
+    for (seed, name, size), mine in losses[losses["run"] != "curvature"].groupby(["seed", "run", "batch size"]):
+        ends = mine.set_index("learning rate")["value"].reindex(scored.spec.tried(name))
+        best = int(np.nanargmin(ends)) if ends.notna().any() else 0
+        stable = (ends < state["told"] * before[seed]).to_numpy()
+        last = best
+        while last < len(ends) and stable[last]:
+            last += 1
+        if best < last < len(ends):
+            edges.setdefault((name, size), []).append(ends.index[last - 1])
+    rung = {name: np.log(np.divide(*scored.spec.tried(name)[1::-1])) / 2 for name in ("SGD", "Adam")}
+    return {
+        key: interval(values, scale="log", continuity=rung[key[0]]) for key, values in edges.items() if len(values) > 1
+    }
+
+
 def draw_the_line(table, state):
     """What a threshold on memorisation takes of the first seed's examples."""
     scored = published.table(get("memorisation_scores"), "full-discovery") or table("memorisation_scores", "discovery")
@@ -199,6 +222,7 @@ FIGURES = {
     "fig-interventions-move": ("06", ("setting", "width"), interventions, {"knob": "ridge, private features"}),
     "fig-xor-steps": ("07", ("dimension", "strength"), xor_steps, {"step_index": 0.4}),
     "fig-draw-the-line": ("08", ("part",), draw_the_line, {"cut_index": 0.8}),
+    "fig-stable-rates": ("09", ("optimiser", "size"), stable_rates, {"told_index": 0.8}),
     "fig-refined-move": ("09", ("batch", "step"), refined_move, {"batch_index": 0.0}),
     "fig-batches-move": ("09", ("run",), batches_move, {"counted": "updates", "images": "fashion-small"}),
 }
