@@ -1,0 +1,1 @@
+"""Weights that grow under momentum, and the projected update that stops them."""
