@@ -20,7 +20,7 @@ STUDY = Study.designed(
             seconds=1,
             judged=False,
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=30),
+        "quick": Profile(seeds=5, parameters={}, seconds=40),
         "full": Profile(seeds=20, parameters={"steps": 1000}, seconds=600),
     },
     claims=CLAIMS,

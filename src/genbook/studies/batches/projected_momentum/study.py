@@ -18,7 +18,7 @@ STUDY = Study.designed(
         "smoke": Profile(
             seeds=2, parameters={"n_train": 40, "hidden": [6], "batch_size": 20, "steps": 12}, seconds=1, judged=False
         ),
-        "quick": Profile(seeds=5, parameters={}, seconds=20),
+        "quick": Profile(seeds=5, parameters={}, seconds=16),
         "full": Profile(seeds=20, parameters={"n_train": 1000, "hidden": [64, 64], "steps": 1000}, seconds=150),
     },
     claims=CLAIMS,
