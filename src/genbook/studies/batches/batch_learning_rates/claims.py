@@ -44,17 +44,18 @@ def smaller(sizes: pd.Index, spec: BatchLearningRatesSpec) -> np.ndarray:
     return 1 / sizes.to_numpy(dtype=float) - 1 / spec.n_train
 
 
-@slope("(the power of 1/B − 1/N with which it grows)")
+@slope("the power of 1/B − 1/N with which it grows")
 def excess_power(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
     """The power with which the excess follows the variance of a batch's mean."""
-    found = excess(table)
-    return readings.power(found, smaller(found.columns, spec))
+    found = excess(table)  # of few batches it may come out below zero, which has no power
+    return readings.power(found.where(found > 0), smaller(found.columns, spec))
 
 
 @ratio("times what is measured, over all batch sizes")
 def prediction(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
     """Predicted over measured excess, the geometric mean over batch sizes."""
-    return np.exp(np.log(predicted(table) / excess(table)).mean(axis=1, skipna=False))
+    found = excess(table)
+    return np.exp(np.log(predicted(table) / found.where(found > 0)).mean(axis=1, skipna=False))
 
 
 @ratio("times that in an average direction")
@@ -104,7 +105,7 @@ def _rung(spec: BatchLearningRatesSpec, *optimisers: str) -> float:
 
 
 @slope(
-    "(the power of the batch size with which it grows)",
+    "the power of the batch size with which it grows",
     continuity=lambda table, spec: _rung(spec, "Adam"),
 )
 def adam_power(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
@@ -113,7 +114,7 @@ def adam_power(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
 
 
 @slope(
-    "(power of SGD's less that of Adam's)",
+    "the power of SGD's less that of Adam's",
     continuity=lambda table, spec: _rung(spec, "Adam", "SGD"),
 )
 def power_apart(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
@@ -133,7 +134,7 @@ def _last_rungs(optimiser: str) -> Statistic:
     def rung(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> float:
         return 2 * half_rung(spec.tried(optimiser)) / math.log(spec.n_train / spec.sizes[-1])
 
-    return slope("(the power of the batch size with which it grows at last)", power, continuity=rung)
+    return slope("the power of the batch size with which it grows at last", power, continuity=rung)
 
 
 @ratio("times as much")
