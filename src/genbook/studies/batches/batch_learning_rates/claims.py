@@ -47,8 +47,8 @@ def smaller(sizes: pd.Index, spec: BatchLearningRatesSpec) -> np.ndarray:
 @slope("the power of 1/B − 1/N with which it grows")
 def excess_power(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
     """The power with which the excess follows the variance of a batch's mean."""
-    found = excess(table)  # of few batches it may come out below zero, which has no power
-    return readings.power(found.where(found > 0), smaller(found.columns, spec))
+    found = excess(table)
+    return readings.power(found, smaller(found.columns, spec))
 
 
 @ratio("times what is measured, over all batch sizes")
@@ -62,7 +62,7 @@ def prediction(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
 def concentration(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
     """The noise along the measured direction over that in an average one, the geometric mean over batch sizes."""
     both = curvature(table, "noise along") / curvature(table, "noise on average")
-    return np.exp(np.log(both).mean(axis=1))
+    return readings.geometric_mean(both.T)
 
 
 def largest_stable(
@@ -122,7 +122,8 @@ def power_apart(table: pd.DataFrame, spec: BatchLearningRatesSpec) -> pd.Series:
     return growth(largest_stable(table, spec, "SGD")) - adam_power(table, spec)
 
 
-def _eigenvalue(words: str, quantity: str) -> Statistic:
+def _eigenvalue(quantity: str) -> Statistic:
+    words = "times that of the whole set, batches of the second size"
     return ratio(words, lambda table, spec: against_whole(table, quantity))
 
 
@@ -149,7 +150,7 @@ CLAIMS = (
         "batch-raises-top",
         "The Hessian of a batch has a larger largest eigenvalue than that of the whole set.",
         _SOURCE,
-        _eigenvalue("times that of the whole set, batches of the second size", "largest eigenvalue"),
+        _eigenvalue("largest eigenvalue"),
         above=1.3,
         control="large batches",
         origin="paper",
@@ -159,7 +160,7 @@ CLAIMS = (
         "batch-lowers-bottom",
         "The Hessian of a batch has a more negative smallest eigenvalue than that of the whole set.",
         _SOURCE,
-        _eigenvalue("times that of the whole set, batches of the second size", "smallest eigenvalue"),
+        _eigenvalue("smallest eigenvalue"),
         above=2,
         control="large batches",
         origin="paper",
@@ -168,7 +169,7 @@ CLAIMS = (
         "batch-raises-gauss-newton",
         "The Gauss-Newton matrix of a batch has a larger largest eigenvalue than that of the whole set.",
         _SOURCE,
-        _eigenvalue("times that of the whole set, batches of the second size", "largest Gauss-Newton eigenvalue"),
+        _eigenvalue("largest Gauss-Newton eigenvalue"),
         above=1.3,
         control="large batches",
         origin="paper",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from genbook.base.stats import t_interval
 from genbook.studies.batches.batch_learning_rates import claims
+from genbook.tables import readings
 from genbook.tables.statistics import half_rung
 
 #: Multiples of the loss before, below which the loss has to end.
@@ -36,7 +37,7 @@ def stable_at(table: pd.DataFrame, spec: Any, tolerated: Sequence[float] = TOLER
                     continue
                 one = t_interval(values, scale="log", continuity=half_rung(spec.tried(optimiser)))
                 rates.append([multiple, optimiser, size, one.estimate, one.low, one.high])
-            first = np.exp(np.log(found.iloc[:, 0]).mean())
+            first = readings.geometric_mean(found.iloc[:, 0])
             for size in found.columns[[0, -1]]:
                 value = first * (size / found.columns[0]) ** power
                 if np.isfinite(value):

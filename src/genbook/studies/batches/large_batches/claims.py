@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook.data.sizes import TEST
 from genbook.studies.batches.large_batches.design import HIGH, LargeBatchesSpec
+from genbook.studies.measured import half_test_image
 from genbook.tables import readings
-from genbook.tables.statistics import Statistic, claim, difference, half_example, ratio
+from genbook.tables.statistics import Statistic, claim, difference, ratio
 
 #: The part of the high-learning-rate phase from which the way is followed: before, the loss is on its first fall.
 FROM = 0.1
@@ -26,10 +26,7 @@ def lost(words: str, run: str, other: str) -> Statistic:
         found = readings.complete(errors(table), table, "run")
         return found[run] - found[other]
 
-    def step(table: pd.DataFrame, spec: LargeBatchesSpec) -> float:
-        return half_example(TEST[spec.dataset])
-
-    return difference(words, higher, step)
+    return difference(words, higher, half_test_image)
 
 
 def high_phase(table: pd.DataFrame, spec: LargeBatchesSpec, quantity: str) -> pd.DataFrame:

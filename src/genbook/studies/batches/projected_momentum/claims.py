@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from genbook.data.sizes import TEST
 from genbook.studies.batches.projected_momentum.design import ProjectedMomentumSpec
+from genbook.studies.measured import half_test_image
 from genbook.tables import readings, tidy
-from genbook.tables.statistics import claim, difference, half_example, ratio
+from genbook.tables.statistics import claim, difference, ratio
 
 
 def theory(momentum: float) -> float:
@@ -56,18 +56,12 @@ def loss_over_projected(table: pd.DataFrame, spec: ProjectedMomentumSpec) -> pd.
     return found["momentum"] / found["projected"]
 
 
-def _half_test_example(table: pd.DataFrame, spec: ProjectedMomentumSpec) -> float:
-    return half_example(TEST[spec.dataset])
-
-
 def _error_above_projected(table: pd.DataFrame, spec: ProjectedMomentumSpec) -> pd.Series:
     found = readings.complete(1 - readings.final(table, "test accuracy", "run"), table, "run")
     return found["momentum"] - found["projected"]
 
 
-error_above_projected = difference(
-    "of test error above that under projection", _error_above_projected, _half_test_example
-)
+error_above_projected = difference("of test error above that under projection", _error_above_projected, half_test_image)
 
 CLAIMS = (
     claim(
