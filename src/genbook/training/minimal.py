@@ -102,7 +102,7 @@ def train(replica: Replica, measured_at: Collection[int] = ()) -> Outcome:
         gradients = [p.grad for p in parameters if p.grad is not None]
         if recipe.gradient_noise is not None:
             add_noise(gradients, recipe.gradient_noise.deviation(step), generator(replica.seed, noise_at(step)))
-        before = [p.detach().clone() for p in parameters]
+        before = [] if projected is None else [p.detach().clone() for p in parameters]
         optimiser.step()
         if projected is not None:
             rate = optimiser.param_groups[0]["lr"]

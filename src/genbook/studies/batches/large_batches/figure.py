@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,18 +19,18 @@ CALLED = {
 }
 
 
-def courses(tables: Mapping[str, tuple[pd.DataFrame, Any]]) -> pd.DataFrame:
+def courses(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Test error over seeds along training, from the first update on.
 
     Args:
-        tables: by data set, a table and its spec.
+        tables: by data set.
 
     Returns:
         A row for each data set (``images``), way of counting (``counted``), run (by its name on the page) and place:
         ``estimate``, ``low``, ``high``; and whether it is the run's ``last``.
     """
     rows = []
-    for images, (table, _) in tables.items():
+    for images, table in tables.items():
         errors = 1 - readings.curve(table, "test accuracy", "run", "epoch")
         for (run, step, epoch), values in errors.groupby(["run", "step", "epoch"]):
             if run not in CALLED or not step:
