@@ -34,6 +34,8 @@ from genbook.training import (
     train,
 )
 from genbook.training.engine import full_precision
+from genbook.training.layout import Layout
+from genbook.training.noise import add_noise, noise_at
 from genbook.training.stacks import program_for
 from genbook.training.wide import WideProgram
 from tests.sums import UP_TO_SUMS, AnotherOrderOfSums
@@ -260,6 +262,22 @@ def test_noise_on_the_gradient_is_that_of_a_plain_loop(frozen, average):
         [dataclasses.replace(one, recipe=dataclasses.replace(one.recipe, gradient_noise=None)) for one in grid]
     )
     assert not torch.allclose(result.states[0]["2.weight"], quiet.states[0]["2.weight"], atol=0.01)
+
+
+def test_noise_is_drawn_parameter_by_parameter_by_whatever_each_replica_has():
+    """Replicas of different parameters in one flat vector: each takes its own stream from the beginning."""
+    layout, rule = Layout([((0, 2), (3, 2)), ((1,), (4,)), ((0, 1, 2), (2,))]), GradientNoise(0.3)
+    seeds, gradient = (5, 5, 6), torch.arange(layout.size, dtype=torch.float64)
+    noisy = gradient.clone()
+    add_noise(noisy, layout, seeds, rule, 7)
+    assert layout.entries(3) == [8, 6, 8]
+    streams = [generator(seed, noise_at(7)) for seed in seeds]
+    for block in layout.blocks:
+        for row, replica in enumerate(block.replicas):
+            expected = block.view(gradient)[row] + rule.deviation(7) * torch.from_numpy(
+                streams[replica].standard_normal(block.shape)
+            )
+            torch.testing.assert_close(block.view(noisy)[row], expected, rtol=1e-14, atol=1e-14)
 
 
 def test_noise_is_each_seeds_own_and_none_of_the_company():

@@ -83,8 +83,7 @@ def mlp(
     for inputs, outputs in itertools.pairwise(sizes[:-1]):
         between = _norm_between(norm, ghost, outputs)
         layers += [nn.Linear(inputs, outputs, bias=bias and not between), *between, _activation(activation)]
-    # the last two sizes, whose number a type checker cannot know
-    return freeze(nn.Sequential(*layers, nn.Linear(*sizes[-2:], bias=bias)), frozen)  # type: ignore[misc, arg-type]
+    return freeze(nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1], bias=bias)), frozen)
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Sequential:

@@ -61,6 +61,14 @@ class Layout:
         there = torch.tensor(each, dtype=like.dtype).repeat_interleave(torch.tensor(counts))
         return there.to(like.device)
 
+    def entries(self, replicas: int) -> list[int]:
+        """How many entries of the flat vector are each replica's."""
+        counts = [0] * replicas
+        for block in self.blocks:
+            for replica in block.replicas:
+                counts[replica] += block.size
+        return counts
+
     def by_replica(self, flat: Tensor, replicas: int) -> Tensor:
         """Sums over each replica's entries, [R]."""
         sums = flat.new_zeros(replicas)

@@ -21,8 +21,20 @@ def add_noise(gradient: Tensor, layout: Layout, seeds: Sequence[int], rule: Grad
 
     A network's noise is drawn on the CPU, parameter by parameter in their order; replicas of one seed draw the same.
     """
-    streams = {seed: generator(seed, noise_at(step)) for seed in seeds}
+    drawn = _drawn(layout, seeds, step)
+    noise = np.empty(layout.size)
+    begun = [0] * len(seeds)
     for block in layout.blocks:
-        drawn = {seed: stream.standard_normal(block.size) for seed, stream in streams.items()}
-        rows = torch.from_numpy(np.stack([drawn[seeds[replica]] for replica in block.replicas]))
-        block.view(gradient).flatten(1).add_(rows.to(gradient), alpha=rule.deviation(step))
+        for row, replica in enumerate(block.replicas):
+            start, begun[replica] = begun[replica], begun[replica] + block.size
+            place = block.start + row * block.size
+            noise[place : place + block.size] = drawn[seeds[replica]][start : begun[replica]]
+    gradient.add_(torch.from_numpy(noise).to(gradient), alpha=rule.deviation(step))
+
+
+def _drawn(layout: Layout, seeds: Sequence[int], step: int) -> dict[int, np.ndarray]:
+    """Each seed's noise, as much as its largest replica takes; a smaller one takes the beginning."""
+    entries: dict[int, int] = {}
+    for replica, taken in enumerate(layout.entries(len(seeds))):
+        entries[seeds[replica]] = max(taken, entries.get(seeds[replica], 0))
+    return {seed: generator(seed, noise_at(step)).standard_normal(most) for seed, most in entries.items()}

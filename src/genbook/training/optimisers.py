@@ -127,9 +127,7 @@ class FlatOptimiser:
     def _unprojected(self, setting: Optimiser, gradient: Tensor) -> Tensor:
         """The direction against which a step goes, before it is projected, without weight decay."""
         if isinstance(setting, Adam):
-            update = self._update.zero_()  # as in `_adam_by_entry`
-            self._fused_adam(setting, update, gradient, 1.0, 0.0, decoupled=False)
-            return update.neg_()
+            return self._adam_from_zero(setting, gradient).neg_()
         if not setting.momentum:
             return self._update.copy_(gradient)
         momentum = self.state[0].mul_(setting.momentum).add_(gradient)
@@ -144,12 +142,16 @@ class FlatOptimiser:
     def _adam_by_entry(self, setting: Adam, parameters: Tensor, gradient: Tensor) -> None:
         if self._decays is not None and not setting.decoupled:
             gradient.addcmul_(parameters, self._decays)
-        # From zero at the learning rate 1 the kernel goes to the update by itself, for each entry's rate to scale.
-        update = self._update.zero_()
-        self._fused_adam(setting, update, gradient, 1.0, 0.0, decoupled=False)
+        update = self._adam_from_zero(setting, gradient)
         if self._decays is not None and setting.decoupled:
             update.addcmul_(parameters, self._decays, value=-1)
         parameters.addcmul_(update, self._rates)
+
+    def _adam_from_zero(self, setting: Adam, gradient: Tensor) -> Tensor:
+        """The update itself, for each entry's rate to scale: where the kernel goes from zero at the learning rate 1."""
+        update = self._update.zero_()
+        self._fused_adam(setting, update, gradient, 1.0, 0.0, decoupled=False)
+        return update
 
     def _fused_adam(
         self, setting: Adam, parameters: Tensor, gradient: Tensor, lr: float, weight_decay: float, decoupled: bool
