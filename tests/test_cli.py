@@ -15,6 +15,7 @@ import torch
 
 from genbook.base.spec import ParameterError
 from genbook.book import execute
+from genbook.cli import tables
 from genbook.results import published, verify
 from genbook.tables import manifest
 from genbook.tables.store import Store
@@ -105,6 +106,15 @@ def test_claims_in_a_terminal_name_verdict_and_interval(genbook, toy):
     assert "above-half" in out
     assert "holds" in out
     assert "fails" in out
+
+
+def test_claims_whose_tables_are_there_are_not_judged_a_third_time(genbook, toy, monkeypatch):
+    """The first time computes tables, the second knows that nothing is written meanwhile, the third reads."""
+    genbook("claims", "toy")
+    _, out, _ = genbook("claims", "toy", "--json")
+    monkeypatch.setattr(tables, "_rows", lambda *asked: pytest.fail("judged again"))
+    assert genbook("claims", "toy", "--json")[1] == out
+    assert "above-half" in genbook("claims", "toy")[1]
 
 
 def test_a_table_is_csv_alone(genbook, toy):

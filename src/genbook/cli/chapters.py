@@ -150,7 +150,11 @@ def _print_pairs(pairs: Collection[tuple[Any, Any]], first: str, second: str) ->
                 a.request.study.name,
                 a.claim.id,
                 f"{a.claim.relation} {a.claim.threshold:.3g}",
-                *(verdict_cell(found) for row in (a, b) for found in (row.discovery, row.replication)),
+                *(
+                    verdict_cell(found.verdict, found.estimate)
+                    for row in (a, b)
+                    for found in (row.discovery, row.replication)
+                ),
             )
             for a, b in pairs
         ),
@@ -163,7 +167,7 @@ def _print_pairs(pairs: Collection[tuple[Any, Any]], first: str, second: str) ->
 @click.option("--schema", is_flag=True, help="A JSON schema on standard output, for a program that checks requests.")
 def params(chapter: str, as_json: bool, schema: bool) -> None:
     """List every parameter of CHAPTER (or of a study): type, bounds, default and meaning."""
-    click.echo(kept.text(["params", chapter, as_json, schema], lambda: _parameters(chapter, as_json, schema)))
+    click.echo(kept.of_sources(["params", chapter, as_json, schema], lambda: _parameters(chapter, as_json, schema)))
 
 
 def _parameters(chapter: str, as_json: bool, schema: bool) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Collection, Iterable
-from typing import Any
 
 
 def print_table(columns: Collection[str], rows: Iterable[Collection[str]]) -> None:
@@ -20,8 +20,15 @@ def print_table(columns: Collection[str], rows: Iterable[Collection[str]]) -> No
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def verdict_cell(judgement: Any) -> str:
-    """A judgement in a cell of such a table: its estimate, and its verdict in colour."""
-    colour = {"holds": "green", "fails": "red", "undecided": "yellow"}.get(judgement.verdict, "dim")
-    number = f"{judgement.estimate:.3g} " if judgement.estimate == judgement.estimate else ""
-    return f"{number}[{colour}]{judgement.verdict}[/{colour}]"
+def verdict_cell(verdict: str, estimate: float | None) -> str:
+    """A judgement in a cell of such a table: its estimate where it has one, and its verdict in colour."""
+    colour = {"holds": "green", "fails": "red", "undecided": "yellow"}.get(verdict, "dim")
+    number = "" if estimate is None or math.isnan(estimate) else f"{estimate:.3g} "
+    return f"{number}[{colour}]{verdict}[/{colour}]"
+
+
+def interval_cell(low: float | None, high: float | None) -> str:
+    """An interval in such a cell, empty where there is none; a side on which it has no end is infinite."""
+    if low is None and high is None:
+        return ""
+    return f"{-math.inf if low is None else low:.3g} to {math.inf if high is None else high:.3g}"

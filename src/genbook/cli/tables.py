@@ -12,9 +12,9 @@ import click
 
 from genbook.base import progress
 from genbook.base.files import atomic
-from genbook.cli import completing
+from genbook.cli import completing, kept
 from genbook.cli.asking import DEVICE, JOBS, PARAMETER, PROFILE, option, request_of, specs, studies
-from genbook.cli.printing import print_table, verdict_cell
+from genbook.cli.printing import interval_cell, print_table, verdict_cell
 
 
 @click.command()
@@ -35,6 +35,23 @@ def claims(
     parameters: tuple[tuple[str, str], ...],
 ) -> None:
     """Compute what is missing and print every claim of each STUDY (all without one) with its verdicts."""
+    asked = ["claims", names, profile, device, blind, parameters]
+    rows = kept.of_tables(asked, lambda: _rows(names, profile, device, blind, jobs, parameters))
+    if as_json:
+        click.echo(rows)
+    else:
+        _print_rows(json.loads(rows))
+
+
+def _rows(
+    names: tuple[str, ...],
+    profile: str | None,
+    device: str | None,
+    blind: bool,
+    jobs: int | None,
+    parameters: tuple[tuple[str, str], ...],
+) -> str:
+    """The rows as JSON, once all tables are there."""
     from genbook.results import evaluate
     from genbook.results.side_by_side import fill_all
     from genbook.results.verdicts import settings_judged
@@ -45,29 +62,26 @@ def claims(
     for request in asked:
         with progress.bar(request.study.title) as tell:
             rows += evaluate(request, tell=tell, blind=blind)
-    if as_json:
-        click.echo(json.dumps([row.as_dict() for row in rows], indent=1, ensure_ascii=False))
-        return
-    _print_rows(rows)
+    return json.dumps([row.as_dict() for row in rows], indent=1, ensure_ascii=False)
 
 
-def _print_rows(rows: list[Any]) -> None:
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    """Rows as `genbook claims --json` has them, in a terminal."""
     columns = ("study", "claim", "discovery", "95 % interval", "wanted", "replication", "control")
-    print_table(
-        columns,
-        (
-            (
-                row.request.study.name,
-                row.claim.id,
-                verdict_cell(row.discovery),
-                f"{row.discovery.low:.3g} to {row.discovery.high:.3g}",
-                f"{row.claim.relation} {row.claim.threshold:.3g}",
-                verdict_cell(row.replication),
-                verdict_cell(row.control),
-            )
-            for row in rows
-        ),
-    )
+
+    def cells(row: dict[str, Any]) -> list[str]:
+        discovery, replication, control = (row["settings"][name] for name in ("discovery", "replication", "control"))
+        return [
+            row["study"],
+            row["id"],
+            verdict_cell(discovery["verdict"], discovery["estimate"]),
+            interval_cell(discovery["low"], discovery["high"]),
+            f"{row['relation']} {row['threshold']:.3g}",
+            verdict_cell(replication["verdict"], replication["estimate"]),
+            verdict_cell(control["verdict"], control["estimate"]),
+        ]
+
+    print_table(columns, map(cells, rows))
 
 
 @click.command()
