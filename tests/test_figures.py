@@ -1,6 +1,7 @@
 """Figures: colours that stay apart, intervals as drawn, labels that do not collide, and what reaches the page."""
 
 import dataclasses
+import io
 import math
 import re
 import subprocess
@@ -245,6 +246,23 @@ def test_labels_at_line_ends_do_not_cover_each_other(ax):
     assert all(below.y1 <= above.y0 + 1 for below, above in pairwise(boxes))
     assert len({round(box.x0) for box in boxes}) == 1
     assert max(box.x1 for box in boxes) <= ax.figure.bbox.x1
+
+
+@pytest.mark.parametrize("start", np.linspace(0, 8, 9))
+def test_labels_stand_in_the_order_of_their_lines_wherever_these_end_on_the_page(start):
+    """Ends three points apart keep their order; of those within a point the first drawn is on top."""
+    assert labels._upwards([start + 3, start, start + 6]) == [1, 0, 2]
+    assert labels._upwards([start, start + 1, start + 0.5]) == [2, 1, 0]
+    assert labels._upwards([start + 9, start, start + 1]) == [2, 1, 0]
+
+
+def test_a_figure_without_labels_is_laid_out_once_and_is_then_at_rest(ax, monkeypatch):
+    layouts, engine = [], ax.figure.get_layout_engine()
+    monkeypatch.setattr(engine, "execute", layouts.append)
+    ax.plot([0, 1])
+    figures.spread_labels(ax.figure)
+    ax.figure.savefig(io.BytesIO(), format="svg")
+    assert len(layouts) == 1
 
 
 @pytest.mark.parametrize("zero", [None, 1])

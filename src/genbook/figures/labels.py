@@ -18,8 +18,11 @@ _END_LABEL = "end-label"
 _LINE_SPACING = 1.15
 #: From a line's end to its label, and how close two ends are that share a column of labels, in points.
 _GAP, _COLUMN = 7, 40
-#: Height within which the ends of lines count as one, in points.
-_TIE = 8
+#: Two ends one above the other by no more than this count as one, in points.
+_TIE = 2
+#: Labels widen the margin, and a new layout moves the ends of the lines: so often at most, until no label moves as far
+#: as this, in points.
+_LAYOUTS, _STILL = 3, 0.1
 
 
 def end_label(ax: Axes, x: float, y: float, text: str, color: str, coordinates: Transform | str = "data") -> None:
@@ -40,15 +43,17 @@ def end_label(ax: Axes, x: float, y: float, text: str, color: str, coordinates: 
 
 
 def spread_labels(fig: Figure) -> None:
-    """Align the labels at line ends, and move them up and down as little as it takes until none covers another.
+    """Lay the figure out for good: labels at line ends aligned, moved as little as it takes until none covers another.
 
     Called by `show` once the figure is complete, because where lines end on the page depends on its limits and layout.
     """
-    for _ in range(2):  # labels widen the margin, and a new layout moves the lines' ends
-        fig.draw_without_rendering()
-        for ax in fig.axes:
-            for column in _label_columns(ax):
-                _spread(column)
+    for _ in range(_LAYOUTS):
+        if (engine := fig.get_layout_engine()) is not None:
+            engine.execute(fig)  # much less than to draw it
+        moved = [_spread(column) for ax in fig.axes for column in _label_columns(ax)]
+        if max(moved, default=0) < _STILL:
+            break
+    fig.set_layout_engine("none")
 
 
 def _label_columns(ax: Axes) -> list[list[tuple[float, float, Annotation]]]:
@@ -66,16 +71,27 @@ def _label_columns(ax: Axes) -> list[list[tuple[float, float, Annotation]]]:
     return columns
 
 
-def _spread(column: list[tuple[float, float, Annotation]]) -> None:
+def _spread(column: list[tuple[float, float, Annotation]]) -> float:
+    """Move the labels of a column, and return by how much at most, in points."""
     right = max(x for x, _, _ in column)
-    # ends that all but coincide are labelled in the order in which they were drawn, the first on top
-    order = sorted(range(len(column)), key=lambda k: (round(column[k][1] / _TIE), -k))
-    column = [column[k] for k in order]
+    column = [column[k] for k in _upwards([y for _, y, _ in column])]
     heights = np.maximum.accumulate([y for _, y, _ in column])
     sizes = [_LINE_SPACING * label.get_fontsize() * (1 + label.get_text().count("\n")) for _, _, label in column]
     moved = spread(heights, [(below + above) / 2 for below, above in pairwise(sizes)])
+    farthest = 0.0
     for (x, y, label), height in zip(column, moved, strict=True):
-        label.set_position((right - x + _GAP, height - y))
+        before, after = label.get_position(), (right - x + _GAP, height - y)
+        farthest = max(farthest, *(abs(new - old) for new, old in zip(after, before, strict=True)))
+        label.set_position(after)
+    return farthest
+
+
+def _upwards(heights: Sequence[float]) -> list[int]:
+    """The ends from the lowest to the highest; of those that all but coincide the first drawn is on top."""
+    order = sorted(range(len(heights)), key=lambda k: heights[k])
+    apart = np.diff([heights[k] for k in order]) > _TIE
+    place = np.concatenate([[0], np.cumsum(apart)])
+    return [k for _, _, k in sorted((there, -k, k) for there, k in zip(place, order, strict=True))]
 
 
 def spread(positions: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
