@@ -92,7 +92,7 @@ class Finder:
         return None if absent else self.finder.find_spec(name, path, target)
 sys.meta_path[:] = [Finder(finder) for finder in sys.meta_path]
 """
-ABSENT = ("IPython", "PIL", "click", "matplotlib", "mnist1d", "papermill", "rich", "seaborn", "sklearn", "yaml")
+ABSENT = ("IPython", "PIL", "click", "matplotlib", "mnist1d", "papermill", "rich", "sklearn", "yaml")
 
 
 def without_the_book(code):

@@ -250,10 +250,10 @@ def test_labels_at_line_ends_do_not_cover_each_other(ax):
 
 @pytest.mark.parametrize("start", np.linspace(0, 8, 9))
 def test_labels_stand_in_the_order_of_their_lines_wherever_these_end_on_the_page(start):
-    """Ends three points apart keep their order; of those within a point the first drawn is on top."""
+    """Ends three points apart keep their order; of those within half a point the first drawn is on top."""
     assert labels._upwards([start + 3, start, start + 6]) == [1, 0, 2]
-    assert labels._upwards([start, start + 1, start + 0.5]) == [2, 1, 0]
-    assert labels._upwards([start + 9, start, start + 1]) == [2, 1, 0]
+    assert labels._upwards([start, start + 0.3, start + 0.2]) == [2, 1, 0]
+    assert labels._upwards([start + 9, start, start + 0.3]) == [2, 1, 0]
 
 
 def test_a_figure_without_labels_is_laid_out_once_and_is_then_at_rest(ax, monkeypatch):

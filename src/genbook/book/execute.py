@@ -75,7 +75,7 @@ def execution_key(chapter: str, parameters: Mapping[str, Any]) -> str:
         for folder in folders
         for path in sorted(folder.glob("*.parquet"))
     ]
-    versions = [importlib.metadata.version(name) for name in ("torch", "numpy", "pandas", "matplotlib", "seaborn")]
+    versions = [importlib.metadata.version(name) for name in ("torch", "numpy", "pandas", "matplotlib")]
     given = json.dumps([dict(parameters), versions, code, tables], sort_keys=True).encode()
     return sha256(without_words(notebook), given)
 

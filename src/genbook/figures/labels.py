@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Transform
-from scipy.optimize import isotonic_regression
 
 from genbook.figures import style
 
@@ -19,7 +19,7 @@ _LINE_SPACING = 1.15
 #: From a line's end to its label, and how close two ends are that share a column of labels, in points.
 _GAP, _COLUMN = 7, 40
 #: Two ends one above the other by no more than this count as one, in points.
-_TIE = 2
+_TIE = 0.5
 #: Labels widen the margin, and a new layout moves the ends of the lines: so often at most, until no label moves as far
 #: as this, in points.
 _LAYOUTS, _STILL = 3, 0.1
@@ -105,4 +105,4 @@ def spread(positions: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
         gaps: [n - 1], the least distance of each position from the one before.
     """
     shift = np.concatenate([[0.0], np.cumsum(gaps)])
-    return isotonic_regression(np.asarray(positions, dtype=float) - shift).x + shift
+    return scipy.optimize.isotonic_regression(np.asarray(positions, dtype=float) - shift).x + shift

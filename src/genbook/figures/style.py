@@ -10,7 +10,6 @@ from difflib import get_close_matches
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, to_hex, to_rgb
@@ -76,7 +75,6 @@ _HUE_TURN = np.array([[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43,
 
 def use() -> None:
     """Set the book's style for every figure drawn from here on in this process."""
-    sns.set_theme(style="ticks", context="notebook", palette=list(COLORS.values())[:6])
     mpl.rcParams.update(
         {
             "figure.figsize": (WIDTH, HEIGHT),
@@ -113,9 +111,16 @@ def use() -> None:
             "grid.color": FRAME["grid"],
             "grid.linewidth": 0.8,
             "lines.linewidth": 2.0,
+            "axes.prop_cycle": mpl.cycler(color=list(COLORS.values())[:6]),
             "lines.markersize": 6.0,
+            "lines.solid_capstyle": "round",
+            "patch.edgecolor": "white",
+            "patch.force_edgecolor": True,
             "xtick.major.size": 4,
             "ytick.major.size": 0,
+            **{f"{axis}tick.major.width": 1.25 for axis in "xy"},
+            **{f"{axis}tick.minor.size": 4 for axis in "xy"},
+            **{f"{axis}tick.minor.width": 1.0 for axis in "xy"},
             "mathtext.fontset": "dejavusans",
         }
     )
@@ -200,17 +205,15 @@ def subplots(rows: int = 1, columns: int = 1, *, height: float | None = None, **
     return plt.subplots(rows, columns, figsize=(WIDTH, height or HEIGHT * rows), **options)
 
 
-def _part(name: str, low: float, high: float) -> Colormap:
-    """Return the part of a colour map that stands clear of a white ground."""
-    return ListedColormap(sns.color_palette(name, as_cmap=True)(np.linspace(low, high, 256)))
+def _through(*colors: str) -> Colormap:
+    return LinearSegmentedColormap.from_list("ramp", colors)
 
 
 _RAMPS = {
     # dark in the middle: blue and orange mixed evenly are grey, and their neighbours look alike
-    "random fraction": LinearSegmentedColormap.from_list(
-        "random fraction", [COLORS["real"], "#33428A", "#5A1A5E", "#A0333A", COLORS["random"]]
-    ),
-    "width": _part("crest", 0.32, 1.0),
-    "learning rate": _part("flare", 0.24, 1.0),
-    "sequence": _part("viridis", 0.0, 0.6),
+    "random fraction": _through(COLORS["real"], "#33428A", "#5A1A5E", "#A0333A", COLORS["random"]),
+    # the parts of seaborn's crest and flare, and of viridis, that stand clear of a white ground
+    "width": _through("#53a190", "#35878d", "#1e6d8a", "#235081", "#2c3172"),
+    "learning rate": _through("#e5745f", "#d04962", "#a5396e", "#772d6f", "#4b2362"),
+    "sequence": ListedColormap(mpl.colormaps["viridis"](np.linspace(0.0, 0.6, 256))),
 }

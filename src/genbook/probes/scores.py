@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 import torch
-from scipy.stats import rankdata
 
 from genbook.gradients import error_norms, gradient_norms
 from genbook.probes.probe import Measurement, Probe
@@ -24,7 +24,7 @@ def auc(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
         scores: [R, n].
         positive: [R, n], boolean; NaN comes back for a row with examples of one kind only.
     """
-    ranks = rankdata(scores, axis=1)
+    ranks = scipy.stats.rankdata(scores, axis=1)
     above, below = positive.sum(1), (~positive).sum(1)
     area = (ranks * positive).sum(1) - above * (above + 1) / 2
     return area / np.where(above * below > 0, above * below, np.nan)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import optimize
 
 
 def coherence(m: ArrayLike, s: ArrayLike) -> np.ndarray:
@@ -72,7 +72,7 @@ def own_weight(depth: int, init: float, m: int = 4, s: float = 1.0, output: floa
     def excess(log_a: float) -> float:
         return float(np.exp(log_a) + s * _shared_from_own(log_a, depth, start, m * s) - output)
 
-    return float(np.exp(optimize.brentq(excess, np.log(start), np.log(output), xtol=1e-14)))
+    return float(np.exp(scipy.optimize.brentq(excess, np.log(start), np.log(output), xtol=1e-14)))
 
 
 def product_coherence(depth: int, init: float, m: int = 4, s: float = 1.0, output: float = 1.0) -> float:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import scipy
 import torch
-from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
@@ -92,7 +92,7 @@ def _agreement(seed: int, errors: Tensor, right: Tensor) -> Iterable[tuple]:
     juries = [part.mean(0).numpy() for part in errors.chunk(2)]
     counts = torch.bincount(right.sum(0), minlength=len(right) + 1) / right.shape[1]
     told = {
-        "agreement of two juries": float(spearmanr(*juries).statistic),
+        "agreement of two juries": float(scipy.stats.spearmanr(*juries).statistic),
         "early accuracy": float(right.double().mean()),
         **{f"right in {k}": float(fraction) for k, fraction in enumerate(counts)},
     }

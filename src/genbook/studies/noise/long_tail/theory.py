@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binom
+import scipy
 
 #: How often a cluster was seen, in groups: the name of each and the least number in it.
 SEEN = {"never": 0, "once": 1, "2 or 3 times": 2, "4 times or more": 4}
@@ -21,12 +21,12 @@ def mass_seen(p: np.ndarray, n: int, times: int) -> float:
     This is Σ_k p_k C(n, l) p_k^l (1 - p_k)^(n - l). Under Zipf's law with exponent 1 it is about 1 / (l H_K): the
     clusters seen once weigh as much as those seen 10 to 25 times do in all.
     """
-    return float((p * binom.pmf(times, n, p)).sum())
+    return float((p * scipy.stats.binom.pmf(times, n, p)).sum())
 
 
 def mass_at_least(p: np.ndarray, n: int, times: int) -> float:
     """Expected probability that a new example is of a cluster seen ``times`` times or more."""
-    return float((p * binom.sf(times - 1, n, p)).sum())
+    return float((p * scipy.stats.binom.sf(times - 1, n, p)).sum())
 
 
 def price(p: np.ndarray, n: int, needed: int, n_classes: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata, spearmanr
+import scipy
 
 from genbook.studies.noise.memorisation_scores.spec import FREQUENT, RARE, MemorisationScoresSpec
 from genbook.tables import tidy
@@ -34,7 +34,7 @@ def correlation(table: pd.DataFrame, one: str, other: str, labels: str = RIGHT) 
     for seed, mine in scores(table, labels).groupby("seed"):
         pair = mine[[one, other]].dropna()
         varied = len(pair) > 1 and (pair.nunique() > 1).all()
-        found[seed] = float(spearmanr(pair[one], pair[other]).statistic) if varied else np.nan
+        found[seed] = float(scipy.stats.spearmanr(pair[one], pair[other]).statistic) if varied else np.nan
     return by_seed(found)
 
 
@@ -45,7 +45,7 @@ def finds_wrong(table: pd.DataFrame, quantity: str = "memorisation", sign: int =
         mine = mine.dropna(subset=quantity)
         wrong = (mine["group"] == "corrupted").to_numpy()
         many, few = int(wrong.sum()), int((~wrong).sum())
-        ranks = rankdata(sign * mine[quantity])
+        ranks = scipy.stats.rankdata(sign * mine[quantity])
         found[seed] = float((ranks[wrong].sum() - many * (many + 1) / 2) / (many * few)) if many and few else np.nan
     return by_seed(found)
 

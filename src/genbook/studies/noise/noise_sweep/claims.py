@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.integrate import cumulative_trapezoid
+import scipy
 
 from genbook.studies.noise.noise_sweep.design import GIVEN, GROUPS, RIGHT, NoiseSweepSpec
 from genbook.tables import readings
@@ -53,7 +53,7 @@ def owed(table: pd.DataFrame, group: str = "all") -> pd.DataFrame:
     """What of the descent is owed to a group, summed over training: rows (seed, noise), columns steps."""
     descent = readings.curve(table, "descent", "noise", group=group, **{"trained on": GIVEN}).unstack("step")
     steps = descent.columns.to_numpy(dtype=float)
-    return pd.DataFrame(cumulative_trapezoid(descent, steps, initial=0), descent.index, descent.columns)
+    return pd.DataFrame(scipy.integrate.cumulative_trapezoid(descent, steps, initial=0), descent.index, descent.columns)
 
 
 def per_capita(table: pd.DataFrame, group: str) -> pd.DataFrame:
