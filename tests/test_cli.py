@@ -86,6 +86,7 @@ def test_data_that_are_not_there_are_named_with_what_to_type(genbook, store, tmp
         assert (status, out) == (1, "")
         assert "genbook data fetch fashion-mnist" in err
         assert "Traceback" not in err
+        assert not list(store.rglob("*.parquet")), "nothing is computed before it is said"
 
 
 def test_claims_as_json_are_json_alone(genbook, toy):
@@ -229,6 +230,7 @@ def chapter(monkeypatch):
     """Chapter 02 as a command runs it, with nothing executed: what would have been is listed."""
     executed = []
     monkeypatch.setattr("genbook.book.execute.execute", lambda *words: executed.append(words))
+    monkeypatch.setattr("genbook.results.side_by_side.fill_all", lambda *asked, **named: None)
     return executed
 
 

@@ -17,20 +17,20 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import Any
 
-from genbook import studies
+from genbook import data, studies
 from genbook.base import progress
 from genbook.base.errors import ForeseenError
 from genbook.base.files import StorageError
 from genbook.base.processes import signals_held
 from genbook.base.progress import Progress
 from genbook.results.chapters import chapter_of
-from genbook.results.compute import obtain, resolve_device
+from genbook.results.compute import has_data, missing_seeds, obtain, resolve_device
 from genbook.results.costs import Costs
 from genbook.results.judged import is_the_codes
 from genbook.results.requests import Request, Setting
 from genbook.results.shards import Pending, pending
+from genbook.results.table import dataset_of
 from genbook.results.verdicts import settings_read
 from genbook.results.workers import workers
 
@@ -106,10 +106,29 @@ def fill(
         return _computed(works, jobs, tell)
 
 
-def fill_all(requests: Iterable[Request], *words: Any, **named: Any) -> None:
-    """`fill` for whoever needs every table; raises `NotComputed` where one could not be computed."""
-    if failures := fill(requests, *words, **named):
+def fill_all(
+    requests: Iterable[Request],
+    jobs: int = JOBS,
+    settings: Callable[[Request], Sequence[Setting]] = settings_read,
+) -> None:
+    """`fill` for whoever needs every table; raises `NotComputed` where one could not be computed.
+
+    Raises `genbook.data.DataNotFound`, before anything is computed, where what was asked for is of data that are not
+    there.
+    """
+    asked = list(requests)
+    for request in asked:
+        _need_data(request, settings)
+    if failures := fill(asked, jobs, settings=settings):
         raise NotComputed("\n".join(f"{failure}\n{failure.trace}".strip() for failure in failures))
+
+
+def _need_data(request: Request, settings: Callable[[Request], Sequence[Setting]]) -> None:
+    """Replications can be left out; the discovery setting, where it is to be read, has to be stored or computed."""
+    for setting in settings(request):
+        absent = setting.name == "discovery" and not has_data(setting.spec)
+        if absent and missing_seeds(request.study, setting.spec, setting.seeds):
+            data.load(dataset_of(setting.spec))
 
 
 def missing(requests: Iterable[Request], settings: Callable[[Request], Sequence[Setting]]) -> list[Work]:
