@@ -29,7 +29,7 @@ STUDY = Study.designed(
         "noise": "on the gradients: 'none', 'annealed', or 'constant', which begins as strong and stays so",
     },
     replication=other_images,
-    replication_seed=1000,
+    replication_seed=2000,
     controls={
         "no noise": {"eta": 1e-12},
         "loud noise": {"eta": 30.0},

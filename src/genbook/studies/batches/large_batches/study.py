@@ -41,6 +41,7 @@ STUDY = Study.designed(
         "many updates too; 'normalised' by batch and in 'ghosts', both as 'scaled'"
     },
     replication=other_images,
+    replication_seed=2000,
     precondition=LEARNS,
     controls={
         "same batch": {"small_batch": 10**6},

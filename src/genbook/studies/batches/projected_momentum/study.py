@@ -24,6 +24,7 @@ STUDY = Study.designed(
     claims=CLAIMS,
     conditions={"run": "'plain' descent, 'momentum', and momentum that is 'projected'"},
     replication=other_images,
+    replication_seed=2000,
     precondition=LEARNS,
     controls={"no normalisation": {"normalised": False}, "small batches": {"batch_size": 10}},
 )
