@@ -15,9 +15,9 @@ class GradientNoiseSpec(Dataset, Descent):
 
     n_train: int = parameter(500, "size of the training set, the same number of each class", "examples", ge=20)
     depth: int = parameter(20, "hidden layers", "layers", ge=1, le=50)
-    width: int = parameter(16, "width of every hidden layer", "units", ge=2, le=256)
-    learning_rate: float = parameter(0.07, "learning rate of stochastic gradient descent", "", gt=0, le=10)
-    steps: int = parameter(350, "gradient steps", "steps", ge=10, le=10**6)
+    width: int = parameter(32, "width of every hidden layer", "units", ge=2, le=256)
+    learning_rate: float = parameter(0.03, "learning rate of stochastic gradient descent", "", gt=0, le=10)
+    steps: int = parameter(2000, "gradient steps", "steps", ge=10, le=10**6)
     eta: float = parameter(
         1.0, "variance η of the noise at the first step; 1e-12 is a negative control", "", gt=0, le=100
     )
