@@ -10,7 +10,7 @@ from genbook import studies
 from genbook.base.recipes import GradientNoise
 from genbook.studies.batches.gradient_noise.claims import lowest
 from genbook.studies.batches.gradient_noise.design import GradientNoiseSpec, design
-from genbook.studies.batches.gradient_noise.figure import lowest_so_far
+from genbook.studies.batches.gradient_noise.figure import kept, lowest_so_far, walked
 from genbook.studies.batches.gradient_noise.theory import awakening, weight_variance
 from tests.known import Answer, Known
 
@@ -110,6 +110,34 @@ def test_the_figure_shows_the_lowest_loss_so_far_also_of_what_has_diverged():
     shown = lowest_so_far(known_table()).query("seed == 0").set_index(["run", "step"])["loss"]
     assert shown["poor, constant noise"].tolist() == pytest.approx([3.2, 2.2, 2.2])
     assert shown["good start"].tolist() == pytest.approx([1.5, 0.5, 0.5])
+
+
+def test_what_is_kept_of_a_signal_is_the_product_of_what_layers_keep():
+    """Weights of a good start keep all of it; half as long, a quarter in every layer; what has diverged has no row."""
+    spec = GradientNoiseSpec.build(depth=4, width=8)
+    rows = []
+    for start, noise, square in (
+        ("good", "none", 2 * 8.0),
+        ("poor", "none", 2 * 8.0 / 4),
+        ("poor", "constant", np.inf),
+    ):
+        for layer, norm in (("0.weight", 123.0), ("8.weight", 45.0), ("2.bias", 6.0), ("all", 7.0)):
+            rows.append((0, start, noise, 10, "weight norm", layer, norm))
+        rows += [(0, start, noise, 10, "weight norm", f"{2 * layer}.weight", square**0.5) for layer in (1, 2, 3)]
+    table = pd.DataFrame(rows, columns=["seed", "start", "noise", "step", "quantity", "layer", "value"])
+    found = kept(table, spec).set_index(["run", "layer"])["kept"]
+    assert found["good start"].tolist() == pytest.approx([1, 1, 1, 1])
+    assert found["poor start"].tolist() == pytest.approx([1, 1 / 4, 1 / 16, 1 / 64])
+    assert found["poor, constant noise"].tolist() == [1]
+
+
+def test_the_walk_takes_the_poor_start_to_where_a_signal_is_kept():
+    spec = GradientNoiseSpec.build(depth=6)
+    awake = awakening(spec.poor, spec.width, spec.learning_rate, GradientNoise(spec.eta, 0), spec.steps)
+    found = walked(spec, [0, awake]).set_index(["run", "step", "layer"])["kept"]
+    assert found["poor, constant noise", 0, 6] == pytest.approx(6.0**-5)
+    assert 1 <= found["poor, constant noise", awake, 6] < 1.2
+    assert found["poor, annealed noise", awake, 6] < 1
 
 
 def test_a_far_poorer_start_awakes_later_by_less_than_half():
