@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from genbook.studies import get
+from genbook.studies.batches import shared
 from genbook.studies.batches.learning_rate_schedules import claims, theory
 from genbook.studies.batches.learning_rate_schedules.figure import at_batch, constants, in_words
 from genbook.studies.batches.learning_rate_schedules.problem import LOSSES, best_weights, signed_points
@@ -33,10 +34,10 @@ def by_sums(rates, squares, distance):
     return bound
 
 
-@pytest.mark.parametrize("schedule", theory.SCHEDULES)
+@pytest.mark.parametrize("schedule", shared.SCHEDULES)
 def test_bound_is_the_theorems_sums(schedule):
     draws = np.random.default_rng(0)
-    rates, squares = 0.3 * theory.factors(50)[schedule], draws.uniform(0.5, 2, 50)
+    rates, squares = 0.3 * shared.factors(50)[schedule], draws.uniform(0.5, 2, 50)
     assert theory.last_iterate_bound(rates, squares, 1.7) == pytest.approx(by_sums(rates, squares, 1.7), rel=1e-12)
 
 
@@ -53,7 +54,7 @@ def test_bound_of_a_constant_rate_in_closed_form():
 def test_equal_weights_make_linear_decay_and_a_bound_without_logarithm():
     weights = np.full(STEPS, 3.0 / np.sqrt(STEPS))
     linear = 1 - np.arange(1, STEPS + 1) / STEPS
-    assert theory.from_weights(weights) == pytest.approx(weights[0] * linear, abs=1e-14)
+    assert shared.from_weights(weights) == pytest.approx(weights[0] * linear, abs=1e-14)
     assert theory.weighted_bound(weights, ONES, 3.0) == pytest.approx(3 / np.sqrt(STEPS), rel=1e-12)
 
 
@@ -70,7 +71,7 @@ def test_no_weights_have_a_lower_bound_than_inverse_squared_norms():
 
 def test_linear_decay_has_the_least_bound_of_the_schedules_where_gradients_keep_their_norm():
     for steps in (100, 1000):
-        least = {name: theory.best_peak(shape, np.ones(steps), 1.0)[1] for name, shape in theory.factors(steps).items()}
+        least = {name: theory.best_peak(shape, np.ones(steps), 1.0)[1] for name, shape in shared.factors(steps).items()}
         assert min(least, key=least.__getitem__) == "linear"
 
 
@@ -83,7 +84,7 @@ def test_constants_of_the_page_are_those_of_a_constant_rate_and_of_linear_decay(
 
 def test_bound_holds_for_a_worst_case():
     """|w| from 1 by steps that jump over 0: the last iterate may be the worst one, and the bound knows it."""
-    for rates in (np.full(20, 0.3), 0.7 * theory.factors(20)["linear"]):
+    for rates in (np.full(20, 0.3), 0.7 * shared.factors(20)["linear"]):
         at, losses = 1.0, []
         for rate in rates:
             losses.append(abs(at))
@@ -95,23 +96,23 @@ def test_bound_holds_for_a_worst_case():
 
 
 def test_refined_schedule_of_equal_norms_is_linear_decay():
-    shape = theory.refined(np.full(STEPS, 0.7))
+    shape = shared.refined(np.full(STEPS, 0.7))
     linear = 1 - np.arange(1, STEPS) / STEPS
     assert shape[:-1] == pytest.approx(linear / linear[0], abs=1e-12)
     assert shape[-1] == shape[-2] > 0
 
 
 def test_refined_schedule_warms_up_where_gradients_shrink_and_needs_no_gradient_at_all():
-    falling = theory.refined(np.geomspace(8, 1, STEPS))
+    falling = shared.refined(np.geomspace(8, 1, STEPS))
     assert falling[0] < 0.1
     assert 0 < falling.argmax() < STEPS - 1
-    assert np.isfinite(theory.refined(np.append(np.ones(STEPS - 1), 0.0))).all()
+    assert np.isfinite(shared.refined(np.append(np.ones(STEPS - 1), 0.0))).all()
 
 
 def test_running_median_leaves_out_a_spike_and_keeps_a_step():
     norms = np.where(np.arange(STEPS) < 100, 2.0, 1.0)
     norms[[20, 150]] = 50.0
-    assert theory.smoothed(norms, 0.05).tolist() == np.where(np.arange(STEPS) < 100, 2.0, 1.0).tolist()
+    assert shared.smoothed(norms, 0.05).tolist() == np.where(np.arange(STEPS) < 100, 2.0, 1.0).tolist()
 
 
 # --- descent --------------------------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ def test_no_weights_have_a_lower_loss_than_the_best(points, loss):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_descent_is_that_of_torch_on_the_same_batches(points, loss):
     spec = SMALL.model_copy(update={"loss": loss})
-    shapes = np.array(list(theory.factors(spec.steps).values()))
+    shapes = np.array(list(shared.factors(spec.steps).values()))
     found = descend(points, shapes, spec, np.random.default_rng(5))
     draws, peak, schedule = np.random.default_rng(5), 1, 4
     weights = torch.zeros(spec.repeats, 4, dtype=torch.float64)

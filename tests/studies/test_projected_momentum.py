@@ -1,5 +1,8 @@
 """Projected momentum: statistics on known tables, the conditions, and the theory of the page in float64."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -9,6 +12,7 @@ from genbook import studies
 from genbook.experiments import MLP
 from genbook.studies.batches.projected_momentum.claims import squares, theory
 from genbook.studies.batches.projected_momentum.design import ProjectedMomentumSpec, design
+from genbook.studies.batches.projected_momentum.figure import courses, named
 from tests.known import Answer, Known
 
 STUDY = studies.get("projected_momentum")
@@ -148,3 +152,17 @@ def test_three_runs_that_a_constant_gradient_moves_equally_fast():
 def test_a_batch_larger_than_the_training_set_is_refused():
     with pytest.raises(ValueError, match="want at most the training set's size, 50"):
         ProjectedMomentumSpec.build(n_train=50)
+
+
+def test_the_figure_shows_effective_rates_and_losses_of_each_setting():
+    table = SimpleNamespace(frame=known_table(), spec=SPEC)
+    found = courses({"usual": table, "again": table}).set_index(["setting", "run", "what", "step"])["estimate"]
+    grown = START + 12 * np.array([1, 1.01, 1.02])
+    assert found["again", "momentum", "rate", END] == pytest.approx(np.exp(-np.log(grown).mean()))
+    assert found["usual", "projected", "loss", END] == pytest.approx(0.01)
+    assert not (found.index.get_level_values("step") == 0).any()
+
+
+def test_settings_are_called_by_their_batches_and_by_images_where_these_are_others():
+    assert named(SPEC, SPEC) == "batches of 100"
+    assert named(ProjectedMomentumSpec(dataset="fashion-small", batch_size=10), SPEC) == "fashion-small, batches of 10"

@@ -11,6 +11,7 @@ from genbook.base.recipes import SGD, Adam, Recipe
 from genbook.base.spec import parameter
 from genbook.base.when import AtSteps
 from genbook.experiments import MLP, Condition, Dataset, Design, Growing, HiddenWidths, Images, Pretraining, Watch
+from genbook.studies.batches.shared import check_batch
 
 OPTIMISERS = {"SGD": SGD, "Adam": Adam}
 
@@ -49,8 +50,7 @@ class BatchLearningRatesSpec(Dataset):
             low, high = (getattr(self, f"{kind}_{end}") for end in ("from", "to"))
             if low >= high:
                 raise ValueError(f"parameter {kind}_to = {high}: want more than {kind}_from = {low}")
-        if self.before_batch > self.n_train:
-            raise ValueError(f"parameter before_batch = {self.before_batch}: want at most n_train = {self.n_train}")
+        check_batch(self, "before_batch")
         return self
 
     @property

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from genbook.base.recipes import GradientNoise
 from genbook.base.spec import parameter
-from genbook.base.when import LogSpaced
+from genbook.base.when import AtFractions
 from genbook.experiments import MLP, Condition, Dataset, Descent, Design, Images, Watch
 
-_WATCH = Watch(("train loss", "train accuracy", "test accuracy"), LogSpaced(20))
+#: Fractions of the steps at which networks are measured: closely at the beginning, all that constant noise has.
+_MEASURED = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, *(part / 20 for part in range(2, 21)))
+_LEARNED = Watch(("train loss", "train accuracy", "test accuracy"), AtFractions(_MEASURED, end=True))
+#: From the norms of a layer's weights follows what it does to the size of a signal.
+_NORMS = Watch(("weight norm",), AtFractions((0.01, 0.03, 0.05, *(part / 10 for part in range(1, 11)))), layers=True)
 
 
 class GradientNoiseSpec(Dataset, Descent):
@@ -15,9 +19,9 @@ class GradientNoiseSpec(Dataset, Descent):
 
     n_train: int = parameter(500, "size of the training set, the same number of each class", "examples", ge=20)
     depth: int = parameter(20, "hidden layers", "layers", ge=1, le=50)
-    width: int = parameter(16, "width of every hidden layer", "units", ge=2, le=256)
-    learning_rate: float = parameter(0.07, "learning rate of stochastic gradient descent", "", gt=0, le=10)
-    steps: int = parameter(350, "gradient steps", "steps", ge=10, le=10**6)
+    width: int = parameter(32, "width of every hidden layer", "units", ge=2, le=256)
+    learning_rate: float = parameter(0.03, "learning rate of stochastic gradient descent", "", gt=0, le=10)
+    steps: int = parameter(2000, "gradient steps", "steps", ge=10, le=10**6)
     eta: float = parameter(
         1.0, "variance η of the noise at the first step; 1e-12 is a negative control", "", gt=0, le=100
     )
@@ -45,7 +49,7 @@ def design(spec: GradientNoiseSpec) -> Design:
             Images(spec.dataset, spec.n_train),
             MLP((spec.width,) * spec.depth),
             spec.recipe(init_scale=scales[start], gradient_noise=noise),
-            (_WATCH,),
+            (_LEARNED, _NORMS),
         )
         for start, name, noise in runs
     )

@@ -12,6 +12,7 @@ from genbook.base.spec import parameter
 from genbook.base.when import LogSpaced
 from genbook.experiments import MLP, Condition, Dataset, Design, Images, Watch
 from genbook.experiments.specs import HiddenWidths
+from genbook.studies.batches.shared import check_batch
 
 _LEARNED = Watch(("train accuracy", "train loss", "test accuracy", "distance"), LogSpaced(20))
 _NOISE = Watch(("off-diagonal coherence",), LogSpaced(12))
@@ -41,10 +42,7 @@ class LargeBatchesSpec(Dataset):
 
     @model_validator(mode="after")
     def _batches_fit(self) -> Self:
-        if self.large_batch > self.n_train:
-            raise ValueError(
-                f"parameter large_batch = {self.large_batch}: want at most the training set's size, {self.n_train}"
-            )
+        check_batch(self, "large_batch")
         if self.large_batch % self.ghosts:
             raise ValueError(
                 f"parameter ghost_batch = {self.ghost_batch}: want a divisor of large_batch = {self.large_batch}"

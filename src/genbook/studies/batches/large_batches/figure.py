@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
-from genbook.base.stats import t_interval
+from genbook.figures.moving import summaries
 from genbook.tables import readings
 
 #: The runs that differ in batch, learning rate and length alone, and what a page calls them.
@@ -29,16 +28,13 @@ def courses(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         A row for each data set (``images``), way of counting (``counted``), run (by its name on the page) and place:
         ``estimate``, ``low``, ``high``; and whether it is the run's ``last``.
     """
-    rows = []
+    parts = []
     for images, table in tables.items():
-        errors = 1 - readings.curve(table, "test accuracy", "run", "epoch")
-        for (run, step, epoch), values in errors.groupby(["run", "step", "epoch"]):
-            if run not in CALLED or not step:
-                continue
-            found = t_interval(values)
-            ends = (found.low, found.high) if np.isfinite(found.low) else (found.estimate, found.estimate)
-            for counted, place in (("updates", step), ("epochs", epoch)):
-                rows.append([images, counted, CALLED[run], place, found.estimate, *np.clip(ends, 0, 1)])
-    names = ["images", "counted", "run", "place", "estimate", "low", "high"]
-    found = pd.DataFrame(rows, columns=names)
-    return found.assign(last=found["place"] == found.groupby(names[:3])["place"].transform("max"))
+        errors = (1 - readings.curve(table, "test accuracy", "run", "epoch")).rename("error").reset_index()
+        errors = errors[errors["run"].isin(CALLED) & (errors["step"] > 0)].replace({"run": CALLED})
+        for counted, place in (("updates", "step"), ("epochs", "epoch")):
+            along = summaries(errors.assign(place=errors[place]), "place", "error", ["run"])
+            parts.append(along.assign(images=images, counted=counted))
+    found = pd.concat(parts, ignore_index=True)
+    found[["low", "high"]] = found[["low", "high"]].clip(0, 1)
+    return found.assign(last=found["place"] == found.groupby(["images", "counted", "run"])["place"].transform("max"))

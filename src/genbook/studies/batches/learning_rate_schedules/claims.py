@@ -5,33 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from genbook.studies.batches.learning_rate_schedules import theory
 from genbook.studies.batches.learning_rate_schedules.spec import LearningRateSchedulesSpec
-from genbook.tables import readings, tidy
+from genbook.studies.batches.shared import CHOSEN, LATE, SCHEDULES, best_of, tuned
+from genbook.tables import tidy
 from genbook.tables.statistics import Statistic, claim, ratio
-
-CHOSEN = "peaks chosen on the other seeds"
-#: Part of the steps after which a schedule is at its end: linear decay has a fifth of its peak left there.
-LATE = 0.8
-
-
-def tuned(table: pd.DataFrame, quantity: str = "excess loss") -> pd.DataFrame:
-    """The loss of each schedule at the peak that is best on the other seeds: rows seeds, columns schedules."""
-    rows = tidy.select(table, quantity=quantity)
-    found = {}
-    for schedule, mine in rows.groupby("schedule"):
-        losses = mine.pivot(index="peak", columns="seed", values="value")
-        found[schedule] = readings.on_other_seeds(-losses, losses)
-    return pd.DataFrame(found).rename_axis(index="seed", columns="schedule")
-
-
-def best_of(losses: pd.DataFrame) -> pd.Series:
-    """Each seed's loss by the schedule that is best on the other seeds.
-
-    Args:
-        losses: rows seeds, columns schedules, as of `tuned`.
-    """
-    return readings.on_other_seeds(-losses.T, losses.T)
 
 
 def factors(table: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +37,7 @@ def _linear_over(other: str, words: str) -> Statistic:
 @ratio(f"times the excess loss of the best other schedule; {CHOSEN}, and so is that schedule")
 def _linear_over_best(table: pd.DataFrame, spec: LearningRateSchedulesSpec) -> pd.Series:
     losses = tuned(table)
-    others = [schedule for schedule in theory.SCHEDULES if schedule != "linear"]
+    others = [schedule for schedule in SCHEDULES if schedule != "linear"]
     return losses["linear"] / best_of(losses[others])
 
 

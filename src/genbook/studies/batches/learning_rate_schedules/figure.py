@@ -9,6 +9,7 @@ import pandas as pd
 
 from genbook.studies.batches.learning_rate_schedules import theory
 from genbook.studies.batches.learning_rate_schedules.spec import LearningRateSchedulesSpec
+from genbook.studies.batches.shared import factors, refined, smoothed
 from genbook.tables import tidy
 
 #: A colour for each schedule, and what figures call it.
@@ -37,7 +38,7 @@ def constants() -> pd.DataFrame:
         {
             steps: {
                 name: theory.best_peak(shape, np.ones(steps), 1.0)[1] * np.sqrt(steps)
-                for name, shape in theory.factors(steps).items()
+                for name, shape in factors(steps).items()
             }
             for steps in LENGTHS
         }
@@ -57,8 +58,8 @@ def at_batch(table: pd.DataFrame, spec: LearningRateSchedulesSpec) -> pd.DataFra
     parts = []
     for size in [*(size for size in SIZES if size < spec.n_train), spec.n_train]:
         norms = np.sqrt(mean + (each - mean) / size)
-        norms = norms.apply(lambda row: pd.Series(theory.smoothed(row.to_numpy(), spec.window), row.index), axis=1)
-        shapes = norms.apply(lambda row: pd.Series(theory.refined(row.to_numpy()), row.index), axis=1)
+        norms = norms.apply(lambda row: pd.Series(smoothed(row.to_numpy(), spec.window), row.index), axis=1)
+        shapes = norms.apply(lambda row: pd.Series(refined(row.to_numpy()), row.index), axis=1)
         drawn = norms.columns[::_THINNED]
         parts.append(
             pd.DataFrame({"norm": norms[drawn].stack(), "factor": shapes[drawn].stack()})

@@ -12,6 +12,7 @@ from genbook.base.seeding import generator
 from genbook.studies.batches.learning_rate_schedules import theory
 from genbook.studies.batches.learning_rate_schedules.problem import LOSSES, best_weights, signed_points
 from genbook.studies.batches.learning_rate_schedules.spec import LearningRateSchedulesSpec
+from genbook.studies.batches.shared import factors, refined, smoothed
 
 COLUMNS = ["seed", "schedule", "peak", "step", "quantity", "value"]
 #: Steps at which schedules and gradients are kept for figures and statistics, as a number of equal parts of a run.
@@ -46,14 +47,14 @@ def _one_seed(spec: LearningRateSchedulesSpec, seed: int) -> Iterator[tuple[obje
     points = signed_points(spec, seed)
     best = best_weights(points, spec.loss)
     least, distance = LOSSES[spec.loss][0](points @ best).mean(), float(np.linalg.norm(best))
-    shapes = dict(theory.factors(spec.steps))
+    shapes = dict(factors(spec.steps))
     kept = np.unique(np.linspace(0, spec.steps - 1, KEPT + 1).round().astype(int))
 
     # The first run: linear decay, at whichever peak it ends lowest.
     first = descend(points, shapes["linear"][None], spec, generator(seed, "first runs"))
     peak = int(first.losses[spec.iterate][0].argmin())
-    norms = theory.smoothed(first.norms[0, peak], spec.window)
-    shapes["refined"] = theory.refined(norms)
+    norms = smoothed(first.norms[0, peak], spec.window)
+    shapes["refined"] = refined(norms)
     named = (seed, "linear", spec.peaks[peak])
     for step in kept:
         yield (*named, step, "gradient norm", norms[step])

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from genbook.base.spec import parameter
 from genbook.experiments import Dataset, Fraction, Growing
+from genbook.studies.batches.shared import check_batch
 
 
 class LearningRateSchedulesSpec(Dataset):
@@ -36,6 +37,5 @@ class LearningRateSchedulesSpec(Dataset):
 
     @model_validator(mode="after")
     def _batch_fits(self) -> Self:
-        if self.batch_size > self.n_train:
-            raise ValueError(f"parameter batch_size = {self.batch_size}: want at most n_train = {self.n_train}")
+        check_batch(self, "batch_size")
         return self

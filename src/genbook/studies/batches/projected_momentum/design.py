@@ -11,6 +11,7 @@ from genbook.base.spec import parameter
 from genbook.base.when import LogSpaced
 from genbook.experiments import MLP, Condition, Dataset, Design, Images, Watch
 from genbook.experiments.specs import HiddenWidths
+from genbook.studies.batches.shared import check_batch
 
 _NORMS = Watch(("weight norm",), LogSpaced(24), layers=True)
 _LEARNED = Watch(("train loss", "train accuracy", "test accuracy"), LogSpaced(24))
@@ -36,10 +37,7 @@ class ProjectedMomentumSpec(Dataset):
 
     @model_validator(mode="after")
     def _batch_fits(self) -> Self:
-        if self.batch_size > self.n_train:
-            raise ValueError(
-                f"parameter batch_size = {self.batch_size}: want at most the training set's size, {self.n_train}"
-            )
+        check_batch(self, "batch_size")
         return self
 
     @property
