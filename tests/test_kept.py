@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from genbook import data
 from genbook.base.files import write_text
 from genbook.cli import kept
 
@@ -48,9 +49,9 @@ def test_a_store_that_takes_no_file_is_no_reason_not_to_answer(sources, store):
 
 @pytest.mark.parametrize(
     "written",
-    ["store/tables/toy/ab/3.parquet", "checkout/book/results/toy/full-discovery.parquet", "data/mnist/file"],
+    ["store/tables/toy/ab/3.parquet", "checkout/book/results/toy/full-discovery.parquet"],
 )
-def test_once_a_table_or_the_data_are_written_what_follows_from_them_is_made_again(sources, tmp_path, written, store):
+def test_once_a_table_is_written_what_follows_from_it_is_made_again(sources, tmp_path, written, store):
     file = store / written.removeprefix("store/") if written.startswith("store/") else tmp_path / written
     asked = ["claims", ()]
     for said in ("none", "first", "other"):
@@ -64,6 +65,18 @@ def test_once_a_table_or_the_data_are_written_what_follows_from_them_is_made_aga
     assert kept.of_tables(asked, lambda: "edited, and its time set back") == "edited, and its time set back"
     file.unlink()
     assert kept.of_tables(asked, lambda: "without it") == "without it"
+
+
+def test_what_data_there_are_changes_what_follows(sources, monkeypatch):
+    there = {"digits": "ab"}
+    monkeypatch.setattr(data, "available", there.__contains__)
+    monkeypatch.setattr(data, "fingerprint", there.__getitem__)
+    assert kept.of_tables(["a"], lambda: "digits") == "digits"
+    assert kept.of_tables(["a"], lambda: pytest.fail("made again")) == "digits"
+    there["mnist"] = "cd"
+    assert kept.of_tables(["a"], lambda: "both") == "both"
+    there["mnist"] = "ef"
+    assert kept.of_tables(["a"], lambda: "another") == "another"
 
 
 def test_a_setting_of_the_environment_and_a_primary_claim_change_what_follows(sources, tmp_path, monkeypatch):

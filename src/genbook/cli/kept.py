@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from genbook.base.errors import ForeseenError
-from genbook.base.files import checkout, data_root, sha256, store_root, write_text
+from genbook.base.files import checkout, sha256, store_root, write_text
 
 _LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "torch")
 
@@ -53,12 +53,21 @@ def _sources() -> str:
 
 
 def _tables() -> str:
-    """The same with all tables, the files of the data sets, and the libraries that read and judge them."""
+    """The same with all tables, the data sets, and the libraries that read and judge them."""
     versions = [importlib.metadata.version(name) for name in _LIBRARIES]
     variables = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("GENBOOK_"))
     published = (checkout() or store_root()) / "book" / "results"
-    folders = (store_root() / "tables", published, data_root())
-    return _hash([_sources(), *versions, *variables], [file for folder in folders for file in _files(folder)])
+    files = [file for folder in (store_root() / "tables", published) for file in _files(folder)]
+    return _hash([_sources(), *versions, *variables, *_data()], files)
+
+
+def _data() -> Iterator[str]:
+    """The fingerprint of each data set that is there; below their root there may be much that is none."""
+    from genbook import data
+
+    for name in data.NAMES:
+        with contextlib.suppress(ForeseenError):  # damaged: to who asks for it that is said then
+            yield f"{name} {data.fingerprint(name) if data.available(name) else 'absent'}"
 
 
 def _hash(words: Sequence[str], files: Sequence[Path]) -> str:
