@@ -22,6 +22,13 @@ def interval(values, **options):
     return {"estimate": found.estimate, "low": ends[0], "high": ends[1]}
 
 
+def full(table, study, setting):
+    """A setting's table as it is published of the profile 'full', where it is."""
+    told = get(study)
+    name = published.name_of("full", setting)
+    return (published.table(told, name) if name in published.names(told) else None) or table(study, setting)
+
+
 def known_by(rows, step, *by):
     """The last value of each network that was measured up to a step."""
     return rows[rows["step"] <= step].sort_values("step").groupby(["seed", *by])["value"].last().dropna()
@@ -138,7 +145,7 @@ def xor_steps(table, state):
 
 def batches_move(table, state):
     """Test error at the end of each training, of the chosen images; however its course is counted."""
-    settings = [table("large_batches", setting) for setting in ("discovery", "replication")]
+    settings = [full(table, "large_batches", setting) for setting in ("discovery", "replication")]
     (chosen,) = [one.frame for one in settings if one.spec.dataset == state["images"]]
     names = {
         "small": "small batches",
@@ -190,6 +197,47 @@ def draw_the_line(table, state):
     return found
 
 
+def noise_signal(table, state):
+    """What is left of a signal's square after the last hidden layer, from the norms of the layers' weights."""
+    scored = full(table, "gradient_noise", "discovery")
+    rows = scored.frame[(scored.frame["quantity"] == "weight norm") & (scored.frame["step"] == state["at"])]
+    names = {
+        ("poor", "none"): "poor start",
+        ("poor", "annealed"): "poor, annealed noise",
+        ("poor", "constant"): "poor, constant noise",
+        ("good", "none"): "good start",
+        ("good", "annealed"): "good, annealed noise",
+    }
+    hidden = [f"{2 * layer}.weight" for layer in range(1, scored.spec.depth)]
+    found = {}
+    for run, mine in rows.groupby(["start", "noise"]):
+        norms = mine.pivot(index="seed", columns="layer", values="value")[hidden]
+        left = (norms**2 / (2 * scored.spec.width)).prod(axis=1, skipna=False)
+        left = left[np.isfinite(left)]
+        if len(left):
+            found[(names[run],)] = interval(left, scale="log")
+    return found
+
+
+def momentum_rates(table, state):
+    """Effective learning rates of the chosen batches or images at the step: η / ‖w‖² of the hidden weights."""
+    usual = full(table, "projected_momentum", "discovery")
+    settings = [usual, *(full(table, "projected_momentum", name) for name in ("small batches", "replication"))]
+    of = {}
+    for one in settings:
+        images = "" if one.spec.dataset == usual.spec.dataset else f"{one.spec.dataset}, "
+        of[f"{images}batches of {one.spec.batch_size}"] = one
+    chosen = of[state["setting"]]
+    rows = chosen.frame[(chosen.frame["quantity"] == "weight norm") & (chosen.frame["step"] == state["at"])]
+    rows = rows[rows["layer"].isin(chosen.spec.hidden_weights)]
+    found = {}
+    for run, mine in rows.groupby("run"):
+        found[(run,)] = interval(
+            chosen.spec.learning_rate / (mine["value"] ** 2).groupby(mine["seed"]).sum(), scale="log"
+        )
+    return found
+
+
 def refined_move(table, state):
     """Where the refined schedule of a batch is highest on average over the seeds, and how high."""
     study = get("learning_rate_schedules")
@@ -224,6 +272,8 @@ FIGURES = {
     "fig-draw-the-line": ("08", ("part",), draw_the_line, {"cut_index": 0.8}),
     "fig-stable-rates": ("09", ("optimiser", "size"), stable_rates, {"told_index": 0.8}),
     "fig-refined-move": ("09", ("batch", "step"), refined_move, {"batch_index": 0.0}),
+    "fig-noise-start": ("09", ("run",), noise_signal, {"at_index": 0.3}),
+    "fig-momentum-move": ("09", ("run",), momentum_rates, {"at_index": 0.4, "setting": "batches of 10"}),
     "fig-batches-move": ("09", ("run",), batches_move, {"counted": "updates", "images": "fashion-small"}),
 }
 
