@@ -258,6 +258,27 @@ def refined_move(table, state):
     return {(state["batch"], highest): interval(shapes[highest])}
 
 
+def noise_regimes_move(table, state):
+    """Test error of the networks of the chosen images, scale and temperature, and how many answers have changed."""
+    study = get("noise_regimes")
+    both = [
+        published.table(study, f"full-{setting}") or table("noise_regimes", setting)
+        for setting in ("discovery", "replication")
+    ]
+    (chosen,) = [one for one in both if one.spec.dataset == state["images"]]
+    frame = chosen.frame
+    place = (frame["model"] == "network") & (frame["size"] == chosen.spec.diagram_size)
+    place &= frame["scale"] == chosen.spec.scales[int(state["rung"])]
+    place &= frame["temperature"] == chosen.spec.diagram_temperatures[int(state["warmth"])]
+    values = {
+        quantity: frame[place & (frame["quantity"] == quantity)]["value"]
+        for quantity in ("test error", "flipped units")
+    }
+    told = (state["rung"], state["warmth"])
+    found = interval(values["test error"].dropna())
+    return {told: {**found, "low": max(found["low"], 0), "flipped": values["flipped units"].mean()}}
+
+
 #: By figure: its chapter, what its rows are told apart by, what is computed, and a change of its controls: for each of
 #: their inputs a part of the way through what it can be, an option, or whether it is ticked.
 FIGURES = {
@@ -274,6 +295,12 @@ FIGURES = {
     "fig-refined-move": ("09", ("batch", "step"), refined_move, {"batch_index": 0.0}),
     "fig-noise-start": ("09", ("run",), noise_signal, {"at_index": 0.3}),
     "fig-momentum-move": ("09", ("run",), momentum_rates, {"at_index": 0.4, "setting": "batches of 10"}),
+    "fig-noise-regimes-move": (
+        "09",
+        ("rung", "warmth"),
+        noise_regimes_move,
+        {"images": "fashion-small", "rung_index": 0.4, "warmth_index": 0.7},
+    ),
     "fig-batches-move": ("09", ("run",), batches_move, {"counted": "updates", "images": "fashion-small"}),
 }
 

@@ -208,6 +208,7 @@ def test_what_the_figures_are_drawn_from():
     assert rows.loc[(1.0, 1 / 8), "estimate"] == pytest.approx(0.1 * 1.3 * 1.01)
     assert rows.loc[(1.0, 1 / 64), "low"] == pytest.approx(0.1)
     assert len(rows) == 2 * 4
+    assert rows["called"].unique().tolist() == ["1", "32,768"]
     assert [in_words(one) for one in (1 / 64, 0.25, 0.3, 2.0)] == ["1/64", "1/4", "0.3", "2"]
 
 

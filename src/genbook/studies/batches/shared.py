@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import median_filter
+import scipy
 
 from genbook.tables import readings, tidy
 
@@ -54,7 +54,7 @@ def from_weights(weights: np.ndarray) -> np.ndarray:
 
 def smoothed(norms: np.ndarray, window: float) -> np.ndarray:
     """The running median of gradient norms [T] over a ``window``, a fraction of the steps; mirrored at the ends."""
-    return median_filter(norms, size=2 * int(window * len(norms) / 2) + 1, mode="reflect")
+    return scipy.ndimage.median_filter(norms, size=2 * int(window * len(norms) / 2) + 1, mode="reflect")
 
 
 def refined(norms: np.ndarray) -> np.ndarray:

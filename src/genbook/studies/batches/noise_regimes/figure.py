@@ -13,15 +13,15 @@ from genbook.studies.batches.noise_regimes.spec import NoiseRegimesSpec
 from genbook.tables.readings import geometric_mean
 
 #: What a page calls what grows and falls with the size of the training set.
-NAMED = {"weight change": "change", "training time": "time", "temperature": "temperature of leaving"}
-#: Temperatures that are one part in at most so many are written so.
+NAMED = {"weight change": "change", "training time": "time", "temperature": "$T_c$"}
+#: Numbers that are one part in at most so many are written so.
 _AS_PARTS = 1024
 
 
-def in_words(temperature: float) -> str:
-    """1/64 for 0.015625: temperatures are parts of one where they are."""
-    whole = 1 / temperature
-    return f"1/{whole:g}" if temperature < 1 and whole == int(whole) and whole <= _AS_PARTS else f"{temperature:g}"
+def in_words(number: float) -> str:
+    """1/64 for 0.015625: temperatures and scales are parts of one where they are."""
+    whole = 1 / number
+    return f"1/{whole:g}" if number < 1 and whole == int(whole) and whole <= _AS_PARTS else f"{number:,g}"
 
 
 def against_size(table: pd.DataFrame, spec: NoiseRegimesSpec) -> dict[str, pd.Series]:
@@ -42,9 +42,10 @@ def diagram(tables: Mapping[str, tuple[pd.DataFrame, NoiseRegimesSpec]]) -> pd.D
     """The phase diagram over seeds, by data set.
 
     Returns:
-        A row for each ``images``, ``scale`` and ``temperature``: test error with its interval (``estimate``, ``low``,
-        ``high``), the geometric mean of the ``change`` of weights, the mean fraction of ``flipped`` answers. None where
-        no seed fits.
+        A row for each ``images``, ``scale`` and ``temperature``, which are told by their places among the others too
+        (``rung``, ``warmth``) and by what a page calls them (``called``, ``parts``): test error with its interval
+        (``estimate``, ``low``, ``high``), the geometric mean of the ``change`` of weights, the mean fraction of
+        ``flipped`` answers. None where no seed fits.
     """
     rows = []
     for images, (table, spec) in tables.items():
@@ -52,9 +53,9 @@ def diagram(tables: Mapping[str, tuple[pd.DataFrame, NoiseRegimesSpec]]) -> pd.D
             quantity: claims.networks(table, quantity, size=spec.diagram_size)[spec.diagram_temperatures]
             for quantity in ("test error", "weight change", "flipped units")
         }
-        for scale in spec.scales:
+        for rung, scale in enumerate(spec.scales):
             at = {quantity: values.xs(scale, level="scale") for quantity, values in read.items()}
-            for temperature in spec.diagram_temperatures:
+            for warmth, temperature in enumerate(spec.diagram_temperatures):
                 errors = at["test error"][temperature].dropna()
                 if errors.empty:
                     continue
@@ -62,9 +63,7 @@ def diagram(tables: Mapping[str, tuple[pd.DataFrame, NoiseRegimesSpec]]) -> pd.D
                 ends = (found.low, found.high) if np.isfinite(found.low) else (found.estimate, found.estimate)
                 change = geometric_mean(at["weight change"][temperature])
                 flipped = at["flipped units"][temperature].mean()
-                rows.append(
-                    [images, scale, temperature, found.estimate, *np.clip(ends, 0, 1), float(change), float(flipped)]
-                )
-    return pd.DataFrame(
-        rows, columns=["images", "scale", "temperature", "estimate", "low", "high", "change", "flipped"]
-    )
+                place = [images, scale, temperature, rung, warmth, in_words(scale), in_words(temperature)]
+                rows.append([*place, found.estimate, *np.clip(ends, 0, 1), float(change), float(flipped)])
+    told = ["images", "scale", "temperature", "rung", "warmth", "called", "parts"]
+    return pd.DataFrame(rows, columns=[*told, "estimate", "low", "high", "change", "flipped"])

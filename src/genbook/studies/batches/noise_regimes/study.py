@@ -62,7 +62,7 @@ STUDY = Study(
             seconds=12,
             judged=False,
         ),
-        "full": Profile(seeds=20, parameters={}, seconds=600),
+        "full": Profile(seeds=20, parameters={}, seconds=300),
     },
     claims=CLAIMS,
     columns={
