@@ -5,6 +5,7 @@ import json
 import pytest
 
 from genbook import data
+from genbook.base.files import StorageError
 from genbook.book import build, front, generated, scoreboard
 from genbook.book.build import BuildError
 from tests.toy import toy_study
@@ -80,3 +81,16 @@ def test_a_build_that_is_refused_leaves_the_old_book(book, tmp_path, monkeypatch
     with pytest.raises(BuildError, match="control 'nothing'"):
         build.build("quick", tmp_path / "out")
     assert index.read_text() == "the old book"
+
+
+def test_pages_that_could_not_be_laid_out_take_no_room(book, tmp_path, monkeypatch):
+    def full(profile, folder, rows):
+        folder.mkdir(parents=True)
+        raise StorageError(28, "the disk is full")
+
+    monkeypatch.setattr(build, "_execute_all", lambda profile, jobs, say: None)
+    monkeypatch.setattr(build, "judged", lambda profile: [])
+    monkeypatch.setattr(build, "stage", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        build.build("quick", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [build._MARK]

@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -87,6 +89,32 @@ def test_data_that_are_not_there_are_named_with_what_to_type(genbook, store, tmp
         assert "genbook data fetch fashion-mnist" in err
         assert "Traceback" not in err
         assert not list(store.rglob("*.parquet")), "nothing is computed before it is said"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "cannot write standard output or a file: the disk is full"),
+        (OSError(errno.EDQUOT, "Quota", "/a/page"), "cannot write /a/page: the disk is full"),
+    ],
+)
+def test_a_write_that_nobody_guards_is_told_in_one_message(genbook, monkeypatch, error, said):
+    def full(*words):
+        raise error
+
+    monkeypatch.setattr("genbook.results.chapters.chapter_of", full)
+    status, out, err = genbook("studies")
+    assert (status, out) == (1, "")
+    assert err == f"genbook: {said}; free some space\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_what_is_printed_onto_a_full_disk_is_one_message_too():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "genbook", "studies"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "genbook: cannot write standard output or a file: the disk is full; free some space\n"
 
 
 def test_claims_as_json_are_json_alone(genbook, toy):

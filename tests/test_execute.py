@@ -201,6 +201,12 @@ def test_what_a_kernel_said_last_is_told_when_it_dies(notebook):
         notebook(crash)
 
 
+def test_a_kernel_that_dies_of_a_full_disk_is_the_disks_refusal(notebook):
+    crash = "import os\nos.write(2, b'OSError: [Errno 28] No space left on device\\n')\nos._exit(1)"
+    with pytest.raises(StorageError, match=r"^cannot write .*: the disk is full; free some space$"):
+        notebook(crash)
+
+
 def papermill(tmp_path, *words):
     """papermill started by hand on the real chapter, from another directory."""
     source = execute.notebooks_root() / "02_random_vs_real_labels.ipynb"

@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 
@@ -89,6 +91,31 @@ def test_one_file_is_entered_and_the_others_keep_their_lines(folder):
         manifest.check(folder)
 
 
+def test_a_file_that_is_put_there_is_listed(folder):
+    manifest.put(folder, folder / "toy" / "new.parquet", b"published")
+    assert (folder / "toy" / "new.parquet").read_bytes() == b"published"
+    manifest.check(folder)
+
+
+@pytest.mark.parametrize("refused", [1, 2], ids=["the file", "its list"])
+def test_where_the_disk_refuses_a_file_neither_it_nor_its_line_changes(folder, monkeypatch, refused):
+    real, asked = os.fsync, []
+
+    def full(handle):
+        asked.append(handle)
+        if len(asked) == refused:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(ForeseenError, match="the disk is full"):
+            manifest.put(folder, folder / "a.csv", b"published anew")
+    assert (folder / "a.csv").read_text() == "a.csv"
+    manifest.check(folder)
+    assert not list(folder.rglob(".*"))
+
+
 def test_a_book_is_not_built_on_a_file_that_is_not_as_listed(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(published, "root", lambda: folder)
     (folder / "a.csv").write_text("changed by hand")
@@ -104,3 +131,11 @@ def test_by_hand_all_files_are_listed_anew(folder):
     subprocess.run([sys.executable, "-m", "genbook.tables.manifest", str(folder)], check=True)
     manifest.check(folder)
     assert list(manifest.read(folder)) == ["a.csv", "toy/c d.json"]
+
+
+@pytest.mark.parametrize("words", [(), ("no such folder",), ("a.csv",), ("a", "b")])
+def test_what_is_no_folder_is_refused_in_one_line(folder, words):
+    command = [sys.executable, "-m", "genbook.tables.manifest", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["python -m genbook.tables.manifest FOLDER: want a folder, such as book/results"]

@@ -14,6 +14,7 @@ import nbformat
 import psutil
 import pytest
 
+from genbook.base.files import StorageError
 from genbook.base.scratch import PREFIX, scratch, sweep
 
 MESSAGE = "genbook: interrupted; what was stored stays, the next run goes on from there"
@@ -214,3 +215,15 @@ def test_a_folder_is_swept_when_its_owner_is_dead_and_not_before(short_folder, m
     assert list(short_folder.iterdir()) == [foreign]
     os.utime(foreign, (0, 0))
     assert sweep(short_folder) == [foreign], "no one needs it after a day"
+
+
+def test_a_folder_whose_lock_is_refused_is_not_left_behind(short_folder, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(short_folder))
+
+    def full(lock, *words, **named):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", full)
+    with pytest.raises(StorageError, match="cannot write the temporary folder"), scratch():
+        pass
+    assert not list(short_folder.iterdir())

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,7 @@ def test_a_build_that_fails_leaves_the_old_pages_and_the_next_one_begins_with_th
         render.render(folder, "second")
     assert (folder / "html" / "a.html").read_text() == "a.md"
     assert render.said(folder / "html") == "first"
+    assert not (folder / "fresh").exists(), "what is half made takes no room"
     (folder / "source" / "a.md").write_text("mended")
     render.render(folder, "third")
     assert begun == [True, True]
@@ -137,3 +139,17 @@ def test_jupyter_book_on_a_full_disk_is_told_as_the_disks_refusal(tmp_path, monk
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", said))
     with pytest.raises(StorageError, match=r"the disk is full; free some space$"):
         render._jupyter_book(tmp_path, tmp_path / "out")
+
+
+def test_what_sphinx_leaves_of_its_errors_is_gone_with_the_command(tmp_path, monkeypatch):
+    told = []
+
+    def run(*words, env, **named):
+        told.append(Path(env["TMPDIR"]))
+        (told[0] / "sphinx-err-1.log").touch()
+        return subprocess.CompletedProcess([], 1, "", "an ERROR")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(BuildError, match="an ERROR"):
+        render._jupyter_book(tmp_path, tmp_path / "out")
+    assert not told[0].exists()

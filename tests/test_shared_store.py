@@ -7,6 +7,7 @@ import tarfile
 import pytest
 
 from genbook import cli, studies
+from genbook.base.files import StorageError
 from genbook.base.spec import ParameterError
 from genbook.results import shared_store
 from genbook.results.compute import obtain
@@ -100,6 +101,20 @@ def test_what_is_no_archive_is_refused(store, tmp_path):
     with pytest.raises(ParameterError, match="no part"):
         shared_store.export(tmp_path / "b.tar")
     assert not (tmp_path / "b.tar").exists()
+
+
+@pytest.mark.parametrize("writer", ["pathlib.Path.write_bytes", "os.fsync"], ids=["on the way", "in the store"])
+def test_a_disk_that_takes_no_more_is_not_the_archives_fault(study, tmp_path, monkeypatch, writer):
+    def full(*words):
+        raise OSError(28, "No space left on device")
+
+    shared_store.export(tmp_path / "a.tar")
+    monkeypatch.setenv("GENBOOK_STORE", str(tmp_path / "elsewhere"))
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, full)
+        with pytest.raises(StorageError, match=r"^cannot write .*the disk is full; free some space"):
+            shared_store.take(tmp_path / "a.tar")
+    assert len(shared_store.take(tmp_path / "a.tar").new) == 2
 
 
 def test_pruning_removes_what_the_present_code_would_not_read_and_nothing_else(study, monkeypatch):

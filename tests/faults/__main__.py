@@ -17,7 +17,7 @@ SLURM = ((40, 1, 4), (40, 2, 4), (200, 2, 20))
 
 def on_disks(sample):
     """Full ones and read-only ones."""
-    return [disks.full((0,), disks.SOME) if sample else disks.full((0, 4, 16, 48, 96, 200)), disks.read_only()]
+    return [disks.full(("tmpfs",), disks.SOME, most=1) if sample else disks.full(), disks.read_only()]
 
 
 def campaigns(sample, kills_tried, sets):

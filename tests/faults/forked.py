@@ -66,17 +66,20 @@ def start(words, environment, folder, before=lambda: None):
         os.setsid()
         os.chdir(folder)
         os.environ.update({name: str(value) for name, value in environment.items()})
+        tempfile.tempdir = None  # it may be named anew
         for number, name in ((1, "out"), (2, "err")):
             handle = os.open(folder / f".{os.getpid()}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, number)
         sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w") for number in (1, 2))
         sys.argv = ["genbook", *map(str, words)]
-        before()
         status = 0
         try:
+            before()
             main()
         except SystemExit as stop:
             status = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
+            if isinstance(stop.code, str):
+                print(stop.code, file=sys.stderr)
         except BaseException:
             traceback.print_exc()
             status = 70

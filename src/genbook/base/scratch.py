@@ -40,8 +40,12 @@ def scratch() -> Iterator[Path]:
         # Locked under a name that no sweep looks for, so that none can come between.
         new = Path(tempfile.mkdtemp(prefix=f".new-{PREFIX}", dir=base))
         lock = filelock.FileLock(new / _LOCK)
-        lock.acquire()
-        folder = new.rename(new.with_name(new.name.removeprefix(".new-")))
+        try:
+            lock.acquire()
+            folder = new.rename(new.with_name(new.name.removeprefix(".new-")))
+        except BaseException:  # the folder took the last inode, say, and there was none for its lock
+            shutil.rmtree(new, ignore_errors=True)
+            raise
     try:
         yield folder
     finally:

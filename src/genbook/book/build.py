@@ -60,16 +60,15 @@ def build(profile: str = "quick", out: Path | None = None, jobs: int = 2, say: C
     _execute_all(profile, jobs, say)
     rows = judged(profile)
     results = inputs.of_results(profile)
-    staged = stage(profile, out / "staged", rows)
-    made = crate(profile)
-    key = sha256(_content_key(staged).encode(), made.record.encode())
-    if index.is_file() and render.said(out / "html") == key:
-        shutil.rmtree(staged)
-        say(f"nothing changed: {index}")
-    else:
-        render.mirror(staged, out / "source")
+    with render.gone_at_the_end(out / "staged"):
+        staged = stage(profile, out / "staged", rows)
+        made = crate(profile)
+        key = sha256(_content_key(staged).encode(), made.record.encode())
+        if changed := not index.is_file() or render.said(out / "html") != key:
+            render.mirror(staged, out / "source")
+    if changed:
         render.render(out, key, made.write)
-        say(f"the book: {index}")
+    say(f"the book: {index}" if changed else f"nothing changed: {index}")
     if inputs.of_results(profile) == results:  # and not another's since it was read
         write_text(mark, f"{sources} {results}")
     return index
@@ -176,7 +175,8 @@ def stage(profile: str, folder: Path, rows: Sequence[Row]) -> Path:
             json.dumps(marked(headed(json.loads(text), chapter, needed), chapter)),
         )
         for file in set(re.findall(r"\.\./tables/([\w.-]+\.csv)", text)):
-            shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
+            with disk_errors(folder):
+                shutil.copyfile(store_root() / "csv" / file, make_folder(folder / "tables") / file)
     library = reference.kept_pages()
     reference.lay_out(folder, library)
     toc = (book / "_toc.yml").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import importlib.metadata
 import json
@@ -189,8 +190,10 @@ def _executed(chapter: str, parameters: Mapping[str, Any], folder: Path, progres
         except PapermillExecutionError as error:
             raise ExecutionError(f"chapter {chapter}, cell {error.exec_count}: {error.ename}: {error.evalue}") from None
         except (PapermillException, RuntimeError, TimeoutError) as error:
-            said = f"chapter {chapter}: {type(error).__name__}: {error}"
-            raise ExecutionError(f"{said}{_last_words(folder / _KERNEL_LOG)}") from None
+            last = _last_words(folder / _KERNEL_LOG)
+            if os.strerror(errno.ENOSPC) in last:
+                raise OSError(errno.ENOSPC, last) from None  # told as any other refusal of the folder's disk
+            raise ExecutionError(f"chapter {chapter}: {type(error).__name__}: {error}{last}") from None
     return nbformat.read(scratch_copy, as_version=4)
 
 
@@ -240,12 +243,14 @@ def _interruptibly(work: Callable[[], Any]) -> None:
 class _Injected(logging.Filter):
     """Keeps back papermill's warning about parameters that a chapter has, though its cell does not list them.
 
-    Whether a chapter has a parameter is known before: `genbook.results.requests` has refused all others.
+    Whether a chapter has a parameter is known before: `genbook.results.requests` has refused all others. Of a kernel
+    that died at once the error itself tells.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to say it."""
-        return not record.getMessage().startswith("Passed unknown parameter")
+        kept_back = "Passed unknown parameter", "Error occurred while starting new kernel client"
+        return not record.getMessage().startswith(kept_back)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genbook.base.errors import ForeseenError
-from genbook.base.files import atomic
+from genbook.base.files import atomic, write_text
 from genbook.base.scratch import scratch
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def print_book(html: Path, where: Path | None = None) -> Path:
     """
     program, where, pages = required(), where or html.with_name(FILE), reading_order(html)
     whole = html / "_whole.html"
-    whole.write_text(joined(html, pages), encoding="utf-8")
+    write_text(whole, joined(html, pages))
     try:
         with scratch() as profile, atomic(where) as temporary:
             command = [program, *browser_options(), f"--user-data-dir={profile}", "--generate-pdf-document-outline"]

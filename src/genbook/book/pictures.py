@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from genbook import data, figures
-from genbook.base.files import make_folder
+from genbook.base.files import disk_errors, make_folder
 from genbook.figures import grids, style
 from genbook.figures.images import compressed
 from genbook.figures.moving import Choice, Live, Slider, link
@@ -36,7 +36,8 @@ def draw_pictures(folder: Path) -> None:
             figure, image = draw(), io.BytesIO()
             figure.savefig(image, format="png", dpi=style.DPI, metadata={"Software": None})
             plt.close(figure)
-            (make_folder(folder) / f"{name}.png").write_bytes(compressed(image.getvalue()))
+            with disk_errors(folder):
+                (make_folder(folder) / f"{name}.png").write_bytes(compressed(image.getvalue()))
 
 
 def of_each_class(dataset: str, each: int) -> np.ndarray:

@@ -12,13 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from genbook.base.errors import ForeseenError
 from genbook.base.files import StorageError, content, disk_errors, make_folder, repository, sha256, write_text
 from genbook.base.processes import lifeline
+from genbook.base.scratch import scratch
 from genbook.book.inputs import installed
 
 #: What Sphinx is extended by (see _config.yml).
@@ -41,17 +42,26 @@ def render(out: Path, key: str, beside: Callable[[Path], None] | None = None) ->
     frame, fresh = _frame_key(out / "source"), out / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     again = said(out / "known") == f"{said(out / 'html')} {frame}"
-    if again:
-        copy_tree(out / "known", fresh / "_build")
-        copy_tree(out / "html", fresh / "_build" / "html")
-    _jupyter_book(out / "source", fresh, again)
-    if beside is not None:
-        beside(fresh / "_build" / "html")
-    write_text(fresh / "_build" / "html" / _CONTENT, key)
-    write_text(fresh / "_build" / _CONTENT, f"{key} {frame}")
-    _swap(fresh / "_build" / "html", out / "html")
-    _swap(fresh / "_build", out / "known")
-    shutil.rmtree(fresh)
+    with gone_at_the_end(fresh):
+        if again:
+            copy_tree(out / "known", fresh / "_build")
+            copy_tree(out / "html", fresh / "_build" / "html")
+        _jupyter_book(out / "source", fresh, again)
+        if beside is not None:
+            beside(fresh / "_build" / "html")
+        write_text(fresh / "_build" / "html" / _CONTENT, key)
+        write_text(fresh / "_build" / _CONTENT, f"{key} {frame}")
+        _swap(fresh / "_build" / "html", out / "html")
+        _swap(fresh / "_build", out / "known")
+
+
+@contextlib.contextmanager
+def gone_at_the_end(folder: Path) -> Iterator[None]:
+    """Remove ``folder`` when the block ends, however it does: on a full disk what is half made takes room from all."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def copy_tree(source: Path, target: Path, **words: Any) -> None:
@@ -115,9 +125,10 @@ def _jupyter_book(source: Path, out: Path, again: bool = False) -> None:
     command = ["build", str(source), "--path-output", str(out)]
     command += ["--config", str(repository() / "_config.yml"), "--toc", str(source / "_toc.yml")]
     command += ["-W", "-n", "--keep-going", "-q", *([] if again else ["--all"])]
-    with lifeline() as own:
+    with lifeline() as own, scratch() as temporary:  # Sphinx leaves a file there of each error
         start = [sys.executable, "-c", script, str(own.fileno())]
-        done = subprocess.run([*start, *command], pass_fds=[own.fileno()], capture_output=True, text=True, check=False)
+        words = {"capture_output": True, "text": True, "check": False, "env": {**os.environ, "TMPDIR": str(temporary)}}
+        done = subprocess.run([*start, *command], pass_fds=[own.fileno()], **words)
     if done.returncode and os.strerror(errno.ENOSPC) in done.stderr + done.stdout:
         raise StorageError(errno.ENOSPC, f"cannot write {out}: the disk is full; free some space")
     if done.returncode or not (out / "_build" / "html" / "index.html").is_file():

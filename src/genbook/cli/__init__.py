@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 
 import click
@@ -59,4 +62,18 @@ def main() -> None:
             click.echo(f"genbook: {error}", err=True)
             sys.exit(error.status)
         except BrokenPipeError:
+            _print_no_more()
             sys.exit(0)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            _print_no_more()
+            where = error.filename or "standard output or a file"
+            click.echo(f"genbook: cannot write {where}: the disk is full; free some space", err=True)
+            sys.exit(1)
+
+
+def _print_no_more() -> None:
+    """Drop what standard output would not take, which Python would try, and complain of, once more at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from genbook.base.files import atomic, checkout, store_root
+from genbook.base.files import checkout, store_root
 from genbook.base.spec import ParameterError, Spec, nearest
 from genbook.results.table import Table
 from genbook.studies import Study
@@ -121,9 +121,7 @@ def publish(table: Table, name: str) -> Path:
         raise ParameterError(
             f"{path.name} would be {size:.1f} MiB; a published table has at most 2: measure less often"
         )
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
-    manifest.enter(root(), path)
+    manifest.put(root(), path, content)
     return path
 
 

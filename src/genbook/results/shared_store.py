@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from genbook import studies
-from genbook.base.files import atomic
+from genbook.base.files import StorageError, atomic, disk_errors
 from genbook.base.scratch import scratch
 from genbook.base.spec import ParameterError
 from genbook.results.table import key_of
@@ -104,8 +104,8 @@ class Taken:
 def take(archive: Path) -> Taken:
     """Put the parts of ``archive`` that serve here into the store; one that is there already stays.
 
-    Raises `ParameterError` for what is no tar file. Nothing is ever written outside of the store, and a member that is
-    no part of a table (a link, a device, another name) is refused.
+    Raises `ParameterError` for what is no tar file, `StorageError` where the disk refuses. Nothing is ever written
+    outside of the store, and a member that is no part of a table (a link, a device, another name) is refused.
     """
     new, there, refused = [], [], {}
     try:
@@ -115,7 +115,8 @@ def take(archive: Path) -> Taken:
                 if not wrong:
                     found = _MEMBER.fullmatch(member.name)
                     content = file.extractfile(member)
-                    (folder / "part.parquet").write_bytes(content.read())
+                    with disk_errors(folder):
+                        (folder / "part.parquet").write_bytes(content.read())
                     part, wrong = _proven(folder / "part.parquet", found["key"], int(found["seed"]))
                 if wrong:
                     refused[member.name] = wrong
@@ -124,6 +125,8 @@ def take(archive: Path) -> Taken:
                 else:
                     Store().write(found["key"], int(found["seed"]), part)
                     new.append(member.name)
+    except StorageError:
+        raise
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ParameterError(f"{archive} cannot be read as an archive of genbook store export: {error}") from None
     return Taken(tuple(new), tuple(there), refused)

@@ -9,6 +9,7 @@ lists all files anew, for whoever has changed one by hand and means it.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import filelock
 
 from genbook.base.errors import ForeseenError
-from genbook.base.files import disk_errors, make_folder, sha256, store_root, write_text
+from genbook.base.files import atomic, disk_errors, make_folder, sha256, store_root, write_text
 
 NAME = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
@@ -66,6 +67,19 @@ def enter(folder: Path, path: Path) -> None:
         _write(folder, read(folder) | {path.relative_to(folder).as_posix(): sha256(path.read_bytes())})
 
 
+def put(folder: Path, path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, which lies in ``folder``, and list it; where the disk refuses one, neither is."""
+    lock = make_folder(store_root() / "locks") / f"{NAME}.lock"
+    with disk_errors(lock), filelock.FileLock(lock):
+        listed = read(folder) | {path.relative_to(folder).as_posix(): sha256(content)}
+        with atomic(path) as temporary:
+            with temporary.open("wb") as opened:
+                opened.write(content)
+                opened.flush()
+                os.fsync(opened.fileno())  # it has its room before the list changes
+            _write(folder, listed)
+
+
 def list_below(folder: Path, below: Path) -> None:
     """List every file in ``below``, a folder in ``folder``, with its present content, and no other there."""
     lock, place = make_folder(store_root() / "locks") / f"{NAME}.lock", f"{below.relative_to(folder).as_posix()}/"
@@ -95,5 +109,15 @@ def _write(folder: Path, listed: dict[str, str]) -> None:
     write_text(folder / NAME, "".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())))
 
 
+def main() -> None:
+    """List all files of the folder that is named; a mistake is one message."""
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
+        sys.exit("python -m genbook.tables.manifest FOLDER: want a folder, such as book/results")
+    try:
+        list_anew(Path(sys.argv[1]).resolve())
+    except ForeseenError as error:
+        sys.exit(f"genbook: {error}")
+
+
 if __name__ == "__main__":
-    list_anew(Path(sys.argv[1]).resolve(strict=True))
+    main()
