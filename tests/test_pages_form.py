@@ -179,8 +179,7 @@ def test_a_chapter_can_be_opened_in_colab_where_it_lies_on_github():
     text = footer("https://github.com/someone/genbook")
     link = "https://colab.research.google.com/github/someone/genbook/blob/main/notebooks/02_random_vs_real_labels.ipynb"
     assert f'href="{link}"' in text
-    assert "git clone --quiet --depth 1 https://github.com/someone/genbook genbook\n" in text
-    assert '"./genbook[book]"' in text
+    assert '%pip install --quiet "genbook[book] @ git+https://github.com/someone/genbook"' in text
     for other in (footer(""), footer("https://codeberg.org/a/b"), footer("https://github.com/a/b", "references")):
         assert "Colab" not in other
 
