@@ -193,7 +193,7 @@
     const parts = found
       .map((name) => [(verdicts[name] || [name])[0], shown.filter((row) => became(row) === name).length])
       .filter(([, number]) => number)
-      .map(([name, number]) => number + " " + name);
+      .map(([name, number]) => number + " " + (number > 1 ? name.replace(/^fails/, "fail") : name));
     told.textContent =
       shown.length + " of " + rows.length + " claims" + (parts.length ? ": " + parts.join(", ") : "") +
       (moved ? " (with " + moved + " threshold" + (moved > 1 ? "s" : "") + " of yours)" : "") + ".";
