@@ -1,5 +1,8 @@
 """The chapters: what ``book/chapters.yml`` may say, and that all of the book says the same."""
 
+import importlib.metadata
+from types import SimpleNamespace
+
 import pytest
 import yaml
 
@@ -79,6 +82,15 @@ def test_what_is_wrong_is_named(book, text, said):
 def test_without_a_book_around_the_package_a_study_has_no_chapter(monkeypatch):
     for module in (chapters, files):
         monkeypatch.setattr(module, "checkout", lambda: None)
+    monkeypatch.setattr(chapters.importlib.metadata, "files", lambda name: [])
     assert chapters.chapter_of("random_labels") is None
     with pytest.raises(files.NotACheckout):
         chapters.chapters()
+
+
+def test_the_list_that_is_installed_with_the_package_serves_where_there_is_no_book(monkeypatch):
+    monkeypatch.setattr(chapters, "checkout", lambda: None)
+    installed = importlib.metadata.PackagePath("book", "chapters.yml")
+    installed.dist = SimpleNamespace(locate_file=lambda path: repository() / path)
+    monkeypatch.setattr(chapters.importlib.metadata, "files", lambda name: [installed])
+    assert chapters.studies_of("07_benign_overfitting_xor")[0].name == "xor_clusters"

@@ -226,6 +226,9 @@ def test_a_published_table_is_found_by_its_name_unless_it_is_outdated(study, tmp
     assert [provenance["seed"] for provenance in found.provenances] == [3, 5]
     pd.testing.assert_frame_equal(found.frame, obtain(study, spec, [3, 5]).frame)
     assert published.table(toy_study(version=2), "larger") is None
+    with monkeypatch.context() as patch:
+        patch.setattr(published, "checkout", lambda: None)
+        assert published.table(study, "not installed with the package") is None
     with pytest.raises(ParameterError, match="did you mean 'larger'"):
         published.table(study, "large")
 

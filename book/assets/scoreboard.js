@@ -171,16 +171,29 @@
     count();
   }
 
+  /* A fate that no claim had until a threshold was moved: the legend and the filter did not have it. */
+  function admit(name) {
+    if (!name || fates.includes(name)) return;
+    fates.push(name);
+    fate.add(new Option(name, name));
+    const item = document.createElement("li");
+    const square = document.createElement("span");
+    square.className = name.replaceAll(" ", "-");
+    item.append(square, name);
+    document.querySelector(".fates-legend").append(item);
+  }
+
   function count() {
     const shown = rows.filter((row) => !row.hidden);
     const moved = rows.filter((row) => row.moved).length;
     const alone = setting.value;
     const became = (row) => (alone ? verdictIn(row, alone) || "not run" : row.dataset.fate);
+    if (!alone) rows.forEach((row) => admit(row.dataset.fate));
     const found = alone ? [...new Set([...Object.keys(verdicts), ...shown.map(became)])] : fates;
     const parts = found
       .map((name) => [(verdicts[name] || [name])[0], shown.filter((row) => became(row) === name).length])
       .filter(([, number]) => number)
-      .map(([name, number]) => number + " " + name);
+      .map(([name, number]) => number + " " + (number > 1 ? name.replace(/^fails/, "fail") : name));
     told.textContent =
       shown.length + " of " + rows.length + " claims" + (parts.length ? ": " + parts.join(", ") : "") +
       (moved ? " (with " + moved + " threshold" + (moved > 1 ? "s" : "") + " of yours)" : "") + ".";

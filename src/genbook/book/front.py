@@ -34,8 +34,8 @@ _CAME_OUT = {"holds": "held", "undecided": "could not be decided", "fails": "fai
 def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
     """What became of all claims, then a card a chapter: figure (put into ``covers``), question, answer, fates."""
     told = f"{tally.in_words(rows)}. The [scoreboard](scoreboard) has them one by one."
-    cards = [told, "", fates_bar(tally.counts(rows)), "", fates_legend(tally.FATES), "", ":::::{grid} 1 2 2 2"]
-    cards += [":gutter: 3", ""]
+    cards = [told, "", fates_bar(tally.counts(rows)), "", fates_legend(tally.occurring(rows)), ""]
+    cards += [":::::{grid} 1 2 2 2", ":gutter: 3", ""]
     for chapter in chapters():
         notebook = json.loads(executed_path(chapter, profile).read_text(encoding="utf-8"))
         mine = [row for row in rows if chapter_of(row.request.study.name) == chapter]
@@ -143,7 +143,7 @@ def primary_claims() -> str:
         numbers = interval(judgement.estimate, judgement.low, judgement.high)
         lines.append(
             f'- {verdict_badge(judgement.verdict)} <a href="{address}">{one.claim.statement}</a> '
-            f"{numbers}, asked {wanted(one.claim)}"
+            f"{numbers}, asked\u00a0{wanted(one.claim)}"
         )
     return "\n".join([*lines, ""])
 

@@ -63,6 +63,15 @@ def _tighten(math: ET.Element) -> None:
             element.append(ET.Element("mspace", _STRUT))
 
 
+#: An equation within a line, and the signs right after it.
+_WITH_SIGNS = re.compile(r"(<math>(?:(?!</math>).)*</math>)([.,;:!?)\]]+)", re.DOTALL)
+
+
+def kept_whole(html: str) -> str:
+    """Return HTML in which no line begins with the sign that ends a sentence or its part after an equation."""
+    return _WITH_SIGNS.sub(r'<span class="whole">\1\2</span>', html)
+
+
 def in_html(html: str) -> str:
     r"""Return HTML with the ``\(...\)`` in its spans of the class ``math`` set; raises `MathsError`."""
     return _IN_HTML.sub(lambda found: mathml(unescape(found[1])), html)
@@ -112,6 +121,6 @@ def _set_in_html(app: Any, pagename: str, templatename: str, context: dict[str, 
 
     if "body" in context:
         try:
-            context["body"] = in_html(context["body"])
+            context["body"] = kept_whole(in_html(context["body"]))
         except MathsError as error:
             logging.getLogger(__name__).warning(str(error), location=pagename)

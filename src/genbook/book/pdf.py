@@ -126,7 +126,8 @@ def _move(article: Tag, name: str, pages: set[str]) -> None:
         element["id"] = _anchor(name, str(element["id"]))
     article["id"] = _anchor(name, "")
     for image in article.select("img[src]"):
-        image["src"] = _below(name, str(image["src"]))
+        source = str(image["src"])
+        image["src"] = source if source.startswith("data:") else _below(name, source)
         image["loading"] = "eager"
     for link in article.select("a[href]"):
         address = str(link["href"])

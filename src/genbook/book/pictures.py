@@ -80,7 +80,7 @@ def _signals() -> Figure:
 
 def _arrows() -> Figure:
     """Six gradients from one point, and their sum."""
-    figure, ax = figures.subplots(height=3.6)
+    figure, ax = figures.subplots(height=3.16)
     total = ARROWS.sum(0)
     for arrow in ARROWS:
         _arrow(ax, arrow, style.COLORS["train"], 1.6)

@@ -42,7 +42,7 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
         "",
         '<div class="unit-chart">',
         *(_units(chapter, mine) for chapter, mine in by_chapter.items() if chapter),
-        fates_legend(tally.FATES),
+        fates_legend(tally.occurring(rows)),
         "</div>",
         "",
         markdown_table(_fates(rows)),
@@ -91,7 +91,7 @@ def _table(rows: Sequence[Row]) -> list[Shown]:
 def _fates(rows: Sequence[Row]) -> pd.DataFrame:
     """A row for each kind of claims and each origin, a column for each fate that some claim has."""
     counted = [*tally.kinds(rows), *tally.origins(rows)]
-    some = [fate for fate in tally.FATES if any(kind.counts[fate] for kind in counted)]
+    some = tally.occurring(rows)
     return pd.DataFrame([{"claims": kind.title, **{fate: kind.counts[fate] for fate in some}} for kind in counted])
 
 

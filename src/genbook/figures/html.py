@@ -30,7 +30,7 @@ _CLAIMS = """\
 data-scale="{{ claim.scale }}" data-threshold="{{ claim.threshold }}" data-origin="{{ claim.origin }}" \
 data-fate="{{ row.fate }}"><th scope="row">
 <span class="statement">{{ claim.statement | prose | safe }}</span>
-<span class="details">holds if <span class="wanted">{{ claim | wanted | safe }}</span> \
+<span class="details">holds if&nbsp;<span class="wanted">{{ claim | wanted | safe }}</span> \
 {{ claim.threshold_text | prose | safe }}</span>
 {%- if brief %}<span class="details"><code>{{ claim.id }}</code></span>{% else %}
 <details class="evidence"><summary><code>{{ claim.id }}</code></summary><ul>

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib.metadata
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,7 +37,19 @@ class Entry(pydantic.BaseModel):
 
 def entries() -> tuple[Entry, ...]:
     """The chapters in the order of the book; raises `NotACheckout`, or `ChaptersError` naming what is wrong."""
-    return _read(repository() / "book" / "chapters.yml")
+    return _read(_installed_list() if checkout() is None else repository() / "book" / "chapters.yml")
+
+
+def _installed_list() -> Path:
+    """The copy of the list that was installed with the package, so that a notebook alone can be run with that.
+
+    Raises `NotACheckout` where there is none.
+    """
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.files("genbook") or ():
+            if file.name == "chapters.yml" and (path := Path(str(file.locate()))).is_file():
+                return path
+    return repository() / "book" / "chapters.yml"
 
 
 @functools.cache

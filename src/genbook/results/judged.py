@@ -20,7 +20,7 @@ from typing import Any
 
 from genbook import studies
 from genbook.base.claims import Judgement, judge_all
-from genbook.base.files import sha256, store_root, write_text
+from genbook.base.files import checkout, sha256, store_root, write_text
 from genbook.base.spec import ParameterError, Spec
 from genbook.results import published
 from genbook.results.compute import has_data
@@ -57,10 +57,14 @@ def key(study: Study, spec: Spec, seeds: Sequence[int], judged: bool, preconditi
 def of_published(study: Study, name: str) -> dict[str, Judgement] | None:
     """By id, what the study's claims come out as on the table published under ``name``; None where it is outdated.
 
+    None, too, where the package was installed without the book and its tables.
+
     The data of a replication, which the name tells, must meet the study's precondition.
 
     Raises `ParameterError` for a name that is none, `DamagedTable` for a file that is not as it was published.
     """
+    if checkout() is None and name not in published.names(study):
+        return None
     digest, key = published.digest(study, name), None
     if is_the_codes(study):
         key = sha256(json.dumps([name, digest, study.version, _code(study.name), _versions()]).encode())

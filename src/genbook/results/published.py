@@ -46,10 +46,13 @@ def names(study: Study) -> list[str]:
 def table(study: Study, name: str) -> Table | None:
     """The table that was published under ``name``, with the spec and seeds it was computed for.
 
-    None where it belongs to another version of the study: what its columns mean may have changed. Raises
-    `ParameterError` for a name that is none, `DamagedTable` for a file that is not as it was published.
+    None where it belongs to another version of the study, since what its columns mean may have changed, and where the
+    package was installed without the book. Raises `ParameterError` for a name that is none, `DamagedTable` for a file
+    that is not as it was published.
     """
     if name not in (known := names(study)):
+        if checkout() is None:
+            return None
         raise ParameterError(nearest(name, known, f"published table of {study.name}"))
     file = _file(study, name)
     whole = _said(file)

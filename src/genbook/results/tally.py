@@ -87,6 +87,11 @@ def counts(rows: Iterable[Row]) -> dict[Fate, int]:
     return {fate: found[fate] for fate in FATES}
 
 
+def occurring(rows: Iterable[Row]) -> list[Fate]:
+    """The fates that some claim has come to, in the order of `FATES`."""
+    return [fate for fate, count in counts(rows).items() if count]
+
+
 def in_words(rows: Iterable[Row]) -> str:
     """'**6** of 23 claims replicated; 7 fail in the replication, 2 undecided in discovery'; nothing without any."""
     counts = Kind("", list(rows)).counts

@@ -19,7 +19,7 @@ def real_bound(table: pd.DataFrame, spec: PacBayesBoundSpec) -> pd.Series:
     return final(table, "bound", "labels")["real"]
 
 
-@difference("of bound and error, the smaller of both kinds of labels'")
+@difference("of bound and error, the smaller of the two for real and for random labels")
 def slack(table: pd.DataFrame, spec: PacBayesBoundSpec) -> pd.Series:
     """By how much the bound is above the stochastic network's error on fresh examples, where it is least so."""
     return (final(table, "bound", "labels") - final(table, "test error", "labels")).min(axis=1)

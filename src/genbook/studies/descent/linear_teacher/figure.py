@@ -71,7 +71,7 @@ def _short(value: float) -> str:
 
 def _first(means: pd.DataFrame, spec: LinearTeacherSpec):
     """The error at the last time."""
-    figure, ax = figures.subplots(height=3.4)
+    figure, ax = figures.subplots(height=2.53)
     ratios = 2 ** np.linspace(-2, 2, 161)
     curve = [theory.generalization_error(a, means.index[-1], spec.snr, 0.0, spec.weight_decay)[0] for a in ratios]
     ax.plot(ratios, curve, color=figures.COLORS["theory"], linewidth=1.6)
