@@ -70,7 +70,7 @@ CLAIMS = (
     ),
     claim(
         "noise-teaches-poor-start",
-        "From a poor start, annealed noise alone lets such a network learn most of what it learns from a good start.",
+        "From a poor start, annealed noise alone lets a very deep network learn most of what it can from a good one.",
         "neelakantan-et-al-2015",
         way_to_good_start,
         above=0.5,

@@ -22,9 +22,9 @@ STUDY = Study.designed(
         ),
         # Narrow, few steps and few seeds: noise gets the network moving, and teaches it little.
         "quick": Profile(
-            seeds=2, parameters={"width": 16, "learning_rate": 0.07, "steps": 350}, seconds=6, judged=False
+            seeds=2, parameters={"width": 16, "learning_rate": 0.07, "steps": 350}, seconds=4, judged=False
         ),
-        "full": Profile(seeds=20, parameters={}, seconds=400),
+        "full": Profile(seeds=20, parameters={}, seconds=250),
     },
     claims=CLAIMS,
     conditions={
