@@ -455,7 +455,7 @@ def test_claims_table_shows_every_setting():
     assert places == sorted(places)
     assert text.count('<span class="numbers">') == 1, "what was not run has no number"
     assert "digits &amp; &lt;more&gt;" in text
-    assert 'holds if <span class="wanted">&gt;\u00a00.5</span>' in text
+    assert 'holds if&nbsp;<span class="wanted">&gt;\u00a00.5</span>' in text
     assert "\n\n" not in text, "a blank line would end the block of HTML in a Markdown page"
 
 
