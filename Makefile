@@ -45,7 +45,7 @@ test-processors: $(READY)  ## the tests of all arithmetic, for each way in which
 check: book  ## what a careful reader would do: files, controls, a seed of each study, chapters twice, all pages (an hour)
 	@$(BIN)/python -m tests.check
 
-faults: $(READY)  ## provoke every fault (kills, full disks, many writers, senseless parameters, lost nodes) and keep the figures (hours)
+faults: $(READY)  ## provoke every fault (kills, full disks, many writers, senseless parameters, a thousand shards) and keep the figures (hours)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults
 
 pdf: $(READY)  ## build the book and print it as one PDF, book/_build/book.pdf (needs Chromium)

@@ -22,7 +22,7 @@ def sample(*names):
 
 
 def test_a_sample_of_each_fault_is_survived():
-    done = sample("kills", "disks", "writers")
+    done = sample("kills", "disks", "writers", "clock")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("ok ") >= 2
 
