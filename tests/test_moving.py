@@ -4,6 +4,7 @@ import html
 import json
 import re
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -255,6 +256,15 @@ def test_a_cloud_of_dots_is_one_path_that_has_every_place():
     (path,) = re.findall(r'<path d="([^"]+)" fill="none" stroke="var\(--fig-test, #54459C\)"', still)
     places = np.array(re.findall(r"M([-\d.]+),([-\d.]+)h0", path), dtype=float)
     assert places == pytest.approx(np.array(dots, dtype=float), abs=0.01)
+
+
+def test_a_still_shortens_places_and_no_number_that_is_read():
+    small = pd.DataFrame({"x": [0.001, 0.002], "y": [1, 2]})
+    drawn = moving.chart("rows").mark_point().encode(x=alt.X("x:Q").axis(values=[0.001, 0.002]), y="y:Q")
+    spec = moving._compiled(drawn, [])
+    still = moving._still(spec, {"rows": rows_of(small)}, "fig-try-0")
+    assert {"0.001", "0.002"} <= {text.rstrip("0") for text in moving._texts(still)}
+    assert not re.search(r"<[^>]*\d\.\d{3}", still)
 
 
 def test_more_data_than_a_page_bears_are_refused():

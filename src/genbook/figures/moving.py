@@ -345,11 +345,16 @@ def _svg(spec: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any]]
 
 
 def _still(spec: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any]]], prefix: str) -> str:
-    """The SVG for the page: ids of its own, and no more of what is said by the figure's alternative text."""
+    """The SVG for the page: ids of its own, short coordinates, and nothing that the alternative text says."""
     svg = _svg(spec, rows)
     svg = re.sub(r'((?:id="|url\(#))([\w-]+)', rf"\1{prefix}-\2", svg)
     svg = re.sub(r' (?:role|aria-[a-z]+|xmlns:xlink|version)="[^"]*"', "", svg)
-    return _DOTS.sub(_as_one, re.sub(r"(?<=\d\.\d\d)\d+", "", svg))
+    svg = re.sub("<[^>]+>", lambda tag: _DIGITS.sub("", tag[0]), svg)  # what stands between tags is read
+    return _DOTS.sub(_as_one, svg)
+
+
+#: Of a number what comes after its second decimal.
+_DIGITS = re.compile(r"(?<=\d\.\d\d)\d+")
 
 
 #: Many circles of one look, one after the other.
