@@ -164,7 +164,13 @@ WRITES = {
         free=(0, 16, 200),
         inodes=(0, 1, 3, 8),
     ),
-    "a published table": Write((*_PUBLISH, "2"), _PUBLISHED, (*_PUBLISH, "1"), patched=_results_on_disk),
+    "a published table": Write(
+        (*_PUBLISH, "2"),
+        _PUBLISHED,
+        (*_PUBLISH, "1", "--name", "other"),
+        patched=_results_on_disk,
+        free=(0, 12, 8, 16),  # with one more, between it and its line in the list, too
+    ),
     "tables that are gathered": Write(
         ("gather", STUDY, "--profile", "smoke", "--seeds", "2"),
         _PUBLISHED,
