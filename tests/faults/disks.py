@@ -116,6 +116,8 @@ def _printed_to_disk():
 
 _TABLE = ("table", STUDY, "--profile", "smoke", "-p", "seeds")
 _CHAPTER = {"TOY_NOTEBOOKS": "{folder}/notebooks", "GENBOOK_STORE": "{folder}/any"}
+#: Of files that were put there by hand, and so are not listed until it is written.
+_LIST = "the list of published tables"
 _PUBLISHED = {"GENBOOK_STORE": "{other}", "RESULTS": "{disk}/results"}
 _PUBLISH = ("publish", STUDY, "--profile", "smoke", "--setting", "discovery", "-p", "seeds")
 #: By what is written, the command that writes it.
@@ -177,7 +179,7 @@ WRITES = {
         (*_PUBLISH, "1"),
         patched=_results_on_disk,
     ),
-    "the list of published tables": Write(
+    _LIST: Write(
         (),
         {**_PUBLISHED, "STATE": "new"},
         (*_PUBLISH, "1"),
@@ -262,13 +264,13 @@ def _one_write(figures, one, what, unit, free, places):
     before = _products(one.point)
     _filled(one, unit, free)
     first = done(write.words)
-    after = _products(one.point)
+    after, listed = _products(one.point), what == _LIST or _as_listed(one.point)
     for path in one.point.glob("filler*"):
         path.unlink()
     if first.status == 0:
         return False
     # Of several tables some may be published and whole, and the list says so.
-    stayed = before.items() <= after.items() or (bool(write.environment.get("RESULTS")) and _as_listed(one.point))
+    stayed = listed and (before.items() <= after.items() or bool(write.environment.get("RESULTS")))
     halves = [name for name in after.keys() - before.keys() if not name.endswith(".parquet")]
     rest = [*left(one.point), *halves, *(path.name for path in _temporary(one, folder) for path in path.iterdir())]
     said = first.status == 1 and first.well_said() and any(word in first.err for word in _FULL)
@@ -320,12 +322,13 @@ def _products(point):
 
 
 def _as_listed(point):
-    """Whether published tables are as their list says, where there are any."""
-    if (point / "results" / manifest.NAME).is_file():
-        try:
-            manifest.check(point / "results")
-        except manifest.ManifestError:
-            return False
+    """Whether published tables are as their list says, or there are neither."""
+    if not (point / "results" / manifest.NAME).is_file():
+        return not list((point / "results").rglob("*.parquet"))
+    try:
+        manifest.check(point / "results")
+    except manifest.ManifestError:
+        return False
     return True
 
 
