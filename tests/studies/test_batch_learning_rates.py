@@ -222,6 +222,17 @@ def test_the_largest_stable_rate_comes_before_the_first_that_is_not():
     assert claims.growth(all_stable).isna().tolist() == [True, False, False]
 
 
+@pytest.mark.parametrize("towards", [0, np.inf])
+def test_rates_that_another_processor_spaced_are_the_same_rates(towards):
+    """The rates of a published table are those of the machine that made it, and may differ in their last bit here."""
+    table = AS_SAID.copy()
+    table["learning rate"] = np.nextafter(table["learning rate"], towards)
+    for optimiser in ("SGD", "Adam"):
+        pd.testing.assert_frame_equal(
+            claims.largest_stable(table, SPEC, optimiser), claims.largest_stable(AS_SAID, SPEC, optimiser)
+        )
+
+
 def test_what_is_tolerated_decides_what_is_stable():
     """Losses of 2 are stable where three times the loss before is: up to where runs diverge."""
     found = stable_at(AS_SAID, SPEC, (1.0, 3.0))["rates"].set_index(["tolerated", "optimiser", "size"])["estimate"]

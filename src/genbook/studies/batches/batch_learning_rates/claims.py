@@ -75,7 +75,11 @@ def largest_stable(
     """
     before = curvature(table, "train loss").iloc[:, -1]
     ran = readings.rows(table, run=optimiser, quantity="train loss")
-    ends = tidy.wide(ran, ["seed", "batch size"], "learning rate").reindex(columns=spec.tried(optimiser))
+    tried = np.array(spec.tried(optimiser))
+    # Rates are told by a logarithm, whose last bit is another one on the processor that made the table.
+    ends = tidy.wide(ran, ["seed", "batch size"], "learning rate").reindex(
+        columns=tried, method="nearest", tolerance=1e-9 * tried
+    )
     found = {}
     for (seed, size), losses in ends.iterrows():
         stable = losses < (spec.tolerated * before[seed] if below is None else below)  # what diverged has no loss
