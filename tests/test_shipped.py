@@ -75,6 +75,28 @@ def test_those_of_now_take_the_place_of_all_before_and_other_files_stay_listed(s
     assert manifest.read(root)["toy/full-discovery.parquet"] == listed["toy/full-discovery.parquet"]
 
 
+def test_where_the_disk_refuses_one_those_of_before_stay(study, monkeypatch):
+    """A part that is there stays as it is; of the new ones, the second of which does not fit, none is left."""
+    before, stamps = files(), [path.stat().st_mtime_ns for path in files()]
+    spec, root, whole = study.build("quick", {"effect": 3.0}), published.root(), shipped.encoded
+
+    def encoded(rows, provenance, key):
+        if provenance["seed"] == 6:
+            raise OSError(28, "No space left on device")
+        return whole(rows, provenance, key)
+
+    tables = [obtain(study, study.build("quick", {}), [0, 1]), obtain(study, spec, [5, 6])]
+    with monkeypatch.context() as full:
+        full.setattr(shipped, "encoded", encoded)
+        with pytest.raises(OSError, match="No space"):
+            shipped.ship(tables)
+    assert files() == before
+    assert [path.stat().st_mtime_ns for path in before] == stamps
+    manifest.check(root)
+    assert len(shipped.ship(tables)) == 4
+    manifest.check(root)
+
+
 def test_what_else_was_changed_in_the_folder_is_not_vouched_for(study):
     root = published.root()
     path = published.publish(obtain(study, study.build("quick", {}), [0]), "full-discovery")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from genbook.base.files import atomic
+from genbook.base.files import atomic, sha256
 from genbook.results import published
 from genbook.results.table import Table, key_of
 from genbook.tables import manifest
@@ -48,23 +48,43 @@ def part(key: str, seed: int, identity: Mapping[str, Any]) -> Part | None:
 
 
 def ship(tables: Iterable[Table]) -> list[Path]:
-    """Let these tables come with the book, and no others; returns the files of their parts."""
-    written: list[Path] = []
-    for table in tables:
-        key = key_of(table.study, table.spec)
-        for provenance in table.provenances:
-            rows = table.frame[table.frame["seed"] == provenance["seed"]].reset_index(drop=True)
-            path = _store().part_path(key, provenance["seed"])
-            content = encoded(rows, provenance, key)
-            with atomic(path) as temporary:
-                temporary.write_bytes(content)
-            written.append(path)
-    kept = {path.parent for path in written}
+    """Let these tables come with the book, and no others; returns the files of their parts.
+
+    Where the disk refuses one, the parts of before stay and are listed, and none of these is there.
+    """
+    listed, new, parts = manifest.read(published.root()), list[Path](), list[Path]()
+    try:
+        for path, content in _encoded(tables):
+            parts.append(path)
+            if not _is_as_listed(path, listed):
+                new.append(path)
+                with atomic(path) as temporary:
+                    temporary.write_bytes(content)
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
+    kept = {path.parent for path in parts}
     for folder in (_store().root / "tables").glob("*/*"):
         if folder not in kept:
             shutil.rmtree(folder)
     manifest.list_below(published.root(), _store().root / "tables")
-    return written
+    return parts
+
+
+def _encoded(tables: Iterable[Table]) -> Iterator[tuple[Path, bytes]]:
+    """Each part's place and what is written there."""
+    for table in tables:
+        key = key_of(table.study, table.spec)
+        for provenance in table.provenances:
+            rows = table.frame[table.frame["seed"] == provenance["seed"]].reset_index(drop=True)
+            yield _store().part_path(key, provenance["seed"]), encoded(rows, provenance, key)
+
+
+def _is_as_listed(path: Path, listed: Mapping[str, str]) -> bool:
+    """Whether the part is there already: its key says all that it was computed from."""
+    name = path.relative_to(published.root()).as_posix()
+    return path.is_file() and listed.get(name) == sha256(path.read_bytes())
 
 
 def _store() -> Store:
