@@ -349,12 +349,12 @@ def _still(spec: Mapping[str, Any], rows: Mapping[str, Sequence[Mapping[str, Any
     svg = _svg(spec, rows)
     svg = re.sub(r'((?:id="|url\(#))([\w-]+)', rf"\1{prefix}-\2", svg)
     svg = re.sub(r' (?:role|aria-[a-z]+|xmlns:xlink|version)="[^"]*"', "", svg)
-    svg = re.sub("<[^>]+>", lambda tag: _DIGITS.sub("", tag[0]), svg)  # what stands between tags is read
+    svg = re.sub("<[^>]+>", lambda tag: _BEYOND.sub("", tag[0]), svg)  # what stands between tags is read
     return _DOTS.sub(_as_one, svg)
 
 
 #: Of a number what comes after its second decimal.
-_DIGITS = re.compile(r"(?<=\d\.\d\d)\d+")
+_BEYOND = re.compile(r"(?<=\d\.\d\d)\d+")
 
 
 #: Many circles of one look, one after the other.
