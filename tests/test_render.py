@@ -1,4 +1,4 @@
-"""When a build begins with the old pages, and when with none; Jupyter Book itself is played here."""
+"""When a build begins with the old pages, and when with none; Jupyter Book itself is a stand-in here."""
 
 import errno
 import shutil

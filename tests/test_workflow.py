@@ -15,7 +15,7 @@ from genbook.base.files import repository
 from genbook.results.costs import Costs
 from genbook.results.requests import Request
 from genbook.results.shards import pending
-from tests.played_kubernetes import kubernetes
+from tests.mock_kubernetes import kubernetes
 
 WORKFLOW = repository() / "workflow"
 SHARDS = [f"study.full.discovery.{seed}.00000000-00000000-00000000" for seed in range(7)]
@@ -112,7 +112,7 @@ def test_every_profile_is_one_that_snakemake_reads(tmp_path, profile):
 
 @needs_snakemake
 @pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed here")
-def test_a_played_kubernetes_computes_what_is_pending(tmp_path, monkeypatch):
+def test_a_mock_of_kubernetes_computes_what_is_pending(tmp_path, monkeypatch):
     store = tmp_path / "store"
     store.mkdir()
     monkeypatch.setenv("GENBOOK_STORE", str(store))

@@ -56,11 +56,11 @@ def kubernetes(folder):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        cluster = {"name": "played", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
-        context = {"name": "played", "context": {"cluster": "played", "user": "nobody"}}
+        cluster = {"name": "mock", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
+        context = {"name": "mock", "context": {"cluster": "mock", "user": "nobody"}}
         users = [{"name": "nobody", "user": {}}]
         said = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": users, "contexts": [context]}
-        (folder / "config").write_text(json.dumps({**said, "current-context": "played"}))
+        (folder / "config").write_text(json.dumps({**said, "current-context": "mock"}))
         try:
             yield sent
         finally:
