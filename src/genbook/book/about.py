@@ -54,7 +54,7 @@ def codemeta(root: Path) -> dict[str, Any]:
         "developmentStatus": "active",
         "softwareRequirements": [
             {"@type": "SoftwareApplication", "name": name, "softwareVersion": bounds}
-            for name, bounds in (re.fullmatch(r"([\w.-]+)(.*)", line).groups() for line in project["dependencies"])
+            for name, bounds in re.findall(r"^([\w.-]+)(.*)$", "\n".join(project["dependencies"]), re.MULTILINE)
         ],
     }
 

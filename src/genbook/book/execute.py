@@ -271,17 +271,22 @@ def _register_engine() -> None:
             # No folder is searched: what is called 'python3' in a reader's home may be another Python.
             return KernelSpecManager(kernel_dirs=[], parent=self)
 
-        async def start_kernel(self, **words: Any) -> None:
+        # what it overrides is declared as a function that waits, and is a coroutine here
+        async def start_kernel(self, **words: Any) -> None:  # type: ignore[override]
             folder = Path(self.connection_file).parent
             environment = {**os.environ, "IPYTHONDIR": str(folder / "ipython")}
             with (folder / _KERNEL_LOG).open("wb") as log:
                 await super().start_kernel(**{**words, "env": environment, "stdout": log, "stderr": log})
-            KERNELS.started(self.provisioner.pid)
+            KERNELS.started(self._process())
 
-        async def cleanup_resources(self, restart: bool = False) -> None:
-            if self.provisioner is not None and self.provisioner.pid is not None:
-                KERNELS.stopped(self.provisioner.pid)
+        async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]
+            if (process := self._process()) is not None:
+                KERNELS.stopped(process)
             await super().cleanup_resources(restart=restart)
+
+        def _process(self) -> Any:
+            """The kernel's process, as the provisioner of a local kernel knows it."""
+            return getattr(self.provisioner, "pid", None)
 
     class Engine(NBClientEngine):
         """NBClientEngine with a callback per completed cell."""

@@ -7,8 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from genbook.base.claims import Verdict
 from genbook.base.files import write_text
 from genbook.base.spec import nearest
 from genbook.book.execute import executed_path
@@ -24,11 +25,12 @@ from genbook.results.requests import Request
 from genbook.results.verdicts import Row
 from genbook.studies import get
 from genbook.studies.noise.changing_answers.figure import Told, twenty
+from genbook.studies.noise.changing_answers.spec import ChangingAnswersSpec
 
 _COVER_TAG = "cover"
 _WORDS_A_MINUTE = 220
 #: How many primary claims came out as what, in words.
-_CAME_OUT = {"holds": "held", "undecided": "could not be decided", "fails": "failed"}
+_CAME_OUT: dict[Verdict, str] = {"holds": "held", "undecided": "could not be decided", "fails": "failed"}
 
 
 def contents(rows: Sequence[Row], profile: str, covers: Path) -> str:
@@ -110,7 +112,7 @@ def live_figure(profile: str) -> str:
     """The first page's own figure: images with their labels, which the reader has drawn anew, and when to stop."""
     request = Request.build(get("changing_answers"), profile)
     table = request.table("discovery")
-    told = Told.of(table.frame, table.spec, table.seeds[0])
+    told = Told.of(table.frame, cast(ChangingAnswersSpec, table.spec), table.seeds[0])
     alt = (
         "Twenty small images of handwritten digits. Under each stands its label, drawn at random, and what the network "
         f"says after {told.steps[-1]:,} steps: nearly always the label that it was given, seldom the true one. Two "

@@ -91,7 +91,8 @@ def joined(html: Path, pages: Sequence[str]) -> str:
     from bs4 import BeautifulSoup
 
     first = BeautifulSoup((html / pages[0]).read_text(encoding="utf-8"), "html.parser")
-    body, styles = first.new_tag("body"), {}
+    body = first.new_tag("body")
+    styles: dict[str, None] = {}
     frame = _frame(first, body)
     for name in pages:
         soup = BeautifulSoup((html / name).read_text(encoding="utf-8"), "html.parser")

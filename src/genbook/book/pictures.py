@@ -92,7 +92,9 @@ def _arrows() -> Figure:
 
 
 def _arrow(ax: Axes, tip: np.ndarray, shade: str, width: float) -> None:
-    ax.annotate("", tip, (0, 0), arrowprops={"arrowstyle": "-|>", "color": shade, "linewidth": width, "shrinkA": 0})
+    ax.annotate(
+        "", (tip[0], tip[1]), (0, 0), arrowprops={"arrowstyle": "-|>", "color": shade, "linewidth": width, "shrinkA": 0}
+    )
 
 
 #: Sets of six gradients, by name: as words, and as arrows.

@@ -127,8 +127,14 @@ def _jupyter_book(source: Path, out: Path, again: bool = False) -> None:
     command += ["-W", "-n", "--keep-going", "-q", *([] if again else ["--all"])]
     with lifeline() as own, scratch() as temporary:  # Sphinx leaves a file there of each error
         start = [sys.executable, "-c", script, str(own.fileno())]
-        words = {"capture_output": True, "text": True, "check": False, "env": {**os.environ, "TMPDIR": str(temporary)}}
-        done = subprocess.run([*start, *command], pass_fds=[own.fileno()], **words)
+        done = subprocess.run(
+            [*start, *command],
+            pass_fds=[own.fileno()],
+            env={**os.environ, "TMPDIR": str(temporary)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode and os.strerror(errno.ENOSPC) in done.stderr + done.stdout:
         raise StorageError(errno.ENOSPC, f"cannot write {out}: the disk is full; free some space")
     if done.returncode or not (out / "_build" / "html" / "index.html").is_file():

@@ -69,7 +69,9 @@ class _Listening(Chapter):
 
     def __init__(self, name: str, tables: Mapping[tuple[str, str], Table]) -> None:
         super().__init__(name)
-        self._given, self.said, self.asked = tables, [], {}
+        self._given = tables
+        self.said: list[str] = []
+        self.asked: dict[tuple[str, str], Table] = {}
         for method in _SHOWN:
             setattr(self, method, lambda *words, **named: None)
 

@@ -88,7 +88,9 @@ def pruned(css: str, names: set[str]) -> str:
 
 def _rules(css: str) -> Iterator[tuple[str, str | None]]:
     """The statements of a sheet, one after the other: (selector or at-rule, block); None for what has no block."""
-    before, block, depth = [], [], 0
+    before: list[str] = []
+    block: list[str] = []
+    depth = 0
     for piece in _PIECE.findall(css):
         if piece == "{":
             depth += 1

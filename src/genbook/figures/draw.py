@@ -200,13 +200,13 @@ def dots(
 
 def theory(ax: Axes, x: Sequence[float], y: Sequence[float], label: str = "theory", color: str = "theory") -> None:
     """Draw what the theory says as a thin line with its name at the end; ``x`` and ``y`` are [n]."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if x.shape != y.shape or x.ndim != 1 or x.size == 0:
-        raise ValueError(f"a line needs as many x as y and at least one, got shapes {x.shape}, {y.shape}")
+    along, up = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if along.shape != up.shape or along.ndim != 1 or along.size == 0:
+        raise ValueError(f"a line needs as many x as y and at least one, got shapes {along.shape}, {up.shape}")
     shade = style.COLORS.get(color, color)
-    ax.plot(x, y, color=shade, linewidth=1.3, zorder=2.5)
+    ax.plot(along, up, color=shade, linewidth=1.3, zorder=2.5)
     if label:
-        end_label(ax, x[-1], y[-1], label, shade)
+        end_label(ax, along[-1], up[-1], label, shade)
 
 
 def reference(ax: Axes, value: float, label: str, axis: str = "y") -> None:
@@ -224,8 +224,17 @@ def reference(ax: Axes, value: float, label: str, axis: str = "y") -> None:
         end_label(ax, 1, value, label, shade, ax.get_yaxis_transform())
     elif axis == "x":
         ax.axvline(value, color=shade, linestyle=(0, (1, 1.5)), linewidth=1.3, zorder=1.5)
-        where = {"xycoords": ax.get_xaxis_transform(), "xytext": (0, 4), "textcoords": "offset points"}
-        ax.annotate(label, (value, 1), **where, color=shade, fontsize=10.5, ha="center", va="bottom")
+        ax.annotate(
+            label,
+            (value, 1),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=(0, 4),
+            textcoords="offset points",
+            color=shade,
+            fontsize=10.5,
+            ha="center",
+            va="bottom",
+        )
     else:
         raise ValueError(f"a reference line crosses the axis 'x' or 'y', got {axis!r}")
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scipy import special
@@ -187,8 +187,12 @@ def by(
     """
     import altair as alt
 
-    told = {} if words is None else {"labelExpr": f"{json.dumps({str(k): v for k, v in words.items()})}[datum.label]"}
-    key = None if words == {} else alt.Legend(**told, **({} if columns is None else {"columns": columns}))
+    told: dict[str, Any] = {}
+    if words is not None:
+        told["labelExpr"] = f"{json.dumps({str(k): v for k, v in words.items()})}[datum.label]"
+    if columns is not None:
+        told["columns"] = columns
+    key = None if words == {} else alt.Legend(**told)
     return channel(f"{field}:N", scale=alt.Scale(domain=list(of), range=list(of.values())), legend=key)
 
 
@@ -224,7 +228,9 @@ def points(drawn: alt.Chart, x: alt.X, y: alt.Y, ink: Any, *, name: str = "", **
     return found.properties(name=name) if name else found
 
 
-def band(drawn: alt.Chart, x: alt.X, y: alt.Y, ink: Any, *, faint: float = 0.2, **more: Any) -> alt.LayerChart:
+def band(
+    drawn: alt.Chart, x: alt.X, y: alt.Y, ink: Any, *, faint: float = 0.2, **more: Any
+) -> alt.LayerChart | alt.FacetChart:
     """A line through estimates in the band of their intervals, from ``low`` to ``high``."""
     import altair as alt
 
@@ -232,7 +238,9 @@ def band(drawn: alt.Chart, x: alt.X, y: alt.Y, ink: Any, *, faint: float = 0.2, 
     return alt.layer(between, line(drawn, x, y, ink, **more))
 
 
-def whiskers(drawn: alt.Chart, x: alt.X, y: alt.Y, ink: Any, *, name: str = "", **more: Any) -> alt.LayerChart:
+def whiskers(
+    drawn: alt.Chart, x: alt.X, y: alt.Y, ink: Any, *, name: str = "", **more: Any
+) -> alt.LayerChart | alt.FacetChart:
     """A point for each estimate, and its interval as a rule from ``low`` to ``high``."""
     import altair as alt
 
@@ -360,7 +368,7 @@ def by_step(steps: Sequence[float]) -> list[str]:
     return [f"{int(step):,} step" + ("" if step == 1 else "s") for step in steps]
 
 
-def step_slider(name: str, label: str, steps: Sequence[Hashable], near: float | None = None) -> Slider:
+def step_slider(name: str, label: str, steps: Sequence[float], near: float | None = None) -> Slider:
     """A slider over numbers of steps; it begins at the one nearest to ``near`` by its logarithm, or at the last."""
     import numpy as np
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from genbook.base.claims import Claim, Judgement, Verdict
 
@@ -157,7 +157,7 @@ def overview(rows: Sequence[Shown]) -> str:
     return _template(_OVERVIEW).render(rows=rows, titles=titles)
 
 
-def fates_bar(counts: Mapping[str, int]) -> str:
+def fates_bar(counts: Mapping[Any, int]) -> str:
     """Return how many claims came to each fate as one bar, its parts as long as the counts (styled by book.css)."""
     label = ", ".join(f"{count} {fate}" for fate, count in counts.items() if count)
     return _template(_BAR).render(counts=counts, label=label or "nothing judged")

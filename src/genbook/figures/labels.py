@@ -58,9 +58,10 @@ def spread_labels(fig: Figure) -> None:
 
 def _label_columns(ax: Axes) -> list[list[tuple[float, float, Annotation]]]:
     """Return the labels at line ends as (x, y, label), x and y in points, grouped where their ends lie close in x."""
-    columns: list[list] = []
-    for label in (text for text in ax.texts if text.get_gid() == _END_LABEL):
-        to_pixels = ax.transData if label.xycoords == "data" else label.xycoords
+    columns: list[list[tuple[float, float, Annotation]]] = []
+    for label in (text for text in ax.texts if isinstance(text, Annotation) and text.get_gid() == _END_LABEL):
+        # their other coordinates are a transform (`end_label`)
+        to_pixels = label.xycoords if isinstance(label.xycoords, Transform) else ax.transData
         x, y = to_pixels.transform(label.xy) * 72 / ax.figure.dpi
         for column in columns:
             if abs(column[0][0] - x) < _COLUMN:
@@ -75,8 +76,8 @@ def _spread(column: list[tuple[float, float, Annotation]]) -> float:
     """Move the labels of a column, and return by how much at most, in points."""
     right = max(x for x, _, _ in column)
     column = [column[k] for k in _upwards([y for _, y, _ in column])]
-    heights = np.maximum.accumulate([y for _, y, _ in column])
-    sizes = [_LINE_SPACING * label.get_fontsize() * (1 + label.get_text().count("\n")) for _, _, label in column]
+    heights = np.maximum.accumulate([y for _, y, _ in column]).tolist()
+    sizes = [_LINE_SPACING * float(label.get_fontsize()) * (1 + label.get_text().count("\n")) for _, _, label in column]
     moved = spread(heights, [(below + above) / 2 for below, above in pairwise(sizes)])
     farthest = 0.0
     for (x, y, label), height in zip(column, moved, strict=True):

@@ -196,7 +196,7 @@ def summaries(
 
 def columnar(rows: pd.DataFrame) -> dict[str, Any]:
     """Return a table by columns, numbers to four digits; a column of few levels as those and where each stands."""
-    found = {}
+    found: dict[str, Any] = {}
     for name in rows.columns:
         column = [_short(value) for value in rows[name]]
         levels = list(dict.fromkeys(column))
@@ -271,7 +271,7 @@ def _frame_of(panel: Panel) -> str:
 # --- specifications -------------------------------------------------------------------------------------------------
 
 
-def _sized(drawn: alt.TopLevelMixin, size: tuple[int, int], title: str) -> alt.TopLevelMixin:
+def _sized(drawn: Any, size: tuple[int, int], title: str) -> Any:
     drawn = drawn.properties(width=size[0], height=size[1])
     return drawn.properties(title=title) if title else drawn
 

@@ -55,7 +55,7 @@ def show(
         ValueError: a name of another form, no caption, no alt text or one that repeats the caption.
     """
     _check(name, caption, alt)
-    about = {
+    about: dict[str, Any] = {
         "kind": "figure",
         "name": name,
         "caption": _one_line(caption),
@@ -95,7 +95,8 @@ def annotate(notebook: NotebookNode) -> NotebookNode:
         ValueError: two figures in one cell, or two of one name or alt text in the notebook.
     """
     notebook = copy.deepcopy(notebook)
-    cells, seen = [], {}
+    cells = []
+    seen: dict[str, int] = {}
     for number, cell in enumerate(notebook.cells, start=1):
         figures = [output for output in cell.get("outputs", []) if _kind(output) == "figure"]
         if len(figures) > 1:

@@ -7,13 +7,14 @@ from Okabe and Ito's set for colour-blind readers (2008); some are darkened to s
 
 from collections.abc import Hashable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, ListedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 #: One colour for one thing.
 COLORS = {
@@ -111,16 +112,19 @@ def use() -> None:
             "grid.color": FRAME["grid"],
             "grid.linewidth": 0.8,
             "lines.linewidth": 2.0,
-            "axes.prop_cycle": mpl.cycler(color=list(COLORS.values())[:6]),
+            "axes.prop_cycle": cycler(color=list(COLORS.values())[:6]),
             "lines.markersize": 6.0,
             "lines.solid_capstyle": "round",
             "patch.edgecolor": "white",
             "patch.force_edgecolor": True,
             "xtick.major.size": 4,
+            "xtick.major.width": 1.25,
+            "xtick.minor.size": 4,
+            "xtick.minor.width": 1.0,
             "ytick.major.size": 0,
-            **{f"{axis}tick.major.width": 1.25 for axis in "xy"},
-            **{f"{axis}tick.minor.size": 4 for axis in "xy"},
-            **{f"{axis}tick.minor.width": 1.0 for axis in "xy"},
+            "ytick.major.width": 1.25,
+            "ytick.minor.size": 4,
+            "ytick.minor.width": 1.0,
             "mathtext.fontset": "dejavusans",
         }
     )
@@ -142,10 +146,10 @@ def color(name: str) -> str:
 
 def legible(name: str) -> str:
     """Return the colour of a thing, or any colour, as dark as letters must be: 4.5 to 1 on white, ``#rrggbb``."""
-    shade = np.array(to_rgb(COLORS.get(name, name)))
-    while contrast(to_hex(shade)) < LEGIBLE:
-        shade = shade * 0.97
-    return to_hex(shade)
+    red, green, blue = to_rgb(COLORS.get(name, name))
+    while contrast(shade := to_hex((red, green, blue))) < LEGIBLE:
+        red, green, blue = 0.97 * red, 0.97 * green, 0.97 * blue
+    return shade
 
 
 def on_dark(color: str) -> str:
@@ -193,8 +197,8 @@ def graded(values: Sequence[Hashable], kind: str = "sequence") -> dict[Hashable,
     return {value: to_hex(_RAMPS[kind](position)) for value, position in zip(values, positions, strict=True)}
 
 
-def subplots(rows: int = 1, columns: int = 1, *, height: float | None = None, **options) -> tuple[Figure, Axes]:
-    """Return a figure as wide as the column, and its axes, as `matplotlib.pyplot.subplots` does.
+def subplots(rows: int = 1, columns: int = 1, *, height: float | None = None, **options: Any) -> tuple[Figure, Any]:
+    """Return a figure as wide as the column, and its axes (one or an array), as `matplotlib.pyplot.subplots` does.
 
     Args:
         rows: of axes.

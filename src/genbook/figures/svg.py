@@ -12,6 +12,7 @@ import io
 import re
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -77,9 +78,10 @@ def _mark(ax: Axes) -> None:
 def _points(artist: Artist) -> int:
     """How many markers an artist has."""
     if isinstance(artist, PathCollection):
-        return len(artist.get_offsets())
-    marked = isinstance(artist, Line2D) and artist.get_marker() not in (None, "None", "", " ")
-    return len(artist.get_xdata()) if marked else 0
+        return len(np.asarray(artist.get_offsets()))
+    if isinstance(artist, Line2D) and artist.get_marker() not in (None, "None", "", " "):
+        return len(np.asarray(artist.get_xdata()))
+    return 0
 
 
 def _short(svg: str) -> str:

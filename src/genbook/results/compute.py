@@ -98,7 +98,7 @@ def obtain(
     if not has_data(spec):
         parts = published.parts(study, spec, seeds)
         if len(parts) < len(seeds):
-            data.load(dataset_of(spec))
+            data.load(str(dataset_of(spec)))
         return _assembled(study, spec, seeds, parts, spec.digest())
     store, key, identity = Store(), key_of(study, spec), identity_of(study, spec)
     parts = {seed: part for seed in seeds if (part := store.read(key, seed, identity)) is not None}

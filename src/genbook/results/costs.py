@@ -56,7 +56,7 @@ class Costs:
         if (own := _median(said, setting, setting.name)) is not None:
             return own
         others = [_median(said, other, other.name) for other in request.settings()]
-        return max((cost for cost in others if cost is not None), key=lambda cost: cost.seconds, default=UNKNOWN)
+        return max((cost for cost in others if cost is not None), key=lambda cost: cost.seconds or 0.0, default=UNKNOWN)
 
 
 def _median(said: Iterable[Mapping[str, Any]], setting: Setting, name: str) -> Cost | None:

@@ -74,7 +74,9 @@ def _written_out(found: re.Match[str]) -> str:
 
 def control_notes(study: Study, title: str, name: str) -> list[str]:
     """What became of the claims in the controls that were published under ``name``: one line, none without any."""
-    there, failed, others = published.names(study), [], []
+    there = published.names(study)
+    failed: list[str] = []
+    others: list[str] = []
     files = {control: published.name_of(name, control) for control in {claim.control for claim in study.claims}}
     judged = {control: of_published(study, file) for control, file in files.items() if file in there}
     for claim in study.claims:

@@ -77,7 +77,7 @@ class Request:
     def require_data(self) -> None:
         """Raise `genbook.data.DataNotFound` where discovery has rows to compute and its data are not there."""
         if not self.runnable(self.discovery):
-            data.load(dataset_of(self.discovery.spec))
+            data.load(str(dataset_of(self.discovery.spec)))
 
     def table(self, setting: str = "discovery", progress: Progress | None = None) -> Table:
         """The setting's table; what is missing is computed."""

@@ -15,7 +15,7 @@ import tarfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from genbook import studies
 from genbook.base.files import StorageError, atomic, disk_errors
@@ -107,29 +107,46 @@ def take(archive: Path) -> Taken:
     Raises `ParameterError` for what is no tar file, `StorageError` where the disk refuses. Nothing is ever written
     outside of the store, and a member that is no part of a table (a link, a device, another name) is refused.
     """
-    new, there, refused = [], [], {}
+    new: list[str] = []
+    there: list[str] = []
+    refused: dict[str, str] = {}
     try:
         with tarfile.open(archive, "r:") as file, scratch() as folder:
             for member in file:
-                wrong = _unfit(member)
-                if not wrong:
-                    found = _MEMBER.fullmatch(member.name)
-                    content = file.extractfile(member)
-                    with disk_errors(folder):
-                        (folder / "part.parquet").write_bytes(content.read())
-                    part, wrong = _proven(folder / "part.parquet", found["key"], int(found["seed"]))
-                if wrong:
-                    refused[member.name] = wrong
-                elif Store().part_path(found["key"], int(found["seed"])).exists():
+                brought = _brought(file, member, folder)
+                if isinstance(brought, str):
+                    refused[member.name] = brought
+                elif Store().part_path(brought.key, brought.seed).exists():
                     there.append(member.name)
                 else:
-                    Store().write(found["key"], int(found["seed"]), part)
+                    Store().write(*brought)
                     new.append(member.name)
     except StorageError:
         raise
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ParameterError(f"{archive} cannot be read as an archive of genbook store export: {error}") from None
     return Taken(tuple(new), tuple(there), refused)
+
+
+class _Brought(NamedTuple):
+    """A part that an archive holds, and where it belongs in the store."""
+
+    key: str
+    seed: int
+    part: Part
+
+
+def _brought(file: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> _Brought | str:
+    """The part that ``member`` is, once it has proven itself in ``folder``, or why it is refused."""
+    found = _MEMBER.fullmatch(member.name)
+    content = None if _unfit(member) else file.extractfile(member)
+    if found is None or content is None:
+        return _unfit(member)
+    with disk_errors(folder):
+        (folder / "part.parquet").write_bytes(content.read())
+    key, seed = found["key"], int(found["seed"])
+    part, wrong = _proven(folder / "part.parquet", key, seed)
+    return wrong if part is None or wrong else _Brought(key, seed, part)
 
 
 def _unfit(member: tarfile.TarInfo) -> str:

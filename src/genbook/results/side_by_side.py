@@ -128,7 +128,7 @@ def _need_data(request: Request, settings: Callable[[Request], Sequence[Setting]
     for setting in settings(request):
         absent = setting.name == "discovery" and not has_data(setting.spec)
         if absent and missing_seeds(request.study, setting.spec, setting.seeds):
-            data.load(dataset_of(setting.spec))
+            data.load(str(dataset_of(setting.spec)))
 
 
 def missing(requests: Iterable[Request], settings: Callable[[Request], Sequence[Setting]]) -> list[Work]:

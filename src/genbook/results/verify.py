@@ -231,7 +231,7 @@ def _scaled(claim: Claim, values: Sequence[float]) -> np.ndarray:
     """The values on the claim's scale; a bounded scale's ends a little within it."""
     if claim.scale in ("logit", "atanh"):
         low = 0.0 if claim.scale == "logit" else -1.0
-        values = np.clip(values, low + _ROUNDING, 1 - _ROUNDING)
+        return stats.to_scale(np.clip(values, low + _ROUNDING, 1 - _ROUNDING), claim.scale)
     return stats.to_scale(values, claim.scale)
 
 
