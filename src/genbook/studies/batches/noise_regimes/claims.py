@@ -14,6 +14,8 @@ from genbook.tables import readings, tidy
 from genbook.tables.statistics import Statistic, claim, difference, ratio, slope
 
 _SOURCE = "sclocchi-et-al-2023"
+#: The abstract of a talk by the same authors on the same work, which alone says how the time goes with temperature.
+_TALK = "sclocchi-geiger-wyart-2023"
 #: A network has left the lazy regime once so many of its units' answers to test images have changed.
 LEFT = 0.1
 
@@ -149,7 +151,7 @@ CLAIMS = (
     claim(
         "time-follows-temperature",
         "The time that a lazy network needs to fit grows in proportion to the temperature.",
-        _SOURCE,
+        _TALK,
         _follows("the power of the temperature with which it grows", by_temperature, "training time"),
         equals=1,
         within=0.15,
