@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -73,8 +74,7 @@ def test_the_indexed_job_is_one_that_kubernetes_takes():
     assert mounted == {volume["name"] for volume in pod["volumes"]}
     # a limit of failures for each index is for indexed jobs alone, and wants pods that are never restarted
     assert (spec["completionMode"], pod["restartPolicy"]) == ("Indexed", "Never")
-    schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed here")
-    schemas.validate(job(), "1.33", strict=True)
+    kubernetes_validate.validate(job(), "1.33", strict=True)
 
 
 @pytest.mark.parametrize("nodes", [1, 4])
