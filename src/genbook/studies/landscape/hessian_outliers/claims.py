@@ -40,20 +40,32 @@ def _half_an_outlier(table: pd.DataFrame, spec: HessianOutliersSpec) -> float:
     return float(np.log1p(0.5 / by_width(table, spec, "outliers").to_numpy().mean()))
 
 
+def _half_an_outlier_anywhere(table: pd.DataFrame, spec: HessianOutliersSpec) -> float:
+    """What half an outlier at the largest number of classes makes of the geometric mean over all, its logarithm."""
+    most = by_classes(table, spec, "outliers").mean().iloc[-1]
+    return float(np.log1p(0.5 / most) / len(spec.classes))
+
+
+def _half_an_outlier_of_slope(table: pd.DataFrame, spec: HessianOutliersSpec) -> float:
+    """What half an outlier at an end makes of the slope against classes."""
+    centred = np.array(spec.classes) - np.mean(spec.classes)
+    return float(0.5 * centred[-1] / (centred**2).sum())
+
+
 @fraction("of all eigenvalues, the mean over numbers of classes")
 def near_zero(table: pd.DataFrame, spec: HessianOutliersSpec) -> pd.Series:
     """The fraction of eigenvalues within a hundredth of the largest from zero."""
     return by_classes(table, spec, "near zero").mean(axis=1)
 
 
-@slope("outliers for each further class")
+@slope("outliers for each further class", continuity=_half_an_outlier_of_slope)
 def outliers_a_class(table: pd.DataFrame, spec: HessianOutliersSpec) -> pd.Series:
     """The slope of the number of outliers against that of classes."""
     found = by_classes(table, spec, "outliers")
     return pd.Series(np.polyfit(list(spec.classes), found.T.to_numpy(), 1)[0], index=found.index)
 
 
-@ratio("outliers for each class, over all numbers of classes")
+@ratio("outliers for each class, over all numbers of classes", continuity=_half_an_outlier_anywhere)
 def outliers_over_classes(table: pd.DataFrame, spec: HessianOutliersSpec) -> pd.Series:
     """The number of outliers over that of classes, its geometric mean."""
     return readings.geometric_mean((by_classes(table, spec, "outliers") / list(spec.classes)).T)
