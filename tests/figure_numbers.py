@@ -279,6 +279,17 @@ def noise_regimes_move(table, state):
     return {told: {**found, "low": max(found["low"], 0), "flipped": values["flipped units"].mean()}}
 
 
+def hessian_move(table, state):
+    """The largest eigenvalues over the very largest, with the chosen images and number of classes."""
+    both = [full(table, "hessian_outliers", setting) for setting in ("discovery", "replication")]
+    (chosen,) = [one for one in both if one.spec.dataset == state["images"]]
+    rows = chosen.frame[(chosen.frame["quantity"] == "eigenvalue") & (chosen.frame["data"] == "images")]
+    rows = rows[(rows["width"] == chosen.spec.width) & (rows["classes"] == state["classes"])]
+    values = rows.pivot(index="seed", columns="place", values="value")
+    over = values.div(values[1.0], axis=0)
+    return {(int(rank),): interval(over[rank], scale="log") for rank in over if 1 < rank <= 25}
+
+
 #: By figure: its chapter, what its rows are told apart by, what is computed, and a change of its controls: for each of
 #: their inputs a part of the way through what it can be, an option, or whether it is ticked.
 FIGURES = {
@@ -301,6 +312,7 @@ FIGURES = {
         noise_regimes_move,
         {"images": "fashion-small", "rung_index": 0.4, "warmth_index": 0.7},
     ),
+    "fig-hessian-move": ("10", ("rank",), hessian_move, {"images": "fashion-small", "classes_index": 0.5}),
     "fig-batches-move": ("09", ("run",), batches_move, {"counted": "updates", "images": "fashion-small"}),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from genbook.figures.moving import summaries
@@ -22,8 +23,8 @@ def spectra(tables: Mapping[str, tuple[pd.DataFrame, HessianOutliersSpec]]) -> p
         tables: by what a page calls the images.
 
     Returns:
-        Columns ``images``, ``classes``, ``rank``, ``estimate``, ``low``, ``high``, and whether it is ``out``: at least
-        the fraction from which on an eigenvalue is an outlier.
+        Columns ``images``, ``classes``, ``rank``, ``estimate``, ``low``, ``high``, and its ``kind``: "outlier"
+        from the fraction of the largest on that counts as one, else "bulk".
     """
     parts = []
     for called, (table, spec) in tables.items():
@@ -34,7 +35,8 @@ def spectra(tables: Mapping[str, tuple[pd.DataFrame, HessianOutliersSpec]]) -> p
         rows = rows.assign(rank=rows["place"].astype(int), part=rows["value"] / over)
         rows = rows[(rows["rank"] > 1) & (rows["rank"] <= SHOWN) & (rows["part"] > 0)]
         found = summaries(rows, "rank", "part", ["classes"], scale="log")
-        parts.append(found.assign(images=called, out=found["estimate"] >= spec.outlier))
+        kind = np.where(found["estimate"] >= spec.outlier, "outlier", "bulk")
+        parts.append(found.assign(images=called, kind=kind))
     return pd.concat(parts, ignore_index=True)
 
 
