@@ -26,7 +26,7 @@ def rescaled(tables: Mapping[str, tuple[pd.DataFrame, SharpnessAwareSpec]]) -> p
         ``error``.
     """
     parts = []
-    for called, (table, spec) in tables.items():
+    for called, (table, _) in tables.items():
         rows = tidy.select(table, quantity="sharpness", noise=0.0)
         rows = rows[rows["method"].isin(("SGD", "SAM"))]
         found = summaries(rows, "scale", "value", ["method"], scale="log")
