@@ -279,6 +279,28 @@ def noise_regimes_move(table, state):
     return {told: {**found, "low": max(found["low"], 0), "flipped": values["flipped units"].mean()}}
 
 
+def hessian_move(table, state):
+    """The largest eigenvalues over the very largest, with the chosen images and number of classes."""
+    both = [full(table, "hessian_outliers", setting) for setting in ("discovery", "replication")]
+    (chosen,) = [one for one in both if one.spec.dataset == state["images"]]
+    rows = chosen.frame[(chosen.frame["quantity"] == "eigenvalue") & (chosen.frame["data"] == "images")]
+    rows = rows[(rows["width"] == chosen.spec.width) & (rows["classes"] == state["classes"])]
+    values = rows.pivot(index="seed", columns="place", values="value")
+    over = values.div(values[1.0], axis=0)
+    return {(int(rank),): interval(over[rank], scale="log") for rank in over if 1 < rank <= 25}
+
+
+def sharpness_move(table, state):
+    """The largest eigenvalue of the networks of both methods, rescaled by the chosen factor."""
+    both = [full(table, "sharpness_aware", setting) for setting in ("discovery", "replication")]
+    (chosen,) = [one for one in both if one.spec.dataset == state["images"]]
+    factor = sorted({1.0, *chosen.spec.scales})[int(state["rung"])]
+    frame = chosen.frame
+    rows = frame[(frame["quantity"] == "sharpness") & (frame["noise"] == 0) & (frame["scale"] == factor)]
+    rows = rows[rows["method"].isin(["SGD", "SAM"])]
+    return {(method,): interval(mine["value"], scale="log") for method, mine in rows.groupby("method")}
+
+
 #: By figure: its chapter, what its rows are told apart by, what is computed, and a change of its controls: for each of
 #: their inputs a part of the way through what it can be, an option, or whether it is ticked.
 FIGURES = {
@@ -301,6 +323,8 @@ FIGURES = {
         noise_regimes_move,
         {"images": "fashion-small", "rung_index": 0.4, "warmth_index": 0.7},
     ),
+    "fig-hessian-move": ("10", ("rank",), hessian_move, {"images": "fashion-small", "classes_index": 0.5}),
+    "fig-sharpness-move": ("10", ("method",), sharpness_move, {"images": "fashion-small", "rung_index": 0.2}),
     "fig-batches-move": ("09", ("run",), batches_move, {"counted": "updates", "images": "fashion-small"}),
 }
 

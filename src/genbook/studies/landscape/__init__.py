@@ -1,0 +1,1 @@
+"""Flatness and the landscape of the training loss."""

@@ -1,0 +1,1 @@
+"""Outliers and bulk of the Hessian at the end of training."""

@@ -1,0 +1,1 @@
+"""Training towards flat places, and what rescaling does to flatness."""
