@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from genbook.studies.landscape.mode_connectivity.spec import ModeConnectivitySpec
+from genbook.studies.measured import half_test_image
 from genbook.tables import tidy
 from genbook.tables.statistics import claim, difference, ratio
 
@@ -63,7 +64,7 @@ def left_by_width(table: pd.DataFrame, spec: ModeConnectivitySpec) -> pd.Series:
     return found[spec.widths[0]] - found[spec.widths[-1]]
 
 
-@difference("of test error at the midpoint, beyond the mean of both networks")
+@difference("of test error at the midpoint, beyond the mean of both networks", continuity=half_test_image)
 def midpoint_error(table: pd.DataFrame, spec: ModeConnectivitySpec) -> pd.Series:
     """Excess test error half-way between the widest networks after matching."""
     return excess(table, "test error", "matched")[0.5].unstack("width")[spec.widths[-1]]
