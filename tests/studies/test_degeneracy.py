@@ -11,6 +11,7 @@ from genbook.curvature import Hessian, spectrum
 from genbook.models import mlp
 from genbook.studies import get
 from genbook.studies.landscape.degeneracy import claims, counts, run
+from genbook.studies.landscape.degeneracy.figure import MEASURES, networks
 from genbook.studies.landscape.degeneracy.spec import DegeneracySpec
 from tests.known import Answer, Known
 
@@ -188,6 +189,15 @@ def test_order_of_what_is_missing_is_missing_and_of_what_is_all_the_same_none():
     table.loc[of_one, "value"] = np.nan
     assert claims.tau_degenerate(table, SPEC).tolist() == pytest.approx([1, np.nan, 1], nan_ok=True)
     assert claims.tau_flat(known(flat=0), SPEC).tolist() == [0, 0, 0]
+
+
+def test_what_the_figure_is_drawn_from():
+    rows = networks({"digits": known()})
+    assert len(rows) == len(MEASURES) * len(SPEC.noises)
+    told = rows.set_index(["measured", "noise"])
+    assert told.loc[("dependent directions", 0.0), "value"] == pytest.approx(0.41)
+    assert told.loc[("sharpness", 0.4), "value"] == pytest.approx(1.6)
+    assert told.loc[("effective parameters", 1.0), "estimate"] == pytest.approx(0.1)
 
 
 def test_claims_fail_on_shuffled_labels():

@@ -13,6 +13,7 @@ from genbook.experiments.run import Drawn
 from genbook.models import mlp
 from genbook.studies import get
 from genbook.studies.landscape.mode_connectivity import claims, matching, run
+from genbook.studies.landscape.mode_connectivity.figure import paths
 from genbook.studies.landscape.mode_connectivity.spec import ModeConnectivitySpec
 from tests.known import Answer, Known
 
@@ -219,6 +220,15 @@ def test_a_path_below_the_line_has_no_barrier():
     table = known(left=(-0.5, 0.1))
     assert claims.barrier(table, "train loss", "matched")[8].tolist() == [0, 0, 0]
     assert claims.left(table)[32].tolist() == pytest.approx([0.1, 0.11, 0.12])
+
+
+def test_what_the_figure_is_drawn_from():
+    rows = paths({"digits": known(), "fashion-small": known(error=0.2)})
+    assert len(rows) == 2 * 2 * 2 * len(PLACES)
+    told = rows.set_index(["images", "width", "units", "place"])
+    assert told.loc[("fashion-small", 32, "units matched", 0.5), "estimate"] == pytest.approx(0.302)
+    assert told.loc[("digits", 8, "as trained", 0.5), "coherence"] == pytest.approx(4.01)
+    assert told.loc[("digits", 8, "units matched", 0.5), "coherence"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", ["untrained"])
