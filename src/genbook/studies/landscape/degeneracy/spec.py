@@ -25,9 +25,9 @@ class DegeneracySpec(Dataset):
         "real", "what the other labels are: 'real', or 'shuffled' over the images, and so random too (a control)"
     )
     hidden: HiddenWidths = parameter((64, 64), "widths of the hidden layers", "units", min_length=2, max_length=6)
-    learning_rate: float = parameter(0.1, "learning rate", "", gt=0, le=10)
+    learning_rate: float = parameter(0.03, "learning rate", "", gt=0, le=10)
     batch_size: int = parameter(50, "examples in one step", "examples", ge=1, le=1000)
-    steps: int = parameter(6000, "steps after which a network that does not fit is given up", "steps", ge=1, le=10**6)
+    steps: int = parameter(5000, "steps after which a network that does not fit is given up", "steps", ge=1, le=10**6)
     threshold: float = parameter(
         0.001, "a direction counts from this fraction of the largest eigenvalue on", "", gt=0, lt=1
     )

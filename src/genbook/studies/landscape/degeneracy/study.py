@@ -48,7 +48,9 @@ STUDY = Study(
         "sharpness": "largest eigenvalue of the training loss's Hessian; missing where it never fitted",
     },
     replication=other_images,
-    replication_seed=2000,
+    # At the first learning rate, which was more than three times as high, most networks on random labels of the usual
+    # replication never fitted. It was lowered for all settings; thresholds are those from before.
+    replication_seed=3000,
     precondition=LEARNS,
     controls={"shuffled labels": {"labels": "shuffled"}},
     varies=("training subset", "corruption", "order", "initialisation"),
