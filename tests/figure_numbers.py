@@ -283,7 +283,7 @@ def matching_move(table, state):
     """Test error at the chosen place of the path between networks of the chosen width, by the order of units."""
     settings = [full(table, "mode_connectivity", setting) for setting in ("discovery", "replication")]
     (chosen,) = [one.frame for one in settings if one.spec.dataset == state["images"]]
-    rows = chosen[(chosen["width"] == state["width"]) & (chosen["place"] == state["place"])]
+    rows = chosen[(chosen["width"] == state["wide"]) & (chosen["place"] == state["place"])]
     rows = rows[rows["quantity"] == "test error"]
     names = {"as trained": "as trained", "matched": "units matched"}
     return {(names[order],): interval(mine["value"]) for order, mine in rows.groupby("order")}
@@ -336,7 +336,7 @@ FIGURES = {
         "10",
         ("units",),
         matching_move,
-        {"images": "fashion-small", "width_index": 0.0, "place_index": 0.25},
+        {"images": "fashion-small", "wide_index": 0.0, "place_index": 0.25},
     ),
     "fig-degeneracy-move": (
         "10",
