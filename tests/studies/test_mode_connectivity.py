@@ -77,8 +77,9 @@ def test_a_network_and_its_shuffled_self_have_no_barrier_once_matched():
     assert float(shuffled_losses[2]) > 1.01 * float(shuffled_losses[0])
 
 
-def test_one_hidden_layer_is_matched_best_of_all_orders():
-    one, other = network((3, 5, 2), 4), network((3, 5, 2), 5)
+@pytest.mark.parametrize("seed", range(8))
+def test_one_hidden_layer_is_matched_best_of_all_orders(seed):
+    one, other = network((3, 5, 4), 2 * seed), network((3, 5, 4), 2 * seed + 1)
     (found,) = matching.matched(one, other, np.random.default_rng(0))
     distances = {
         order: matching.distance(one, matching.permuted(other, [np.array(order)]))
@@ -87,8 +88,9 @@ def test_one_hidden_layer_is_matched_best_of_all_orders():
     assert min(distances, key=distances.get) == tuple(found)
 
 
-def test_with_more_layers_no_layer_alone_could_do_better_and_turns_decide():
-    one, other = network((3, 4, 4, 2), 6), network((3, 4, 4, 2), 7)
+@pytest.mark.parametrize("seed", range(4))
+def test_with_more_layers_no_layer_alone_could_do_better(seed):
+    one, other = network((3, 4, 4, 2), 2 * seed), network((3, 4, 4, 2), 2 * seed + 1)
     found = matching.matched(one, other, np.random.default_rng(0))
     reached = matching.distance(one, matching.permuted(other, found))
     for at, order in itertools.product(range(2), itertools.permutations(range(4))):
