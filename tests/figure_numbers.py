@@ -301,6 +301,37 @@ def sharpness_move(table, state):
     return {(method,): interval(mine["value"], scale="log") for method, mine in rows.groupby("method")}
 
 
+def matching_move(table, state):
+    """Test error at the chosen place of the path between networks of the chosen width, by the order of units."""
+    settings = [full(table, "mode_connectivity", setting) for setting in ("discovery", "replication")]
+    (chosen,) = [one.frame for one in settings if one.spec.dataset == state["images"]]
+    rows = chosen[(chosen["width"] == state["wide"]) & (chosen["place"] == state["place"])]
+    rows = rows[rows["quantity"] == "test error"]
+    names = {"as trained": "as trained", "matched": "units matched"}
+    return {(names[order],): interval(mine["value"]) for order, mine in rows.groupby("order")}
+
+
+def degeneracy_move(table, state):
+    """Test accuracy at the chosen fraction of random labels, and the mean of the chosen measure there."""
+    settings = [full(table, "degeneracy", setting) for setting in ("discovery", "replication")]
+    (chosen,) = [one for one in settings if one.spec.dataset == state["images"]]
+    rows = chosen.frame[(chosen.frame["when"] == "fitted") & (chosen.frame["noise"] == state["noise"])]
+    first, *_ = layers = [str(place) for place in range(len(chosen.spec.hidden))]
+
+    def mean(quantity, *of):
+        mine = rows[(rows["quantity"] == quantity) & rows["layer"].isin(of or ("all",))]
+        return mine["value"].mean()
+
+    values = {
+        "dependent directions": (mean("dependent activations", *layers) + mean("dependent gradients", first)) / 2,
+        "units that fire alike": mean("firing alike", *layers),
+        "effective parameters": mean("effective parameters"),
+        "sharpness": mean("sharpness"),
+    }
+    found = interval(rows[rows["quantity"] == "test accuracy"]["value"])
+    return {(state["measured"],): {**found, "value": values[state["measured"]]}}
+
+
 #: By figure: its chapter, what its rows are told apart by, what is computed, and a change of its controls: for each of
 #: their inputs a part of the way through what it can be, an option, or whether it is ticked.
 FIGURES = {
@@ -325,6 +356,18 @@ FIGURES = {
     ),
     "fig-hessian-move": ("10", ("rank",), hessian_move, {"images": "fashion-small", "classes_index": 0.5}),
     "fig-sharpness-move": ("10", ("method",), sharpness_move, {"images": "fashion-small", "rung_index": 0.2}),
+    "fig-matching-move": (
+        "10",
+        ("units",),
+        matching_move,
+        {"images": "fashion-small", "wide_index": 0.0, "place_index": 0.25},
+    ),
+    "fig-degeneracy-move": (
+        "10",
+        ("measured",),
+        degeneracy_move,
+        {"measured": "sharpness", "images": "fashion-small", "noise_index": 0.5},
+    ),
     "fig-batches-move": ("09", ("run",), batches_move, {"counted": "updates", "images": "fashion-small"}),
 }
 
