@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import jinja2
 import numpy as np
@@ -182,6 +183,13 @@ def test_a_chapter_can_be_opened_in_colab_where_it_lies_on_github():
     assert '%pip install --quiet "genbook[book] @ git+https://github.com/someone/genbook"' in text
     for other in (footer(""), footer("https://codeberg.org/a/b"), footer("https://github.com/a/b", "references")):
         assert "Colab" not in other
+
+
+@pytest.mark.parametrize("page", ["index", "chapters/02_random_vs_real_labels"])
+def test_where_no_repository_is_known_a_page_speaks_of_none(page):
+    text = footer("", page)
+    assert re.sub(r"\s+", " ", re.sub("<[^>]+>", "", text)).strip() == "MIT · Cite this book"
+    assert re.findall('href="([^"]*)"', text) == ["cite.html"]
 
 
 # --- the PDF ---
