@@ -165,6 +165,31 @@ def test_a_figure_that_is_no_file_is_not_shown_twice(image):
 # --- the rest of a page ---
 
 
+@pytest.mark.parametrize(
+    ("titles", "row", "stacks"),
+    [
+        (
+            ("schedule", "last iterate", "average of all", "bound", "best peak", "of it"),
+            ("inverse", *["0.0351"] * 5),
+            True,
+        ),
+        (("density", "signal", "theory", "training time", "theory"), ("χ = 0.5", *["0.63"] * 4), False),
+        (
+            ("density", "signal", "theory"),
+            ("χ = 0.5", "0.63", "a cell that is as long as a sentence of some words"),
+            True,
+        ),
+    ],
+)
+def test_a_table_too_wide_for_a_telephone_is_shown_there_cell_under_cell(titles, row, stacks):
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    cells = "".join(f"<td>{cell}</td>" for cell in row)
+    table = f'<table class="table"><thead><tr>{head}</tr></thead><tbody><tr>{cells}</tr></tbody></table>'
+    found = html_pages.stacked(table)
+    assert ('class="stacks ' in found) is stacks
+    assert re.findall('data-label="([^"]*)"', found) == (list(titles) if stacks else [])
+
+
 def test_headers_that_say_nothing_are_cells_and_buttons_are_named_by_what_they_show():
     html = '<th></th><th class="x"> </th><th>a</th><summary aria-label="Toggle hidden content"><p>Show</p></summary>'
     assert html_pages._named(html) == "<td></td><td></td><th>a</th><summary><p>Show</p></summary>"
