@@ -12,8 +12,8 @@ N networks MLP 40-64-10 on 4,000 examples of MNIST-1D, batch 100, Adam, float32.
     parallel-mlps  the scheme of ParallelMLPs (Farias et al., 2023): one wide network, all on the same batches; hidden
                    units times output weights element by element, sums scattered to their networks; autograd, fused Adam
 
-`networks_steps_per_s` counts steps times networks. `with_probes` is the same with an m-coherence of every network on
-1,000 examples at 20 of 16,000 steps, which the engine alone has. `fraction_of_peak` is as in `benchmarks/replicas.py`.
+`steps a second` counts steps times networks. `with probes` is the same with an m-coherence of every network on
+1,000 examples at 20 of 16,000 steps, which the engine alone has. `share of peak` is as in `benchmarks/replicas.py`.
 """
 
 import argparse
@@ -159,9 +159,9 @@ def measure(networks, rounds, budget, points=20, steps=16_000):
             {
                 "networks": count,
                 "method": method,
-                "networks_steps_per_s": round(count / step, 1),
-                "with_probes": round(count / (step + probe), 1) if probe else "",
-                "fraction_of_peak": round(count * multiply_adds(SIZES) / step / top, 4),
+                "steps a second": round(count / step, 1),
+                "with probes": round(count / (step + probe), 1) if probe else "",
+                "share of peak": round(count * multiply_adds(SIZES) / step / top, 4),
             }
         )
     return rows
@@ -194,8 +194,8 @@ def main():
         print(f"{'networks':>9} {'method':<20}{'networks x steps/s':>20}{'with probes':>13}{'of peak':>9}")
         for row in rows:
             print(
-                f"{row['networks']:>9} {row['method']:<20}{row['networks_steps_per_s']:>20,.0f}"
-                f"{row['with_probes'] or 0:>13,.0f}{row['fraction_of_peak']:>9.3f}"
+                f"{row['networks']:>9} {row['method']:<20}{row['steps a second']:>20,.0f}"
+                f"{row['with probes'] or 0:>13,.0f}{row['share of peak']:>9.3f}"
             )
 
 

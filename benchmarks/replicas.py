@@ -17,7 +17,7 @@ times), and "cnn1d" with 25 channels on MNIST-1D. Methods:
     ours-shared        this engine, all replicas on the same batches
 
 Every round times each method on every grid for a few steps, in CPU time with one thread; a figure is the median over
-rounds. `steps_per_s` counts steps times replicas, `speedup` is over dataloader in the same run, `fraction_of_peak` is
+rounds. `steps a second` counts steps times replicas, `speedup` is over dataloader in the same run, `share of peak` is
 the arithmetic of the layers' products (3 multiply-adds a weight, position and example, 2 in the first layer) over the
 measured peak of a large product.
 """
@@ -264,9 +264,9 @@ def measure(replicas, rounds, budget, only=None):
                 "grid": name,
                 "method": method,
                 "replicas": len(chosen[name]),
-                "steps_per_s": round(len(chosen[name]) / step, 1),
+                "steps a second": round(len(chosen[name]) / step, 1),
                 "speedup": round(statistics.median(times[name, "dataloader"]) / step, 2),
-                "fraction_of_peak": round(work / step / statistics.median(peaks), 4),
+                "share of peak": round(work / step / statistics.median(peaks), 4),
             }
         )
     return rows
@@ -289,7 +289,7 @@ def measure_probe(replicas, rounds, only=None, points=20, steps=16_000):
             step, few, all_ = (statistics.median(seconds) for seconds in times.values())
             shares = {"1000": points * few / (steps * step), "4000": points * all_ / (steps * step)}
             rows += [
-                {"grid": name, "method": method, "examples": int(n), "share_of_time": round(share, 4)}
+                {"grid": name, "method": method, "examples": int(n), "share of time": round(share, 4)}
                 for n, share in shares.items()
             ]
     return rows
@@ -322,13 +322,13 @@ def main():
         return
     if arguments.probe:
         for row in rows:
-            print(f"{row['grid']:<12}{row['method']:<14}{row['examples']:>6}{row['share_of_time']:>9.1%}")
+            print(f"{row['grid']:<12}{row['method']:<14}{row['examples']:>6}{row['share of time']:>9.1%}")
         return
     print(f"{'grid':<12}{'method':<20}{'replicas':>9}{'steps/s':>12}{'speedup':>9}{'of peak':>9}")
     for row in rows:
         print(
-            f"{row['grid']:<12}{row['method']:<20}{row['replicas']:>9}{row['steps_per_s']:>12,.0f}"
-            f"{row['speedup']:>9.2f}{row['fraction_of_peak']:>9.3f}"
+            f"{row['grid']:<12}{row['method']:<20}{row['replicas']:>9}{row['steps a second']:>12,.0f}"
+            f"{row['speedup']:>9.2f}{row['share of peak']:>9.3f}"
         )
 
 

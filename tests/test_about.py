@@ -1,6 +1,8 @@
-"""``codemeta.json`` and ``codecheck.yml``: in step with what the repository says once, and of the form they claim."""
+"""What tells programs of the book, in step with what the repository says once, and of the form that it claims."""
 
 import json
+import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -17,7 +19,7 @@ CONTEXT = json.loads((Path(__file__).parent / "contexts" / "codemeta-3.0.jsonld"
 TYPES = {name for name in CONTEXT if name[0].isupper()}
 
 
-@pytest.mark.parametrize("name", ["codemeta.json", "codecheck.yml"])
+@pytest.mark.parametrize("name", ["codemeta.json", "codecheck.yml", "CITATION.cff"])
 def test_a_file_says_what_the_repository_says(name):
     assert (ROOT / name).read_text() == about.texts(ROOT)[name], "python -m genbook.book.about writes it anew"
 
@@ -48,6 +50,26 @@ def test_version_authors_and_licence_are_the_same_everywhere():
     assert said["version"] == project["version"] == str(cited["version"])
     assert said["license"].rpartition("/")[2] == project["license"] == cited["license"]
     assert [one["name"] for one in said["author"]] == [one["name"] for one in cited["authors"]]
+
+
+@pytest.mark.parametrize("address", ["", "https://github.com/someone/genbook"])
+def test_the_repositorys_address_stands_in_one_place_and_goes_from_there_to_all_others(tmp_path, address):
+    for name in ("pyproject.toml", "_config.yml", "CITATION.cff"):
+        shutil.copy(ROOT / name, tmp_path)
+    config = tmp_path / "_config.yml"
+    for written in (address + "/" if address else "", address):
+        config.write_text(re.sub("book_repository:.*", f'book_repository: "{written}"', config.read_text()))
+        texts = about.texts(tmp_path)
+        assert json.loads(texts["codemeta.json"]).get("codeRepository", "") == address
+        assert yaml.safe_load(texts["CITATION.cff"]).get("repository-code", "") == address
+        (tmp_path / "CITATION.cff").write_text(texts["CITATION.cff"])
+    config.write_text(re.sub("book_repository:.*", 'book_repository: ""', config.read_text()))
+    assert "repository" not in about.citation(tmp_path)
+
+
+def test_no_other_file_names_another_address():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(project.get("urls", {}).values()) <= {about.repository_address(ROOT)}
 
 
 def broken_rules(text):

@@ -36,6 +36,9 @@ LIBRARY = {reference.FIRST: "# Library reference", **LIBRARY}
 #: The pages with the sources of statistics, which the build writes.
 STATISTICS = ["evidence/index", "evidence/random_labels"]
 
+#: Where the small book says that it lies.
+REPOSITORY = "https://github.com/someone/genbook"
+
 #: A figure with nothing in it.
 IMAGE = '<svg xmlns="http://www.w3.org/2000/svg" width="660" height="360"></svg>'
 
@@ -154,7 +157,10 @@ def run(*command, cwd=ROOT):
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("book")
     source = stage(folder / "source")
-    where = ["--config", ROOT / "_config.yml", "--toc", source / "_toc.yml", "--path-output", folder]
+    config = folder / "_config.yml"
+    written = re.sub("book_repository:.*", f"book_repository: {REPOSITORY}", (ROOT / "_config.yml").read_text())
+    config.write_text(written, encoding="utf-8")
+    where = ["--config", config, "--toc", source / "_toc.yml", "--path-output", folder]
     run("jupyter-book", "build", source, *where, "-W", "-n", "--keep-going", "--all", "-q")
     return folder / "_build" / "html"
 
@@ -216,12 +222,14 @@ def test_solutions_open_without_a_script(chapter_page):
     assert re.search(solution, text)
 
 
-def test_links_to_the_repository_stand_where_the_configuration_names_one_and_only_there(built, chapter_page):
-    text = chapter_page.read_text(encoding="utf-8")
-    named = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["book_repository"]
-    assert ("Report an error" in text) is bool(named)
-    assert 'href="../cite.html">Cite this book</a>' in text
-    assert "MIT licence" in text
+def test_every_page_links_to_the_repository_that_the_configuration_names(built, chapter_page):
+    for path in (built / "index.html", chapter_page, built / "method" / "coherence.html"):
+        text = path.read_text(encoding="utf-8")
+        assert f'href="{REPOSITORY}">Source</a>' in text, path.name
+        assert f'href="{REPOSITORY}/issues/new?title=Error%20on%20the%20page%20' in text, path.name
+        assert ("Open in Colab" in text) is (path == chapter_page)
+        assert 'cite.html">Cite this book</a>' in text
+        assert "MIT licence" in text
 
 
 def test_the_search_page_has_all_sections_at_hand(built):

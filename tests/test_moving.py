@@ -149,6 +149,12 @@ def test_an_axis_writes_its_ticks_as_they_are():
     assert {"0", "0.25", "0.5", "0.75", "1"} <= set(texts_of(drawn.properties(width=400), measured()))
 
 
+def test_powers_of_ten_are_written_as_powers():
+    axis = grammar.y("accuracy", None, [1e-12, 1e4], (1e-12, 1, 1e4), log=True, format="powers")
+    drawn = grammar.points(grammar.rows("rows"), grammar.x("step"), axis, "test")
+    assert {"10⁻¹²", "10⁰", "10⁴"} <= set(texts_of(drawn.properties(width=400), measured()))
+
+
 def test_labels_move_aside_where_they_would_lie_on_each_other():
     near = pd.DataFrame({"x": [1.0] * 3, "y": [1, 1.01, 1.02], "name": ["first", "second", "third"]})
     across, up = grammar.x("x", None, [0, 2]), grammar.y("y", None, [0, 2])

@@ -74,6 +74,14 @@ def test_the_scoreboard_shows_each_setting_in_its_own_column_and_counts_the_clai
     assert "**0** of 1 claims replicated; 1 fails in the replication" in page
 
 
+def test_the_scoreboard_says_how_many_claims_are_not_judged(row, monkeypatch):
+    monkeypatch.setattr(scoreboard, "chapter_title", lambda name: "A chapter")
+    unjudged = replace(row, judgements={**row.judgements, "discovery": replace(row.discovery, verdict="not judged")})
+    page = scoreboard.scoreboard([row, unjudged], "quick")
+    assert "**0** of 1 claims replicated; 1 fails in the replication. 1 more is not judged yet. Each" in page
+    assert "not judged yet" not in scoreboard.scoreboard([row], "quick")
+
+
 def test_a_row_leads_to_its_statistic_and_between_chapter_and_scoreboard(row):
     study = row.request.study.name
     anchor = html.anchor_of(study, row.claim.id)

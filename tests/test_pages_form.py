@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import jinja2
 import numpy as np
@@ -164,6 +165,31 @@ def test_a_figure_that_is_no_file_is_not_shown_twice(image):
 # --- the rest of a page ---
 
 
+@pytest.mark.parametrize(
+    ("titles", "row", "stacks"),
+    [
+        (
+            ("schedule", "last iterate", "average of all", "bound", "best peak", "of it"),
+            ("inverse", *["0.0351"] * 5),
+            True,
+        ),
+        (("density", "signal", "theory", "training time", "theory"), ("χ = 0.5", *["0.63"] * 4), False),
+        (
+            ("density", "signal", "theory"),
+            ("χ = 0.5", "0.63", "a cell that is as long as a sentence of some words"),
+            True,
+        ),
+    ],
+)
+def test_a_table_too_wide_for_a_telephone_is_shown_there_cell_under_cell(titles, row, stacks):
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    cells = "".join(f"<td>{cell}</td>" for cell in row)
+    table = f'<table class="table"><thead><tr>{head}</tr></thead><tbody><tr>{cells}</tr></tbody></table>'
+    found = html_pages.stacked(table)
+    assert ('class="stacks ' in found) is stacks
+    assert re.findall('data-label="([^"]*)"', found) == (list(titles) if stacks else [])
+
+
 def test_headers_that_say_nothing_are_cells_and_buttons_are_named_by_what_they_show():
     html = '<th></th><th class="x"> </th><th>a</th><summary aria-label="Toggle hidden content"><p>Show</p></summary>'
     assert html_pages._named(html) == "<td></td><td></td><th>a</th><summary><p>Show</p></summary>"
@@ -182,6 +208,13 @@ def test_a_chapter_can_be_opened_in_colab_where_it_lies_on_github():
     assert '%pip install --quiet "genbook[book] @ git+https://github.com/someone/genbook"' in text
     for other in (footer(""), footer("https://codeberg.org/a/b"), footer("https://github.com/a/b", "references")):
         assert "Colab" not in other
+
+
+@pytest.mark.parametrize("page", ["index", "chapters/02_random_vs_real_labels"])
+def test_where_no_repository_is_known_a_page_speaks_of_none(page):
+    text = footer("", page)
+    assert re.sub(r"\s+", " ", re.sub("<[^>]+>", "", text)).strip() == "MIT · Cite this book"
+    assert re.findall('href="([^"]*)"', text) == ["cite.html"]
 
 
 # --- the PDF ---

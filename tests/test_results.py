@@ -27,6 +27,7 @@ from genbook.results.pages import in_words
 from genbook.results.requests import Request, requests
 from genbook.results.table import Table, identity_of, key_of
 from genbook.results.verdicts import evaluate, unfailed_controls
+from genbook.results.verify import numbers
 from genbook.tables import codehash, manifest
 from genbook.tables.store import DamagedTable, DamagedTableWarning, Part, Store
 from tests.toy import ToyStudy, toy_study
@@ -643,6 +644,18 @@ def test_the_command_that_reruns_a_chapter_means_what_ran(given, said):
     assert {name: request.discovery for name, request in again.items()} == {
         name: request.discovery for name, request in requests(CHAPTER, given).items()
     }
+
+
+def test_under_a_figure_of_a_published_table_stands_how_a_seed_of_it_is_trained_again(monkeypatch):
+    shown = []
+    monkeypatch.setattr(chapter.figures, "show", lambda figure, **about: shown.append(about["rerun"].split("\n")))
+    page = Chapter("09_batches_noise_schedules")
+    tables = [page.published("gradient_noise", name) for name in ("full", "full-replication")]
+    about = {"name": "fig-a", "caption": "It.", "alt": "That."}
+    page.show(None, **about, tables=[*tables, tables[0]])
+    names = [f"gradient_noise@full-{setting}" for setting in ("discovery", "replication")]
+    assert shown == [["genbook run 09", *(f"genbook verify {name}" for name in names)]]
+    assert [numbers(name)[0].table.seeds for name in names] == [table.seeds for table in tables]
 
 
 @pytest.mark.parametrize(

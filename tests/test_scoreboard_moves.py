@@ -99,6 +99,16 @@ def test_verdicts_fates_and_counts_follow_a_threshold(board, name, threshold):
     assert "yours" not in board.locator("#scoreboard-tools [role=status]").text_content()
 
 
+def test_claims_that_nothing_judged_are_counted_as_such(board):
+    row = board.locator(f"#{html.anchor_of('some_study', 'first-one')}")
+    row.evaluate("row => { row.dataset.fate = ''; }")
+    board.locator("#scoreboard-tools input[type=search]").fill("a")
+    board.locator("#scoreboard-tools input[type=search]").fill("")
+    told = board.locator("#scoreboard-tools [role=status]").text_content()
+    assert told.startswith("3 of 3 claims: ")
+    assert told.endswith(", 1 not judged.")
+
+
 def test_a_threshold_is_moved_by_the_keyboard(board):
     move_to(board, "first-one", 0.5)
     board.keyboard.press("End")

@@ -187,9 +187,9 @@
     const shown = rows.filter((row) => !row.hidden);
     const moved = rows.filter((row) => row.moved).length;
     const alone = setting.value;
-    const became = (row) => (alone ? verdictIn(row, alone) || "not run" : row.dataset.fate);
+    const became = (row) => (alone ? verdictIn(row, alone) || "not run" : row.dataset.fate || "not judged");
     if (!alone) rows.forEach((row) => admit(row.dataset.fate));
-    const found = alone ? [...new Set([...Object.keys(verdicts), ...shown.map(became)])] : fates;
+    const found = alone ? [...new Set([...Object.keys(verdicts), ...shown.map(became)])] : [...fates, "not judged"];
     const parts = found
       .map((name) => [(verdicts[name] || [name])[0], shown.filter((row) => became(row) === name).length])
       .filter(([, number]) => number)

@@ -1,10 +1,11 @@
 """What the repository says of itself to programs: ``codemeta.json`` and ``codecheck.yml``, made of what it says once.
 
-Title, version, authors and licence stand in ``pyproject.toml`` and ``CITATION.cff``, chapters in ``book/chapters.yml``.
+Title, version, authors and licence stand in ``pyproject.toml`` and ``CITATION.cff``, chapters in ``book/chapters.yml``,
+the repository's address in ``_config.yml`` (``book_repository``).
 
     python -m genbook.book.about
 
-writes both files anew.
+writes both files anew, and the address into ``CITATION.cff``.
 """
 
 from __future__ import annotations
@@ -32,12 +33,27 @@ _CODECHECK_HEAD = """\
 """
 
 
+def repository_address(root: Path) -> str:
+    """Where the repository lies, without a slash at the end; empty where ``_config.yml`` does not say so."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    return str(config["sphinx"]["config"]["book_repository"] or "").rstrip("/")
+
+
+def citation(root: Path) -> str:
+    """Return the text of ``CITATION.cff`` with the repository's address, or without one where it is not known."""
+    lines = (root / "CITATION.cff").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("repository-code:")]
+    if address := repository_address(root):
+        after = next(number for number, line in enumerate(kept, start=1) if line.startswith("license:"))
+        kept.insert(after, f'repository-code: "{address}"\n')
+    return "".join(kept)
+
+
 def codemeta(root: Path) -> dict[str, Any]:
     """The software in the terms of CodeMeta 3."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     cited = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    address = config["sphinx"]["config"]["book_repository"]
+    address = repository_address(root)
     return {
         "@context": "https://w3id.org/codemeta/3.0",
         "@type": "SoftwareSourceCode",
@@ -81,6 +97,7 @@ def texts(root: Path) -> dict[str, str]:
     return {
         "codemeta.json": json.dumps(codemeta(root), indent=2, ensure_ascii=False) + "\n",
         "codecheck.yml": f"---\n{_CODECHECK_HEAD}{checked}",
+        "CITATION.cff": citation(root),
     }
 
 

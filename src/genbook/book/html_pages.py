@@ -40,7 +40,7 @@ _IMAGE = re.compile(r"<img\b[^>]*>")
 #: A table of a page, but those of claims, which have a form of their own.
 _TABLE = re.compile(r'<table class="(?=[^"]*\b(?:table|dataframe)\b)[^"]*"[^>]*>.*?</table>', re.DOTALL)
 #: What a phone has room for, in letters: a row of words, the space between two columns; and a cell that is a sentence.
-_PHONE, _GUTTER, _SENTENCE = 54, 2, 40
+_PHONE, _GUTTER, _SENTENCE = 53, 3, 40
 #: Code as Pygments writes it; a piece of it with a class, or with none; pieces of one class side by side.
 _CODE = re.compile(r"<pre\b[^>]*>.*?</pre>", re.DOTALL)
 _SPAN = re.compile(r'<span(?: class="(\w+)")?>([^<]*)</span>')

@@ -30,8 +30,8 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
     lines = [
         "# Scoreboard of claims",
         "",
-        f"Every claim of the book, and what became of it. {tally.in_words(rows)}. Each is judged where it was found, "
-        "again on other data with fresh seeds, and in a control, where it has to fail: "
+        f"Every claim of the book, and what became of it. {tally.in_words(rows)}.{_not_judged(rows)} Each is judged "
+        "where it was found, again on other data with fresh seeds, and in a control, where it has to fail: "
         f"[how to read this](method/statistics). The tables of the profile `{profile}` decide; where those are too "
         "small to decide anything, published ones of the profile `full` do.",
         "",
@@ -62,6 +62,12 @@ def scoreboard(rows: Sequence[Row], profile: str) -> str:
         )
         lines += [heading, "", f"{tally.in_words(mine)}.", "", claims_table(_table(mine), root=""), ""]
     return "\n".join([*lines, '<script defer src="_static/scoreboard.js"></script>', ""])
+
+
+def _not_judged(rows: Sequence[Row]) -> str:
+    """How many claims the counts leave out."""
+    left_out = sum(tally.fate(row) is None for row in rows)
+    return f" {left_out} more {'is' if left_out == 1 else 'are'} not judged yet." if left_out else ""
 
 
 def _units(chapter: str, rows: Sequence[Row]) -> str:

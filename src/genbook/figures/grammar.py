@@ -125,7 +125,8 @@ def x(
         log: whether it is logarithmic.
         zero: where a logarithmic axis is linear below it, for data that include 0.
         clamp: whether what lies outside of the domain is set at its end.
-        axis: what altair.Axis takes; numbers are written plainly unless ``format`` says otherwise.
+        axis: what altair.Axis takes; numbers are written plainly unless ``format`` says otherwise, which is d3's, or
+            ``powers`` for ticks that are powers of ten.
     """
     import altair as alt
 
@@ -151,6 +152,10 @@ def y(
     return alt.Y(f"{field}:Q", scale=scale, axis=marked, title=title)
 
 
+#: Digits of an exponent.
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def _numbers(
     domain: Sequence[float] | None,
     ticks: Sequence[float] | None,
@@ -166,6 +171,10 @@ def _numbers(
     if len(ends) == 2:  # of no data there is no domain
         held |= {"domain": ends} | ({"clamp": True} if clamp else {})
     axis = {"format": ",.6~g", **axis}  # without a precision d3 would round to the step between ticks
+    if axis["format"] == "powers":
+        exponents = [round(math.log10(tick)) for tick in ticks or ()]
+        words = {f"1e{exponent:+d}": f"10{str(exponent).translate(_RAISED)}" for exponent in exponents}
+        axis |= {"format": "~e", "labelExpr": f"{json.dumps(words)}[datum.label]"}
     if ticks is not None:
         axis["values"] = [tick for tick in ticks if len(ends) < 2 or min(ends) <= tick <= max(ends)]
     return alt.Scale(nice=False, **held), alt.Axis(**axis)

@@ -147,7 +147,7 @@ class Chapter:
         return self.result(study, setting).frame
 
     def show(self, figure: Any, *, name: str, caption: str, alt: str, tables: list[Table] | None = None) -> None:
-        """Show a figure with its name, caption, alt text, provenance, the line that reruns it, and its tables as CSV.
+        """Show a figure with its name, caption, alt text, provenance, the lines that compute it again, and its tables.
 
         ``tables``: what the figure was drawn from; by default the discovery table of the chapter's only study.
         """
@@ -159,8 +159,15 @@ class Chapter:
             caption=in_words(caption),
             alt=in_words(alt),
             provenance="; ".join(dict.fromkeys(provenance_line(table) for table in used)),
-            rerun=self.rerun(),
+            rerun="\n".join(dict.fromkeys([self.rerun(), *(line for table in used for line in self._verified(table))])),
             tables=[self._csv(table) for table in used],
+        )
+
+    def _verified(self, table: Table) -> list[str]:
+        """The command that trains a seed of a published table again, which rerunning a chapter does not do."""
+        published = [key for key, known in self._tables.items() if known is table and key[1].startswith("published ")]
+        return (
+            [f"genbook verify {table.study.name}@{Path(table.provenances[0]['published']).stem}"] if published else []
         )
 
     def finding(self, claim: str, holds: str, fails: str = "") -> str:
