@@ -17,7 +17,7 @@ STUDY = Study(
     profiles={
         "smoke": Profile(
             seeds=2,
-            parameters={"n_train": 40, "noises": [0.0, 1.0], "hidden": [8, 8], "steps": 60, "examples": 6},
+            parameters={"n_train": 40, "noises": [0.0, 1.0], "hidden": [8, 8], "steps": 400, "examples": 6},
             seconds=2,
             judged=False,
         ),

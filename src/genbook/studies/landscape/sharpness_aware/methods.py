@@ -84,7 +84,7 @@ def trained(
     network = begun(spec, seeds, given.inputs.shape[2])
     parameters = list(network.parameters())
     orders = [generator(seed, ORDER) for seed in seeds]
-    aside = torch.Generator().manual_seed(int(generator(seeds[0], "directions").integers(2**31)))
+    aside = [generator(seed, "directions") for seed in seeds]
     rows, rate = torch.arange(len(seeds))[:, None], torch.full((len(seeds),), -spec.learning_rate)
     batches = spec.n_train // spec.batch_size
     seen: list[Tensor] = []  # outputs of every example, epoch by epoch
@@ -101,7 +101,7 @@ def trained(
         if method == "SAM":
             taken = ascended(network, _slopes(losses(network(inputs), labels), parameters), spec.radius)
         elif method == "random":
-            taken = ascended(network, [torch.randn(one.shape, generator=aside) for one in parameters], spec.radius)
+            taken = ascended(network, [_drawn(aside, one.shape[1:]) for one in parameters], spec.radius)
         outputs = network(inputs)
         total = losses(outputs, labels)
         seen[-1][rows, places] = outputs.detach()
@@ -113,6 +113,11 @@ def trained(
         moved(network, found, rate)
         if step + 1 in checked:
             yield (step + 1) * GRADIENTS[method], network
+
+
+def _drawn(draws: Sequence[np.random.Generator], shape: Sequence[int]) -> Tensor:
+    """Standard normal numbers for each network, [R, ...]."""
+    return torch.from_numpy(np.stack([one.standard_normal(shape) for one in draws])).float()
 
 
 def _slopes(total: Tensor, parameters: Slopes) -> Slopes:
