@@ -73,7 +73,8 @@ STUDY = Study(
         "smallest eigenvalue": "the smallest eigenvalue, which may be negative",
         "loss on the path": "training loss at a place of the straight path from the end of large batches (0) to that "
         "of small ones (1), in nats",
-        "way": "length of that path, over the way of the large batches from their start; missing where these never moved",
+        "way": "length of that path, over the way of the large batches from their start; missing where these never "
+        "moved",
         **meanings("train loss"),
     },
     replication=_replication,
