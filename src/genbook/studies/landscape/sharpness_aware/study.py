@@ -15,7 +15,7 @@ _FEW_SCALES = {"scales": [0.7, 1.0]}
 STUDY = Study(
     name="sharpness_aware",
     title="Training towards flat places",
-    version=1,
+    version=2,
     spec=SharpnessAwareSpec,
     profiles={
         "smoke": Profile(
