@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import altair as alt
 import numpy as np
@@ -293,6 +294,12 @@ def test_a_slider_has_words_for_its_values_and_one_value_needs_none():
     )
     assert "stopped after" not in both
     assert both.count("<input") == 2
+
+
+def test_a_control_does_not_take_a_name_that_vega_has_for_itself():
+    figure = a_figure()
+    with pytest.raises(ValueError, match="cannot be called 'width', which Vega has for itself"):
+        replace(figure, controls=[*figure.controls, Slider("width", "width", [1, 2], ["1", "2"])])
 
 
 def test_jupyterlab_gets_a_specification_with_inputs_and_colours_that_it_knows():

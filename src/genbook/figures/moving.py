@@ -56,6 +56,10 @@ def chart(data: str) -> alt.Chart:
     return alt.Chart(alt.NamedData(data))
 
 
+#: The names of signals that every specification of Vega has.
+_VEGAS_OWN = {"autosize", "background", "cursor", "height", "padding", "width"}
+
+
 @dataclass(frozen=True)
 class Panel:
     """One panel.
@@ -105,6 +109,11 @@ class Moving:
     words: alt.TopLevelMixin
     table: Table
     cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse controls whose names mean something else to Vega: one called 'width' would set the figure's."""
+        if taken := sorted({control.name for control in self.controls} & _VEGAS_OWN):
+            raise ValueError(f"a control cannot be called {taken[0]!r}, which Vega has for itself; choose another name")
 
     def html(self, name: str, alt: str) -> str:
         """The figure as the page has it; raises `ValueError` where its data are too many for a page."""
