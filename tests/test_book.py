@@ -190,7 +190,7 @@ def test_a_chapter_says_its_answer_before_anything_else(pages, chapter):
     places = [html.index(f">{words}<") for words in ("Question", "Answer", "In one figure:")]
     assert places == sorted(places)
     assert places[-1] < html.index("<h2>", places[0])
-    assert re.search(r'<p class="chapter-head">Chapter \d · \d+ minutes? to read', html)
+    assert re.search(r'<p class="chapter-head">Chapter \d+ · \d+ minutes? to read', html)
 
 
 def test_links_within_and_between_pages_lead_to_what_is_there(pages):
