@@ -139,9 +139,9 @@ class _Brought(NamedTuple):
 def _brought(file: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> _Brought | str:
     """The part that ``member`` is, once it has proven itself in ``folder``, or why it is refused."""
     found = _MEMBER.fullmatch(member.name)
-    content = None if _unfit(member) else file.extractfile(member)
+    content = None if (wrong := _unfit(member)) else file.extractfile(member)
     if found is None or content is None:
-        return _unfit(member)
+        return wrong
     with disk_errors(folder):
         (folder / "part.parquet").write_bytes(content.read())
     key, seed = found["key"], int(found["seed"])
