@@ -13,6 +13,7 @@ from genbook.studies import get
 from genbook.studies.landscape.degeneracy import claims, counts, run
 from genbook.studies.landscape.degeneracy.figure import MEASURES, networks
 from genbook.studies.landscape.degeneracy.spec import DegeneracySpec
+from genbook.studies.landscape.shared import layers_of
 from tests.known import Answer, Known
 
 STUDY = get("degeneracy")
@@ -29,7 +30,7 @@ def inputs_of(n, size=4):
 
 
 def test_activations_and_derivatives_are_those_of_autograd(model):
-    layers, inputs = counts.layers_of(model), inputs_of(7)
+    layers, inputs = layers_of(model), inputs_of(7)
     given = counts.activations(layers, inputs)
     x = torch.from_numpy(inputs)
     for place, upto in enumerate((0, 2, 4)):
@@ -50,7 +51,7 @@ def test_behaviour_is_the_hessian_of_how_the_outputs_change(model):
     there = model(inputs).detach()
     hessian = Hessian(model, lambda outputs, targets: (outputs - targets).square().sum() / (2 * n), inputs, there)
     whole = spectrum(hessian)[0].numpy()
-    layers = counts.layers_of(model)
+    layers = layers_of(model)
     found = counts.behaviour(layers, counts.activations(layers, inputs.numpy()))[::-1]
     both = min(len(whole), len(found))
     assert found[:both] == pytest.approx(whole[:both], abs=1e-9)
@@ -59,7 +60,7 @@ def test_behaviour_is_the_hessian_of_how_the_outputs_change(model):
 
 
 def test_two_units_that_are_copies_make_one_dependent_direction_and_fire_alike(model):
-    layers, inputs = counts.layers_of(model), inputs_of(50)
+    layers, inputs = layers_of(model), inputs_of(50)
     before = counts.activations(layers, inputs)[1]
     layers[0][1] = 2 * layers[0][0]
     copied = counts.activations(layers, inputs)[1]
@@ -69,7 +70,7 @@ def test_two_units_that_are_copies_make_one_dependent_direction_and_fire_alike(m
 
 def test_a_direction_that_no_later_layer_reads_is_a_dependent_gradient():
     torch.manual_seed(1)
-    layers, inputs = counts.layers_of(mlp((4, 5, 6, 3)).double()), inputs_of(50)
+    layers, inputs = layers_of(mlp((4, 5, 6, 3)).double()), inputs_of(50)
     full = counts.backwards(layers, counts.activations(layers, inputs))[0].reshape(-1, 5)
     layers[1][:, 1 + 2] = layers[1][:, 1 + 3]  # what units 2 and 3 put out is read as their sum alone
     summed = counts.backwards(layers, counts.activations(layers, inputs))[0].reshape(-1, 5)
@@ -111,7 +112,7 @@ def test_dead_directions_change_nothing(model):
         return torch.func.functional_call(model, values, (inputs,)).flatten()
 
     jacobian = torch.autograd.functional.jacobian(outputs, flat)
-    layers = counts.layers_of(model)
+    layers = layers_of(model)
     found = counts.behaviour(layers, counts.activations(layers, inputs.numpy()))
     assert found == pytest.approx(torch.linalg.eigvalsh(jacobian @ jacobian.T / 3).numpy(), abs=1e-10)
     assert counts.above(found, 1e-9) == torch.linalg.matrix_rank(jacobian)

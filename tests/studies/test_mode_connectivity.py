@@ -15,6 +15,7 @@ from genbook.studies import get
 from genbook.studies.landscape.mode_connectivity import claims, matching, run
 from genbook.studies.landscape.mode_connectivity.figure import paths
 from genbook.studies.landscape.mode_connectivity.spec import ModeConnectivitySpec
+from genbook.studies.landscape.shared import layers_of
 from tests.known import Answer, Known
 
 STUDY = get("mode_connectivity")
@@ -43,7 +44,7 @@ def test_another_order_of_units_computes_the_same():
     # and as a module
     model = run.load(mlp((5, 7, 6, 3)).double(), moved)
     assert model(torch.from_numpy(inputs)).detach().numpy() == pytest.approx(outputs(layers, inputs), rel=1e-12)
-    assert all(np.array_equal(a, b) for a, b in zip(matching.layers_of(model), moved, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(layers_of(model), moved, strict=True))
 
 
 @pytest.mark.parametrize("sizes", [(5, 12, 3), (5, 12, 9, 3)])
@@ -60,7 +61,7 @@ def test_matching_undoes_a_shuffle(sizes):
 def test_a_network_and_its_shuffled_self_have_no_barrier_once_matched():
     torch.manual_seed(0)
     model, draw = mlp((6, 10, 8, 3)), np.random.default_rng(3)
-    layers = matching.layers_of(model)
+    layers = layers_of(model)
     shuffled = matching.permuted(layers, matching.shuffled(layers, draw))
     near = matching.permuted(shuffled, matching.matched(layers, shuffled, draw))
     inputs = torch.randn(40, 6)

@@ -1,6 +1,6 @@
 """Three kinds of degeneracy of an MLP with ReLUs, counted, and the directions in which its outputs do not change.
 
-A network is its layers, [out, 1 + in] each: a bias and weights, in float64.
+A network is its layers (`genbook.studies.landscape.shared.Layers`).
 """
 
 from __future__ import annotations
@@ -9,18 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
-from torch import nn
 
-Layers = Sequence[np.ndarray]
-
-
-def layers_of(model: nn.Module) -> list[np.ndarray]:
-    """The layers of an MLP, [out, 1 + in] each."""
-    found = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    return [
-        np.column_stack([layer.bias.detach().double().numpy(), layer.weight.detach().double().numpy()])
-        for layer in found
-    ]
+from genbook.studies.landscape.shared import Layers
 
 
 def activations(layers: Layers, inputs: np.ndarray) -> list[np.ndarray]:

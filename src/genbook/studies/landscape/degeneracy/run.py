@@ -15,6 +15,7 @@ from genbook.curvature import sharpness
 from genbook.experiments.run import Drawn
 from genbook.studies.landscape.degeneracy import counts
 from genbook.studies.landscape.degeneracy.spec import DegeneracySpec
+from genbook.studies.landscape.shared import layers_of
 from genbook.training import Replica, train
 from genbook.training.programs import initial_model
 
@@ -73,7 +74,7 @@ def _measured(spec: DegeneracySpec, model: nn.Module, replica: Replica, device: 
 
 def _counted(spec: DegeneracySpec, model: nn.Module, replica: Replica) -> Iterator[Row]:
     """Rows (layer, quantity, value) of the degeneracy of one network."""
-    layers, inputs = counts.layers_of(model), replica.data["train"].inputs.double().numpy()
+    layers, inputs = layers_of(model), replica.data["train"].inputs.double().numpy()
     given = counts.activations(layers, inputs)
     for place, (units, change) in enumerate(zip(given[1:], counts.backwards(layers, given), strict=True)):
         width = units.shape[1]

@@ -14,6 +14,7 @@ from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.data import N_CLASSES
 from genbook.models import initialise, mlp, stack
 from genbook.studies.landscape.hessian_outliers.spec import HessianOutliersSpec
+from genbook.studies.landscape.shared import losses
 
 
 class Problem(NamedTuple):
@@ -24,7 +25,7 @@ class Problem(NamedTuple):
 
     def loss(self, network: nn.Module) -> Tensor:
         """Mean cross-entropy of each of R networks, [R]."""
-        return _losses(network, self.inputs, self.labels)
+        return losses(network(self.inputs), self.labels)
 
 
 def images(spec: HessianOutliersSpec, seeds: Sequence[int], classes: int, random: bool = False) -> Problem:
@@ -79,7 +80,7 @@ def descend(spec: HessianOutliersSpec, network: nn.Module, problem: Problem, bat
         if batches is not None:
             rows = torch.arange(len(inputs))[:, None]
             inputs, labels = inputs[rows, batches[:, step]], labels[rows, batches[:, step]]
-        slopes = torch.autograd.grad(_losses(network, inputs, labels).sum(), parameters)
+        slopes = torch.autograd.grad(losses(network(inputs), labels).sum(), parameters)
         with torch.no_grad():
             for one, pace, slope in zip(parameters, moving, slopes, strict=True):
                 one.sub_(spec.learning_rate * pace.mul_(spec.momentum).add_(slope))
@@ -89,11 +90,6 @@ def small_batches(spec: HessianOutliersSpec, seeds: Sequence[int], examples: int
     """Places of the examples of every small batch, drawn with replacement: [R, steps, B]."""
     shape = (spec.steps, spec.small_batch)
     return torch.from_numpy(np.stack([generator(seed, ORDER).integers(0, examples, shape) for seed in seeds]))
-
-
-def _losses(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
-    each = nn.functional.cross_entropy(network(inputs).flatten(0, 1), labels.flatten(), reduction="none")
-    return each.reshape(labels.shape).mean(1)
 
 
 def _together(drawn: list[tuple[Tensor, Tensor]]) -> Problem:

@@ -1,6 +1,6 @@
 """Weight matching: the order of one network's hidden units in which it is nearest to another network.
 
-A network is the list of its layers, each a matrix [out, 1 + in] of a bias and weights in float64; the units of all
+A network is its layers (`genbook.studies.landscape.shared.Layers`); the units of all
 layers but the last can be put in another order, and the network computes the same.
 """
 
@@ -10,20 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from torch import nn
 
-Layers = Sequence[np.ndarray]
+from genbook.studies.landscape.shared import Layers
+
 #: Gains below this fraction of the networks' product are rounding, and end the search.
 _ROUNDING = 1e-10
-
-
-def layers_of(model: nn.Module) -> list[np.ndarray]:
-    """The layers of an MLP, [out, 1 + in] each."""
-    found = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    return [
-        np.column_stack([layer.bias.detach().double().numpy(), layer.weight.detach().double().numpy()])
-        for layer in found
-    ]
 
 
 def permuted(layers: Layers, orders: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from genbook.gradients import coherence
 from genbook.models import stack
 from genbook.studies.landscape.mode_connectivity import matching
 from genbook.studies.landscape.mode_connectivity.spec import ModeConnectivitySpec
+from genbook.studies.landscape.shared import Layers, layers_of, losses
 from genbook.training import Examples, Replica, train
 from genbook.training.programs import initial_model
 
@@ -57,10 +58,10 @@ def second(first: Replica, spec: ModeConnectivitySpec) -> Replica:
 
 def initial_layers(replica: Replica) -> list[np.ndarray]:
     """The layers of a network as it starts."""
-    return matching.layers_of(initial_model(replica))
+    return layers_of(initial_model(replica))
 
 
-def load(model: nn.Module, layers: matching.Layers) -> nn.Module:
+def load(model: nn.Module, layers: Layers) -> nn.Module:
     """Put layers [out, 1 + in] into an MLP, and return it."""
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     with torch.no_grad():
@@ -78,7 +79,7 @@ def _of_pair(
     device: str,
 ) -> Iterator[Row]:
     """Rows (order, place, quantity, value) of one pair of networks."""
-    one, other = (matching.layers_of(model) for model in models)
+    one, other = (layers_of(model) for model in models)
     draw = generator(seed, "order of layers")
     orders = matching.matched(one, other, draw) if spec.order == "matched" else matching.shuffled(other, draw)
     near = matching.permuted(other, orders)
@@ -104,9 +105,7 @@ def _told(order: str, places: np.ndarray, measured: dict[str, Tensor]) -> Iterat
 class Path:
     """The networks at some places of the straight path between two, as a stack."""
 
-    def __init__(
-        self, model: nn.Module, one: matching.Layers, other: matching.Layers, places: np.ndarray, device: str
-    ) -> None:
+    def __init__(self, model: nn.Module, one: Layers, other: Layers, places: np.ndarray, device: str) -> None:
         """``one`` and ``other``: layers of the networks at places 0 and 1, of the architecture of ``model``."""
         on_path = [[(1 - at) * a + at * b for a, b in zip(one, other, strict=True)] for at in places]
         self.size = len(places)
@@ -120,8 +119,7 @@ class Path:
             inputs, labels = self._spread(sets[on].inputs), self._spread(sets[on].labels)
             with torch.no_grad():
                 outputs = self.stack(inputs).double()
-            losses = nn.functional.cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
-            found[f"{on} loss"] = losses.unflatten(0, labels.shape).mean(1)
+            found[f"{on} loss"] = losses(outputs, labels)
             found[f"{on} error"] = (outputs.argmax(2) != labels).double().mean(1)
         few = self._spread(sets["train"].inputs[:examples]), self._spread(sets["train"].labels[:examples])
         measured = coherence(self.stack, nn.CrossEntropyLoss(), *few, alignments=False)

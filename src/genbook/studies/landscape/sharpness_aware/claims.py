@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from genbook.data.sizes import TEST
 from genbook.studies.landscape.sharpness_aware.spec import SharpnessAwareSpec
+from genbook.studies.measured import half_test_image
 from genbook.tables import tidy
-from genbook.tables.statistics import claim, half_example, identity, ratio
+from genbook.tables.statistics import claim, identity, ratio
 
 _SAM, _SAF, _DINH = "foret-et-al-2021", "du-et-al-2022", "dinh-et-al-2017"
 #: Within this factor of one another two losses count as near.
@@ -47,8 +47,8 @@ def stopped(table: pd.DataFrame, noise: float, level: pd.Series) -> pd.Series:
 
 def _half_image(table: pd.DataFrame, spec: SharpnessAwareSpec) -> float:
     """Half a test image, as a part of the mean test error."""
-    error = ends(table, "test error", spec.noise).to_numpy().mean()
-    return float(np.log1p(half_example(TEST[spec.dataset]) / max(error, half_example(TEST[spec.dataset]))))
+    error, half = ends(table, "test error", spec.noise).to_numpy().mean(), half_test_image(table, spec)
+    return float(np.log1p(half / max(error, half)))
 
 
 def _over(quantity: str, method: str, other: str, noisy: bool = False) -> Callable[..., pd.Series]:
@@ -63,7 +63,7 @@ def _error_over(method: str) -> Callable[..., pd.Series]:
     """Test error with wrong labels over that of plain descent, half an image in place of none."""
 
     def found(table: pd.DataFrame, spec: SharpnessAwareSpec) -> pd.Series:
-        errors = ends(table, "test error", spec.noise).clip(lower=half_example(TEST[spec.dataset]))
+        errors = ends(table, "test error", spec.noise).clip(lower=half_test_image(table, spec))
         return errors[method] / errors["SGD"]
 
     return found
@@ -72,7 +72,7 @@ def _error_over(method: str) -> Callable[..., pd.Series]:
 @ratio("times the test error of plain descent stopped at as low a training loss", continuity=_half_image)
 def over_stopped(table: pd.DataFrame, spec: SharpnessAwareSpec) -> pd.Series:
     """SAM's test error with wrong labels over that of plain descent at the loss with which SAM ends."""
-    least = half_example(TEST[spec.dataset])
+    least = half_test_image(table, spec)
     earlier = stopped(table, spec.noise, ends(table, "train loss", spec.noise)["SAM"])
     return ends(table, "test error", spec.noise)["SAM"].clip(lower=least) / earlier.clip(lower=least)
 

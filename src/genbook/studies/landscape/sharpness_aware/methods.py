@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from genbook import data
 from genbook.base.seeding import INITIALISATION, ORDER, generator
 from genbook.models import initialise, mlp, stack
+from genbook.studies.landscape.shared import losses
 from genbook.studies.landscape.sharpness_aware.spec import GRADIENTS, SharpnessAwareSpec
 
 Slopes = Sequence[Tensor]
@@ -34,12 +35,6 @@ class Given:
         self.labels = torch.from_numpy(np.stack(labels))
         self.test_inputs = torch.stack([one.test.inputs for one in drawn])
         self.test_labels = drawn[0].test.labels
-
-
-def losses(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of each network, [R], of outputs [R, B, k] and labels [R, B]."""
-    each = nn.functional.cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
-    return each.reshape(labels.shape).mean(1)
 
 
 def divergence(earlier: Tensor, outputs: Tensor, temperature: float) -> Tensor:

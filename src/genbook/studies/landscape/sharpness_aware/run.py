@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genbook.base.progress import report
 from genbook.curvature import sharpness
+from genbook.studies.landscape.shared import losses
 from genbook.studies.landscape.sharpness_aware import methods
 from genbook.studies.landscape.sharpness_aware.methods import Given
 from genbook.studies.landscape.sharpness_aware.spec import METHODS, RESCALED, SharpnessAwareSpec
@@ -49,7 +50,7 @@ def _of_method(
 def _learned(network: nn.Module, given: Given) -> dict[str, Tensor]:
     wrong = network(given.test_inputs).argmax(2) != given.test_labels
     return {
-        "train loss": methods.losses(network(given.inputs), given.labels),
+        "train loss": losses(network(given.inputs), given.labels),
         "test error": wrong.double().mean(1),
     }
 
